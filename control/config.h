@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The configuration as a model: what the file says, checked, defaults filled in, references resolved.
+ * config_load() either returns a complete sound model or a list of errors; it touches nothing else.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "ike_conf.h"
+
+enum { CFG_NAME = 64, CFG_DEVICE = 256, CFG_ADDRS = 8 };
+
+struct cfg_interface {
+	char name[CFG_NAME];
+	bool tunnel;           /* "tunnel.N": no port */
+	char port[CFG_DEVICE]; /* PCI address or vdev string */
+	char zone[CFG_NAME];
+	uint16_t mtu;
+	uint8_t n_addr;
+	struct prefix addr[CFG_ADDRS];
+};
+
+struct cfg_route {
+	struct prefix dst;
+	struct addr via; /* v == 0: by interface */
+	char interface[CFG_NAME];
+};
+
+struct cfg_ike_profile {
+	char name[CFG_NAME];
+	struct ike_algs algs;
+	uint32_t lifetime_s;
+};
+
+struct cfg_ipsec_profile {
+	char name[CFG_NAME];
+	struct ike_algs algs; /* dh empty: no-pfs */
+	uint32_t lifetime_s;
+	uint64_t life_bytes;
+};
+
+struct cfg_gateway {
+	struct ike_gw_conf ike; /* children filled from the tunnels; id is its number */
+	char interface[CFG_NAME], profile[CFG_NAME];
+};
+
+struct cfg_proxy_id {
+	char name[CFG_NAME];
+	struct prefix local, remote;
+	uint8_t proto;
+	uint16_t local_port, remote_port;
+};
+
+struct cfg_tunnel {
+	char name[CFG_NAME], interface[CFG_NAME], gateway[CFG_NAME], profile[CFG_NAME];
+	uint32_t id;
+	uint32_t n_proxy_ids; /* at least one: 0.0.0.0/0 both ways, name "", when none is configured */
+	struct cfg_proxy_id *proxy_ids;
+	uint16_t replay_window; /* 0: off */
+	enum ike_ts_policy ts_policy;
+	bool start; /* negotiate at start-up, without waiting for traffic */
+};
+
+struct cfg_system {
+	char hostname[CFG_NAME];
+	uint16_t workers;
+	char cores[CFG_NAME]; /* "" : any */
+	bool adaptive_idle;   /* idle = "adaptive" | "poll" */
+	bool hugepages;
+	uint32_t memory_mb;
+	uint32_t max_sas;          /* room for so many Child SAs */
+	char log_file[CFG_DEVICE]; /* "" : stderr */
+	char cli_socket[108];
+};
+
+struct config {
+	struct cfg_system sys;
+	size_t n_interfaces, n_routes, n_ike_profiles, n_ipsec_profiles, n_gateways, n_tunnels;
+	struct cfg_interface *interfaces;
+	struct cfg_route *routes;
+	struct cfg_ike_profile *ike_profiles;
+	struct cfg_ipsec_profile *ipsec_profiles;
+	struct cfg_gateway *gateways;
+	struct cfg_tunnel *tunnels;
+};
+
+/* Read and check a file.  NULL on error.  Every problem found is passed to `say` as one line
+ * "FILE:LINE: OBJECT: key: what was found; what is allowed", warnings as well (warning = true). */
+typedef void config_say_fn(void *arg, bool warning, const char *line);
+struct config *config_load(const char *path, config_say_fn *say, void *arg);
+/* Frees and wipes secrets. */
+void config_free(struct config *c);
+
+const struct cfg_interface *config_interface(const struct config *c, const char *name);
+const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The IKE engine's cryptography, by OpenSSL 3 EVP.  Secrets live in fixed buffers that their owner
+ * wipes with crypto_wipe(); nothing here keeps a copy.  0 or -errno; -ENOTSUP for what this build or
+ * OpenSSL's policy does not have.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proposal.h"
+#include "rd.h"
+#include "wire.h"
+
+struct ike_hdr;
+struct msg;
+
+enum {
+	PRF_MAX = 64,
+	DH_PUB_MAX = 1024,
+	DH_SECRET_MAX = 1024,
+	IKE_KEY_MAX = 64,
+	IKE_NONCE_MAX = 256,
+	KEYMAT_MAX = 512
+};
+
+bool crypto_have_encr(uint16_t encr, uint16_t key_bits); /* for IKE SK payloads */
+bool crypto_have_integ(uint16_t integ);
+bool crypto_have_prf(uint16_t prf);
+bool crypto_have_dh(uint16_t group);
+
+void crypto_random(void *p, size_t n);
+void crypto_wipe(void *p, size_t n);
+bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
+
+/* Diffie-Hellman. The key object is owned by the caller until dh_free(). */
+struct dh;
+struct dh *dh_new(uint16_t group); /* NULL: not supported */
+void dh_free(struct dh *d);
+uint16_t dh_group(const struct dh *d);
+struct bytes dh_public(const struct dh *d); /* as the KE payload carries it */
+/* -EINVAL: peer's value has the wrong length, is off the curve or degenerate (RFC 6989). */
+int dh_derive(struct dh *d, struct bytes peer, uint8_t *secret, size_t *secret_len);
+size_t dh_public_len(uint16_t group);
+
+size_t prf_len(uint16_t prf);
+int prf(uint16_t prf, struct bytes key, const struct bytes *parts, size_t n_parts, uint8_t *out);
+/* RFC 7296 2.13 */
+int prf_plus(uint16_t prf, struct bytes key, struct bytes seed, uint8_t *out, size_t out_len);
+/* SHA-1 of the parts, for NAT detection (2.23). */
+int crypto_sha1(const struct bytes *parts, size_t n_parts, uint8_t out[20]);
+
+/* Keys of an IKE SA (2.14). */
+struct ike_keys {
+	uint16_t prf, encr, key_bits, integ;
+	size_t prf_len, encr_len /* salt included */, integ_len;
+	uint8_t d[PRF_MAX], ai[IKE_KEY_MAX], ar[IKE_KEY_MAX], ei[IKE_KEY_MAX], er[IKE_KEY_MAX], pi[PRF_MAX],
+		pr[PRF_MAX];
+};
+int ike_keys_derive(const struct suite_choice *s, struct bytes ni, struct bytes nr, uint64_t spi_i,
+		    uint64_t spi_r, struct bytes dh_secret, struct ike_keys *k);
+/* SKEYSEED of a rekeyed IKE SA comes from the old SK_d (2.18). */
+int ike_keys_rekey(const struct ike_keys *old, const struct suite_choice *s, struct bytes ni, struct bytes nr,
+		   uint64_t spi_i, uint64_t spi_r, struct bytes dh_secret, struct ike_keys *k);
+
+/* Keys of a Child SA (2.17), in the order the RFC takes them from KEYMAT. */
+struct child_keys {
+	size_t encr_len, salt_len, integ_len;
+	uint8_t encr_i[32], salt_i[4], integ_i[64], encr_r[32], salt_r[4], integ_r[64];
+};
+int child_keys_derive(const struct ike_keys *ike, const struct suite_choice *s, struct bytes dh_secret,
+		      struct bytes ni, struct bytes nr, struct child_keys *k);
+/* Bytes of key and salt a Child SA suite takes. */
+int child_key_sizes(const struct suite_choice *s, size_t *encr, size_t *salt, size_t *integ);
+
+/* AUTH by PSK (2.15): octets = message | peer's nonce | prf(SK_p, ID body). */
+int auth_psk(const struct ike_keys *k, bool initiator, struct bytes psk, struct bytes message,
+	     struct bytes nonce, struct bytes id_body, uint8_t *out, size_t *out_len);
+
+/*
+ * SK payloads (3.14, RFC 5282).  sk_seal takes a complete message whose last payload is the open SK:
+ * header and SK payload header at buf, `iv_at` where the IV belongs; the plaintext chain is given
+ * apart.  It writes IV, ciphertext, padding and ICV behind, sets both lengths.
+ */
+size_t sk_overhead(const struct ike_keys *k); /* IV + most padding + pad length + ICV */
+int sk_seal(const struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first,
+	    struct bytes plain, uint8_t *out, size_t cap, size_t *out_len);
+/* Verify, then decrypt into plain (cap >= m->sk.len): -EBADMSG when it does not verify. */
+int sk_open(const struct ike_keys *k, bool initiator, const struct msg *m, uint8_t *plain, size_t *plain_len);

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The IKE engine: a library without I/O.
+ *
+ * In go a datagram with its addresses, the time, an acquire, an operator's request; out come, through
+ * struct ike_host, datagrams, SA installs and removals, and events with reasons.  The daemon wires it
+ * to the data plane and the event loop; tests, fuzzers and simulators wire two engines to each other
+ * in virtual time.  One engine, one behaviour everywhere.
+ *
+ * One thread.  Time is an argument: `now` is monotonic nanoseconds and never goes back.  The host's
+ * functions are called from inside engine calls and must not call back into the engine.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+#include "crypto.h"
+#include "ike_conf.h"
+#include "ts.h"
+
+struct ike; /* one engine */
+
+enum ike_role { IKE_INITIATOR, IKE_RESPONDER };
+
+struct ike_packet {
+	struct endpoint local, remote;
+	const uint8_t *data;
+	size_t len;
+	bool keepalive; /* out only: NAT keepalive (RFC 3948 2.3), data unused */
+};
+
+/* ---- what happened: events and reasons --------------------------------------------------------- */
+
+/* Why a negotiation failed or an SA went away.  `name` in the JSON is the part behind IKE_CAUSE_. */
+enum ike_cause {
+	IKE_CAUSE_NONE,
+	IKE_CAUSE_NO_ANSWER,       /* retransmissions used up */
+	IKE_CAUSE_NO_PROPOSAL,     /* nothing common in the SA payload */
+	IKE_CAUSE_AUTH_FAILED,     /* PSK or identity */
+	IKE_CAUSE_ID_MISMATCH,     /* peer's identity is not the configured one */
+	IKE_CAUSE_TS_UNACCEPTABLE, /* proxy-IDs have nothing in common, or not what ts-policy asks */
+	IKE_CAUSE_INVALID_KE,      /* no Diffie-Hellman group in common, or the value is bad */
+	IKE_CAUSE_MALFORMED,       /* peer's message breaks the protocol */
+	IKE_CAUSE_UNSUPPORTED,     /* a critical payload or method we do not have */
+	IKE_CAUSE_PEER_ERROR,      /* error notify without further meaning to us */
+	IKE_CAUSE_PEER_DELETED,
+	IKE_CAUSE_DPD, /* peer declared dead */
+	IKE_CAUSE_EXPIRED,
+	IKE_CAUSE_OPERATOR, /* clear vpn … */
+	IKE_CAUSE_SHUTDOWN,
+	IKE_CAUSE_REPLACED,  /* rekeyed, or superseded by INITIAL_CONTACT */
+	IKE_CAUSE_INSTALL,   /* data plane refused the SA */
+	IKE_CAUSE_NO_CONFIG, /* nobody configured for this peer */
+	IKE_CAUSE_MAX,
+};
+const char *ike_cause_str(enum ike_cause c); /* "no-answer" */
+
+/* The record an operator reads.  ours/theirs are filled where the failure compares the two. */
+struct ike_reason {
+	enum ike_cause cause;
+	uint64_t at; /* now when it happened; 0: never */
+	enum ike_role role;
+	uint8_t exchange;      /* enum ike_exchange */
+	bool reported_by_peer; /* the peer said so by notify: the detail is in the peer's log */
+	char text[256];        /* one sentence: "peer offered no proposal we accept: encryption …" */
+	char ours[256], theirs[256];
+	char hint[256]; /* what to do, here and at the peer */
+};
+
+enum ike_event_type {
+	IKE_EV_IKE_START,
+	IKE_EV_IKE_UP,
+	IKE_EV_IKE_FAIL,
+	IKE_EV_IKE_DOWN,
+	IKE_EV_CHILD_START,
+	IKE_EV_CHILD_UP,
+	IKE_EV_CHILD_FAIL,
+	IKE_EV_CHILD_DOWN,
+	IKE_EV_PEER_DEAD, /* DPD; a DOWN for each SA follows */
+	IKE_EV_PEER_MOVED,
+	IKE_EV_UNKNOWN_PEER, /* rate-limited by the engine */
+	IKE_EV_DEBUG,        /* text only: messages sent and received, when debug is on */
+};
+
+struct ike_event {
+	enum ike_event_type type;
+	const char *gateway;           /* "" when unknown */
+	const char *tunnel, *proxy_id; /* child events; else NULL */
+	struct endpoint local, remote;
+	enum ike_role role;
+	bool rekey;
+	uint64_t spi_i, spi_r;    /* IKE SPIs */
+	uint32_t spi_in, spi_out; /* ESP SPIs */
+	uint32_t serial;          /* IKE SA serial number (SN) */
+	uint32_t lifetime_s;
+	const struct ike_reason *reason; /* FAIL and DOWN */
+	const char *text;                /* extra words, or NULL */
+};
+
+/* ---- the host ------------------------------------------------------------------------------------ */
+
+/* A Child SA as the data plane needs it.  Valid during the call. */
+struct ike_child_sa {
+	const struct ike_child_conf *conf;
+	enum ike_role role; /* in the exchange that made it */
+	uint32_t spi_in, spi_out;
+	struct suite_choice suite;
+	const struct child_keys *keys; /* install only; encr_i is the initiator's */
+	struct endpoint local, remote;
+	bool udp_encap;
+	struct ts_list ts_local, ts_remote;
+	void *host; /* the host's own handle, set by child_install */
+};
+
+struct ike_child_usage {
+	uint64_t packets_in, bytes_in, packets_out, bytes_out;
+	uint64_t last_in; /* now-time of the last authenticated inbound packet; 0: none */
+};
+
+struct ike_host {
+	void (*send)(void *ctx, const struct ike_packet *p);
+	/* Reserve an inbound SPI; give one back that was never installed. */
+	int (*spi_alloc)(void *ctx, uint32_t *spi);
+	void (*spi_release)(void *ctx, uint32_t spi);
+	/* Install both directions.  Inbound works at once.  activate = false leaves outbound traffic on the
+	 * SA it is on (make-before-break as responder); child_activate switches it. */
+	int (*child_install)(void *ctx, struct ike_child_sa *c, bool activate);
+	void (*child_activate)(void *ctx, struct ike_child_sa *c);
+	void (*child_remove)(void *ctx, struct ike_child_sa *c);
+	void (*child_move)(void *ctx, struct ike_child_sa *c); /* c->local, remote, udp_encap are new */
+	void (*child_usage)(void *ctx, const struct ike_child_sa *c, struct ike_child_usage *u);
+	bool (*esp_supported)(void *ctx, uint16_t encr, uint16_t key_bits, uint16_t integ);
+	void (*event)(void *ctx, const struct ike_event *e);
+};
+
+/* ---- life ------------------------------------------------------------------------------------------ */
+
+struct ike *ike_new(const struct ike_host *host, void *ctx, uint64_t now);
+/* Frees everything at once and wipes keys; sends nothing (ike_shutdown does). */
+void ike_free(struct ike *k);
+/* Add or replace a gateway by name (deep copy).  Existing SAs are kept when nothing they were
+ * negotiated with changed, and cleared otherwise.  -EINVAL: ambiguous with another gateway. */
+int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now);
+int ike_gateway_remove(struct ike *k, const char *name, uint64_t now);
+void ike_set_debug(struct ike *k, bool on);
+
+/* ---- what comes in ----------------------------------------------------------------------------- */
+
+void ike_input(struct ike *k, const struct ike_packet *p, uint64_t now);
+/* Run every timer that is due; ike_next is when to call again (UINT64_MAX: nothing waits). */
+void ike_run(struct ike *k, uint64_t now);
+uint64_t ike_next(const struct ike *k);
+
+/* Traffic wants this child (host's policy number); harmless when it is up or on its way. */
+void ike_acquire(struct ike *k, uint32_t policy, uint64_t now);
+/* Byte, packet or sequence limit of an installed child reached. */
+void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now);
+/* Authenticated ESP of that child came from another endpoint. */
+void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from, uint64_t now);
+
+/* ---- the operator's requests --------------------------------------------------------------------- */
+
+/* test vpn: number of negotiations started; 0 when all are up already; -ENOENT no such name, -EPERM
+ * passive gateway.  NULL: all.  tunnel may be "tunnel" or "tunnel:proxyid". */
+int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now);
+int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
+/* clear vpn: number of SAs cleared (peers get a Delete), -ENOENT. */
+int ike_clear_ike_sa(struct ike *k, const char *gateway, uint64_t now);
+int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
+/* Delete every IKE SA towards its peer and refuse new ones; true once nothing waits for an answer.
+ * Call again (with ike_run and ike_input going on) until true or patience ends. */
+bool ike_shutdown(struct ike *k, uint64_t now);
+
+/* ---- reading ----------------------------------------------------------------------------------------- */
+
+struct ike_sa_info {
+	const char *gateway;
+	uint32_t gateway_id, serial;
+	struct endpoint local, remote;
+	enum ike_role role;
+	const char *state; /* "Established", "Init sent", … */
+	bool established;
+	uint64_t spi_i, spi_r;
+	struct suite_choice suite;
+	uint64_t created, established_at, expires, rekey_at; /* now-times; 0: not yet */
+	unsigned retransmits, n_children;
+	struct ike_id local_id, remote_id;
+	bool nat_local, nat_remote, udp_encap;
+	uint32_t msgid_out, msgid_in;
+	uint64_t last_heard;
+};
+struct ike_child_info {
+	const char *gateway, *tunnel, *proxy_id;
+	uint32_t gateway_id, tunnel_id, policy, id, parent_serial, msgid;
+	struct endpoint local, remote;
+	enum ike_role role;
+	const char *state; /* "Mature", "Larval", "Dying" */
+	uint32_t spi_in, spi_out;
+	struct suite_choice suite;
+	struct ts_list ts_local, ts_remote;
+	uint64_t created, expires, rekey_at;
+	uint32_t lifetime_s;
+	uint64_t life_bytes;
+	bool udp_encap;
+	void *host;
+};
+/* Per gateway: is it being tried, how did it last fail. */
+struct ike_gw_info {
+	const struct ike_gw_conf *conf;
+	const struct ike_reason *last_failure; /* cause NONE: never failed since it last came up */
+	uint64_t attempts, failures, next_try;
+	unsigned n_ike, n_children;
+};
+struct ike_conf_child_info { /* a configured child, up or not */
+	const struct ike_gw_conf *gw;
+	const struct ike_child_conf *conf;
+	const struct ike_reason *last_failure;
+	bool up, negotiating;
+};
+
+/* Call back for each; a callback returning false ends the walk.  Nothing may change the engine inside. */
+void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg);
+void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg);
+void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg);
+void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i),
+			 void *arg);
+
+struct ike_counters { /* rejects and traffic of the whole engine; name list in ike_counter_name() */
+	uint64_t v[64];
+};
+const struct ike_counters *ike_counters(const struct ike *k);
+const char *ike_counter_name(unsigned i); /* NULL behind the last */
+const char *ike_counter_help(unsigned i);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the IKE engine is told about the world: gateways and the Child SAs they may have.  The
+ * configuration file's profiles, tunnels and proxy-IDs become these; tests write them directly.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+enum { IKE_NAME = 64, IKE_ID_MAX = 255, IKE_PSK_MAX = 255, IKE_ALGS_MAX = 12, IKE_TS_MAX = 8 };
+
+/* An identity as it goes into IDi/IDr (RFC 7296 3.5). */
+struct ike_id {
+	uint8_t type; /* enum ike_id_type; 0: not set */
+	uint8_t len;
+	uint8_t data[IKE_ID_MAX];
+};
+
+/* One configured cipher or the like: transform ID, key bits where the cipher takes several. */
+struct ike_alg {
+	uint16_t id;
+	uint16_t key_bits;
+};
+
+/* A crypto profile: what we offer and accept, in order of preference.  Combined-mode ciphers need no
+ * integrity algorithm; they go into a proposal of their own (RFC 7296 3.3).  For IKE, the PRF list
+ * follows from the authentication list unless given. */
+struct ike_algs {
+	uint8_t n_encr, n_integ, n_prf, n_dh;
+	struct ike_alg encr[IKE_ALGS_MAX];
+	uint16_t integ[IKE_ALGS_MAX], prf[IKE_ALGS_MAX], dh[IKE_ALGS_MAX];
+};
+
+enum ike_ts_policy { IKE_TS_NARROW, IKE_TS_EXACT };
+enum ike_natt { IKE_NATT_AUTO, IKE_NATT_OFF, IKE_NATT_FORCE };
+
+/* A Child SA a gateway may have: one proxy-ID of one tunnel. */
+struct ike_child_conf {
+	char tunnel[IKE_NAME], proxy_id[IKE_NAME]; /* proxy_id "" when the tunnel has none */
+	uint32_t tunnel_id, policy;                /* the host's numbers; opaque to the engine */
+	struct ike_algs esp;                       /* dh: PFS groups; none: no PFS */
+	uint8_t n_local, n_remote;
+	struct ts local[IKE_TS_MAX], remote[IKE_TS_MAX];
+	enum ike_ts_policy ts_policy;
+	uint32_t lifetime_s;
+	uint64_t life_bytes; /* 0: unlimited */
+	uint16_t replay_window;
+	bool esn;
+	bool start; /* bring it up without waiting for traffic */
+};
+
+struct ike_gw_conf {
+	char name[IKE_NAME];
+	uint32_t id;                       /* gateway number shown to the operator */
+	struct addr local, remote;         /* remote.v == 0: any address */
+	struct ike_id local_id, remote_id; /* type 0: the address in use */
+	uint8_t psk[IKE_PSK_MAX];
+	uint16_t psk_len;
+	struct ike_algs ike;
+	uint32_t lifetime_s;
+	uint16_t dpd_interval_s, dpd_retry; /* interval 0: no DPD */
+	enum ike_natt natt;
+	uint16_t natt_keepalive_s;
+	bool passive; /* never initiates */
+	uint16_t n_children;
+	struct ike_child_conf *children;
+};

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The seam: everything the control plane can see of the data plane.
+ *
+ * All functions here are called from one thread, the control thread, which is also the one that
+ * called dp_init (the EAL's main lcore).  Objects passed in are copied.  Imperative functions return
+ * 0 or -errno.  Nothing here blocks on a worker: changes are published with a release store, and what
+ * they replace is freed by dp_service() once every worker has passed a quiescent point.
+ *
+ * The data plane knows packets, ports, neighbours, routes, proxy-IDs and SAs.  It does not know IKE,
+ * the configuration file, or the CLI.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "addr.h"
+
+enum { DP_NAME = 64, DP_DEVICE = 256, DP_ADDRS = 8, DP_TS_MAX = 8, DP_WORKERS_MAX = 64 };
+
+/* ---- life cycle ---------------------------------------------------------------------------- */
+
+enum dp_log_level { DP_LOG_ERR, DP_LOG_WARN, DP_LOG_INFO, DP_LOG_DEBUG };
+
+struct dp_conf {
+	const char *name;      /* EAL file prefix: one per process on a host */
+	const char *cores;     /* worker cores as a list, "2-5,8"; NULL: the first n_workers that are free */
+	uint16_t n_workers;    /* 1..DP_WORKERS_MAX */
+	bool adaptive_idle;    /* give the core back when nothing arrives; false: poll flat out */
+	bool hugepages;        /* false: ordinary pages (labs) */
+	uint32_t memory_mb;    /* EAL memory without hugepages */
+	uint32_t max_sas;      /* inbound and outbound SAs, each; rounded up to a power of two */
+	uint32_t max_policies; /* proxy-IDs on the box */
+	uint32_t max_routes;
+	uint32_t max_neighbours;
+	uint32_t n_mbufs; /* per process */
+	void (*log)(enum dp_log_level level, const char *text);
+};
+
+/* An IKE datagram, in or out.  In: data points into a buffer that is valid during the call only, and
+ * the non-ESP marker (RFC 3948 2.2) has been taken off.  Out: dp_udp_send adds it when local.port is
+ * 4500 and keepalive is false. */
+struct dp_udp {
+	struct endpoint local, remote;
+	const uint8_t *data;
+	size_t len;
+	bool marker;    /* in: arrived on 4500 behind a non-ESP marker */
+	bool keepalive; /* out: send the one byte 0xff of RFC 3948 2.3 instead of data */
+};
+
+/* Traffic met proxy-ID `policy` and found no SA.  Sent at most once a second for a proxy-ID. */
+struct dp_acquire {
+	uint32_t policy;
+	uint8_t proto;
+	struct endpoint src, dst; /* of the packet that asked */
+};
+
+enum dp_expire_kind { DP_EXPIRE_SOFT, DP_EXPIRE_HARD };
+enum dp_expire_cause { DP_EXPIRE_BYTES, DP_EXPIRE_PACKETS, DP_EXPIRE_SEQUENCE };
+
+struct dp_expire {
+	enum dp_expire_kind kind;
+	enum dp_expire_cause cause;
+	bool inbound;
+	uint32_t sa; /* inbound: SPI; outbound: handle */
+};
+
+/* An authenticated packet of inbound SA `spi` came from another address or port than the SA has
+ * (RFC 7296 2.23).  At most once a second for an SA. */
+struct dp_moved {
+	uint32_t spi;
+	struct endpoint from;
+};
+
+struct dp_handlers {
+	void (*udp)(void *ctx, const struct dp_udp *u);
+	void (*acquire)(void *ctx, const struct dp_acquire *a);
+	void (*expire)(void *ctx, const struct dp_expire *e);
+	void (*moved)(void *ctx, const struct dp_moved *m);
+};
+
+/* Start the EAL and reserve all tables.  Fails loudly: on error a text is in err. */
+int dp_init(const struct dp_conf *conf, const struct dp_handlers *h, void *ctx, char *err, size_t err_len);
+/* Launch the workers, after the ports have been added. */
+int dp_start(char *err, size_t err_len);
+/* Stop the workers, close the ports, wipe every key, release the EAL. */
+void dp_fini(void);
+
+/* Readable when a worker has left something for dp_service(). */
+int dp_event_fd(void);
+/* Deliver events to the handlers, run neighbour resolution, free what workers no longer use.
+ * now_ns is monotonic. Call when dp_event_fd() is readable and at least every 100 ms. */
+void dp_service(uint64_t now_ns);
+
+/* ---- interfaces ---------------------------------------------------------------------------- */
+
+struct dp_port_conf {
+	char name[DP_NAME];     /* "ethernet1/1" */
+	char device[DP_DEVICE]; /* PCI address or vdev string, "net_af_packet0,iface=d0" */
+	uint16_t mtu;
+	uint8_t n_addr;
+	struct prefix addr[DP_ADDRS];
+};
+
+/* Interface numbers are small, stable, and one name space for ports and tunnel interfaces. */
+int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len);
+int dp_tunnel_if_add(const char *name, uint16_t *ifindex);
+
+struct dp_if_stats {
+	char name[DP_NAME];
+	bool is_port, link_up;
+	uint8_t mac[6];
+	uint16_t mtu;
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_missed, tx_failed;
+};
+/* -ENOENT behind the last interface. */
+int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s);
+
+/* ---- routes -------------------------------------------------------------------------------- */
+
+/* A route leads to a gateway on a port's network (via), straight to a port's network (via.v == 0,
+ * ifindex a port), or into a tunnel interface.  Connected routes come with the ports' addresses. */
+struct dp_route {
+	struct prefix dst;
+	struct addr via;
+	uint16_t ifindex; /* ignored when via is set */
+};
+int dp_route_add(const struct dp_route *r);
+int dp_route_del(const struct prefix *dst);
+/* The route a packet to dst would take: 0 and *r, or -ENETUNREACH. */
+int dp_route_lookup(const struct addr *dst, struct dp_route *r);
+
+/* ---- proxy-IDs ----------------------------------------------------------------------------- */
+
+/* One proxy-ID of a tunnel interface: which packets that a route sent there are protected by which
+ * SA.  Most specific wins, then the one added first. */
+struct dp_policy_conf {
+	uint16_t tunnel_if;
+	struct prefix local, remote;
+	uint8_t proto;                    /* 0: any */
+	uint16_t local_port, remote_port; /* 0: any */
+};
+int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy);
+int dp_policy_del(uint32_t policy);
+/* Point a proxy-ID's outbound traffic at an outbound SA; DP_SA_NONE: drop and ask for keys. */
+#define DP_SA_NONE 0u
+int dp_policy_bind(uint32_t policy, uint32_t sa_out);
+
+struct dp_policy_stats {
+	uint64_t acquires; /* "key acquire requests" */
+	uint64_t no_sa_drops;
+	uint32_t sa_out; /* what it is bound to */
+};
+int dp_policy_stats(uint32_t policy, struct dp_policy_stats *s);
+
+/* ---- SAs ----------------------------------------------------------------------------------- */
+
+enum dp_encr {
+	DP_ENCR_NONE,
+	DP_AES_GCM_16,
+	DP_AES_GCM_12,
+	DP_AES_GCM_8,
+	DP_AES_CBC,
+	DP_AES_CTR,
+	DP_CHACHA20_POLY1305,
+	DP_ENCR_NULL,
+	DP_AES_GMAC
+};
+enum dp_integ { DP_INTEG_NONE, DP_HMAC_SHA1_96, DP_HMAC_SHA256_128, DP_HMAC_SHA384_192, DP_HMAC_SHA512_256 };
+
+struct dp_suite {
+	enum dp_encr encr;
+	uint16_t key_bits; /* of the cipher, without salt; 0 where it has but one */
+	enum dp_integ integ;
+};
+/* Has this build the suite?  Control offers to peers only what answers true. */
+bool dp_suite_supported(const struct dp_suite *s);
+
+struct dp_keys {
+	uint8_t encr[32], salt[4], integ[64];
+	uint8_t encr_len, salt_len, integ_len;
+};
+
+struct dp_limits { /* 0: no limit.  Sequence exhaustion is watched always. */
+	uint64_t soft_bytes, hard_bytes, soft_packets, hard_packets;
+};
+
+struct dp_sa_in_conf {
+	uint32_t spi; /* from dp_spi_alloc, host order */
+	uint32_t policy;
+	struct dp_suite suite;
+	struct dp_keys keys;
+	bool esn;
+	uint16_t replay_window;        /* packets; 0: no anti-replay */
+	struct endpoint local, remote; /* outer; ports matter with udp_encap only */
+	bool udp_encap;
+	struct dp_limits limits;
+	uint8_t n_local, n_remote; /* negotiated selectors: inner packets must fall inside (RFC 4301 5.2) */
+	struct ts ts_local[DP_TS_MAX], ts_remote[DP_TS_MAX];
+};
+
+struct dp_sa_out_conf {
+	uint32_t spi; /* the peer's, host order */
+	uint32_t policy;
+	struct dp_suite suite;
+	struct dp_keys keys;
+	bool esn;
+	struct endpoint local, remote;
+	bool udp_encap;
+	struct dp_limits limits;
+	uint8_t n_local, n_remote;
+	struct ts ts_local[DP_TS_MAX], ts_remote[DP_TS_MAX];
+};
+
+/* Reserve an inbound SPI, unique on this box and above 255 (RFC 4303 2.1).  -ENOSPC when all are in use. */
+int dp_spi_alloc(uint32_t *spi);
+/* Give back a reserved SPI on which no SA was installed. */
+void dp_spi_release(uint32_t spi);
+
+/* Install; -EBUSY when the SPI has an SA already, -EINVAL, -ENOTSUP, -ENOSPC.  An outbound SA carries
+ * no traffic until a policy is bound to its handle. */
+int dp_sa_in_install(const struct dp_sa_in_conf *c);
+int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out);
+/* Remove; keys are wiped once no worker can hold them. The SPI is free again after that.  A policy
+ * still bound to an outbound SA is unbound. */
+int dp_sa_in_remove(uint32_t spi);
+int dp_sa_out_remove(uint32_t sa_out);
+/* The peer's address or port changed (NAT): traffic goes to the new one from now on. */
+int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote);
+
+struct dp_sa_stats {
+	uint64_t packets, bytes; /* inner bytes */
+	uint64_t seq;            /* out: last sent; in: highest authenticated */
+	uint64_t last_used_ns;   /* monotonic, to the second; 0: never */
+	uint64_t auth_errors, replays, selector_drops, malformed;
+	uint16_t worker; /* owner */
+};
+int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s);
+int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s);
+
+/* The largest inner packet that an outbound SA carries in one outer packet, bytes; 0: no such SA. */
+uint16_t dp_sa_out_mtu(uint32_t sa_out);
+
+/* ---- packets of the control plane ---------------------------------------------------------- */
+
+/* Routed, resolved and sent; -ENETUNREACH, -EMSGSIZE, -ENOBUFS.  A datagram whose neighbour is not
+ * known yet waits for it (bounded) and counts as sent. */
+int dp_udp_send(const struct dp_udp *u);
+
+/* ---- what happened ------------------------------------------------------------------------- */
+
+struct dp_drop {
+	const char *name; /* "esp-auth-failed" */
+	const char *help; /* one sentence an operator understands */
+	uint64_t packets;
+};
+/* Sum over workers of drop reason i; -ENOENT behind the last. */
+int dp_drop_stats(unsigned i, struct dp_drop *d);
+
+struct dp_worker_stats {
+	uint16_t cpu;
+	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
+};
+int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);

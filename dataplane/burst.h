@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A packet on its way, and lists of them.
+ *
+ * A worker parses one receive burst into its array of struct pkt; stages pass lists of pointers into
+ * that array.  A stage walks its list once, keeps survivors in order, and gives every other packet to
+ * exactly one of: another list, pkt_drop(), a hand-over or punt ring.
+ */
+#pragma once
+
+#include <assert.h>
+#include <stdint.h>
+
+#include <rte_branch_prediction.h>
+#include <rte_common.h>
+#include <rte_mbuf.h>
+
+#include "drop.h"
+
+enum { BURST_MAX = 32 };
+
+/* What a packet is to this host, decided by parse_burst(). */
+enum pkt_class {
+	PKT_TRANSIT,  /* not addressed to us: forward or encrypt */
+	PKT_ESP,      /* raw ESP to one of our addresses; esp_off set */
+	PKT_ESP_UDP,  /* ESP in UDP 4500 to one of our addresses; esp_off set */
+	PKT_IKE,      /* UDP 500, or UDP 4500 behind a non-ESP marker */
+	PKT_ARP,
+	PKT_ICMP,     /* to one of our addresses */
+	PKT_DROP,     /* unsound; reason in drop */
+};
+
+struct sa_in;
+struct sa_out;
+
+/* One cache line of what is known of a packet.  Offsets count from the start of the mbuf's data as it
+ * is now; whoever moves the data start corrects l3_off. */
+struct pkt {
+	struct rte_mbuf *m;
+	union { /* which is valid follows from the stage */
+		struct sa_in *sa_in;
+		struct sa_out *sa_out;
+	};
+	uint64_t seq;           /* ESP sequence number, 64 bits with ESN */
+	uint32_t src4, dst4;    /* as on the wire (network order), IPv4 only */
+	uint32_t next_hop;      /* fib result */
+	uint32_t spi;           /* host order */
+	uint16_t sport, dport;  /* host order; 0 without ports; ICMP: type << 8 | code in dport */
+	uint16_t in_if;         /* port, or tunnel interface after decryption */
+	uint16_t l3_off;        /* start of IP header */
+	uint16_t l3_len;        /* length of IP header(s) */
+	uint16_t ip_len;        /* whole IP packet, header included, padding of the frame not */
+	uint16_t esp_off;
+	uint8_t v;              /* 4 or 6 */
+	uint8_t proto;          /* upper-layer protocol */
+	uint8_t cls;            /* enum pkt_class */
+	uint8_t drop;           /* enum drop */
+	uint8_t fragment;       /* any fragment of a larger packet */
+	uint8_t spare;
+};
+static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");
+
+struct list {
+	uint16_t n;
+	struct pkt *p[BURST_MAX];
+};
+
+static inline void list_add(struct list *l, struct pkt *p)
+{
+	l->p[l->n++] = p;
+}
+
+static inline uint8_t *pkt_at(const struct pkt *p, uint16_t off)
+{
+	return rte_pktmbuf_mtod_offset(p->m, uint8_t *, off);
+}
+
+static inline void *pkt_l3(const struct pkt *p)
+{
+	return pkt_at(p, p->l3_off);
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Every reason a packet can die for.  One list gives the enum, the counter's name and the sentence
+ * the operator reads; whoever drops a packet names one of these, there is no other way to free one.
+ */
+#pragma once
+
+#include <stdint.h>
+
+/*   enum                   counter                    help */
+#define DROP_REASONS(X) \
+	X(DROP_L2_NOT_FOR_US,     "l2-not-for-us",           "frame addressed to another host's MAC") \
+	X(DROP_L2_TYPE,           "l2-unknown-type",         "EtherType is neither IPv4, IPv6 nor ARP") \
+	X(DROP_ARP_MALFORMED,     "arp-malformed",           "ARP packet too short or not Ethernet/IPv4") \
+	X(DROP_ARP_FOREIGN,       "arp-not-for-us",          "ARP request for an address that is not ours") \
+	X(DROP_IP_TRUNCATED,      "ip-truncated",            "frame shorter than its IP header says") \
+	X(DROP_IP_HEADER,         "ip-bad-header",           "IP version, header length or total length is wrong") \
+	X(DROP_IP_CHECKSUM,       "ip-bad-checksum",         "IPv4 header checksum is wrong") \
+	X(DROP_IP_FRAGMENT,       "ip-fragment",             "fragment that this stage cannot handle") \
+	X(DROP_IP_OPTIONS,        "ip-source-route",         "IPv4 source route option refused") \
+	X(DROP_IP_TTL,            "ip-ttl-exceeded",         "TTL reached zero here") \
+	X(DROP_IP_MARTIAN,        "ip-martian-address",      "source or destination address cannot be forwarded") \
+	X(DROP_IPV6,              "ipv6-not-forwarded",      "IPv6 packet, and no IPv6 forwarding here") \
+	X(DROP_NO_ROUTE,          "no-route",                "no route to the destination address") \
+	X(DROP_TOO_BIG,           "too-big",                 "packet larger than the way out carries") \
+	X(DROP_NEIGH_UNRESOLVED,  "neighbour-unresolved",    "next hop did not answer ARP") \
+	X(DROP_NEIGH_QUEUE,       "neighbour-queue-full",    "too many packets already wait for this next hop") \
+	X(DROP_LOCAL_NO_SERVICE,  "local-no-service",        "addressed to the gateway, where nothing listens for it") \
+	X(DROP_ICMP_MALFORMED,    "icmp-malformed",          "ICMP message too short or with a wrong checksum") \
+	X(DROP_PUNT_FULL,         "punt-ring-full",          "control plane is behind; packet for it dropped") \
+	X(DROP_PUNT_RATE,         "punt-rate-limited",       "more packets of this class for the control plane than allowed") \
+	X(DROP_TUNNEL_NO_PROXY_ID,"no-matching-proxy-id",    "routed into a tunnel but outside all its proxy-IDs") \
+	X(DROP_TUNNEL_NO_SA,      "no-sa",                   "proxy-ID has no SA yet; keys were asked for") \
+	X(DROP_TUNNEL_SELECTOR,   "outside-selectors",       "inside the proxy-ID, but outside what the peer narrowed it to") \
+	X(DROP_TUNNEL_OUTER_ROUTE,"outer-route",             "the peer's address itself has no route out of a port") \
+	X(DROP_ESP_TRUNCATED,     "esp-truncated",           "ESP packet shorter than its headers, IV and ICV") \
+	X(DROP_ESP_ALIGN,         "esp-misaligned",          "ESP ciphertext is not a whole number of blocks") \
+	X(DROP_ESP_NO_SA,         "esp-unknown-spi",         "no SA for this SPI") \
+	X(DROP_ESP_REPLAY,        "esp-replay",              "sequence number seen before or left of the window") \
+	X(DROP_ESP_AUTH,          "esp-auth-failed",         "integrity check failed: wrong key or altered packet") \
+	X(DROP_ESP_PADDING,       "esp-bad-padding",         "authenticated, but padding or pad length is wrong") \
+	X(DROP_ESP_NEXT_HEADER,   "esp-next-header",         "authenticated, but next header is not a tunnelled IP packet") \
+	X(DROP_ESP_DUMMY,         "esp-dummy",               "dummy packet for traffic-flow confidentiality") \
+	X(DROP_ESP_INNER,         "esp-inner-malformed",     "authenticated, but the inner packet is not a sound IP packet") \
+	X(DROP_ESP_SELECTOR,      "esp-inner-selector",      "authenticated, but the inner packet is outside the SA's selectors") \
+	X(DROP_ESP_SEQ_EXHAUSTED, "esp-sequence-exhausted",  "outbound sequence numbers used up; waits for rekey") \
+	X(DROP_ESP_LIFETIME,      "esp-lifetime-expired",    "SA is past its hard byte or packet lifetime") \
+	X(DROP_NATT_MALFORMED,    "natt-malformed",          "UDP 4500 datagram is neither ESP, IKE nor keepalive") \
+	X(DROP_NATT_KEEPALIVE,    "natt-keepalive",          "NAT keepalive, done its work by arriving") \
+	X(DROP_HANDOVER_FULL,     "handover-ring-full",      "worker that owns the SA is behind") \
+	X(DROP_TX_FULL,           "tx-ring-full",            "port did not take the packet") \
+	X(DROP_PORT_DOWN,         "port-not-usable",         "way out leads to an interface without a port") \
+	X(DROP_NO_MBUF,           "no-buffers",              "packet buffers used up")
+
+enum drop {
+	DROP_NONE, /* alive */
+#define X(id, name, help) id,
+	DROP_REASONS(X)
+#undef X
+	DROP_MAX
+};

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An SA belongs to one worker.  Packets that need another worker's SA travel to it by ring and take
+ * the path up again there. */
+#pragma once
+
+#include "worker.h"
+
+/* Packets whose SA (sa_in, sa_out) this worker does not own leave the list. */
+void handover_sa_in(struct worker *w, struct list *l);
+void handover_sa_out(struct worker *w, struct list *l);
+/* Packets handed to this worker; returns how many. */
+unsigned handover_poll(struct worker *w);

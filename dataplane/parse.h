@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "worker.h"
+
+/* Fill w->pkts[0..n) from the frames m received on port in_if: bounds, checksum, addresses, ports,
+ * class.  Takes over the frames.  Frees nothing: an unsound packet gets class PKT_DROP and its reason. */
+void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
+/* Fill l3_len, ip_len, v, proto, addresses, ports and fragment of a packet whose l3_off is set and of
+ * which `len` bytes follow there.  DROP_NONE, or why it is unsound.  Used for inner packets as well. */
+enum drop parse_ip(struct pkt *p, uint16_t len);

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rx to tx, in order.  Read this first.
+ *
+ * Every stage is a plain function over a list of packets; it leaves its survivors in the list and
+ * gives the others to another list, a ring, or pkt_drop().  Nothing here allocates, locks, logs or
+ * makes a system call.
+ */
+#include "path.h"
+
+#include "esp_in.h"
+#include "esp_out.h"
+#include "fib.h"
+#include "handover.h"
+#include "local.h"
+#include "parse.h"
+#include "punt.h"
+#include "sad.h"
+#include "spd.h"
+#include "xmit.h"
+
+/* Clear text that a route sends into a tunnel: encrypt, or drop and say why. */
+static void path_outbound(struct worker *w, struct list *l)
+{
+	spd_match(w, l);         /* proxy-ID, then its outbound SA; none: ask for keys, drop */
+	handover_sa_out(w, l);   /* packets whose SA another worker owns leave here */
+	esp_out_prepare(w, l);   /* selectors, MTU, sequence number, outer header, IV, padding */
+	esp_out_seal(w, l);      /* encrypt and authenticate */
+	fib_lookup_outer(w, l);  /* the peer's address -> port and neighbour */
+	xmit_port(w, l);
+}
+
+/* Packets that have to leave, clear or not: a decrypted one may well go into another tunnel. */
+static void path_forward(struct worker *w, struct list *l)
+{
+	struct list tunnel = {0}, local = {0};
+
+	fib_lookup(w, l, &tunnel, &local); /* TTL, route; what stays in l goes out of a port in the clear */
+	if (tunnel.n)
+		path_outbound(w, &tunnel);
+	if (l->n)
+		xmit_port(w, l);
+	if (local.n)
+		local_input(w, &local);    /* inner packet addressed to the gateway itself */
+}
+
+/* ESP, raw or in UDP 4500, addressed to us. */
+static void path_inbound(struct worker *w, struct list *l)
+{
+	sad_lookup(w, l);         /* SPI -> SA */
+	handover_sa_in(w, l);
+	esp_in_check(w, l);       /* lengths, sequence number against the window */
+	esp_in_open(w, l);        /* verify and decrypt */
+	esp_in_finish(w, l);      /* window moves; padding, inner header, selectors; strip */
+	if (l->n)
+		path_forward(w, l);
+}
+
+void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
+{
+	struct list transit = {0}, esp = {0}, local = {0};
+
+	parse_burst(w, in_if, m, n);
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = &w->pkts[i];
+
+		switch ((enum pkt_class)p->cls) {
+		case PKT_TRANSIT: list_add(&transit, p); break;
+		case PKT_ESP:
+		case PKT_ESP_UDP: list_add(&esp, p); break;
+		case PKT_IKE:     punt_ike(w, p); break;
+		case PKT_ARP:
+		case PKT_ICMP:    list_add(&local, p); break;
+		case PKT_DROP:    pkt_drop(w, p, (enum drop)p->drop); break;
+		}
+	}
+	if (esp.n)
+		path_inbound(w, &esp);
+	if (transit.n)
+		path_forward(w, &transit);
+	if (local.n)
+		local_input(w, &local);
+}

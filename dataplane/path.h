@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The packet's way, see path.c. */
+#pragma once
+
+#include "worker.h"
+
+/* A burst as received from port number `in_if` (not the ethdev number): parse, sort, and run every
+ * class to its end.  m[] is consumed. */
+void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
+/* Packets another worker handed over because this one owns their SA. */
+void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n);

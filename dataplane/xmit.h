@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Out of a port: Ethernet header from next_hop's neighbour, into the port's transmit queue. */
+#pragma once
+
+#include "worker.h"
+
+void xmit_port(struct worker *w, struct list *l);
+/* A frame that has its Ethernet header already (answers, control's frames). */
+void xmit_frame(struct worker *w, uint16_t ifindex, struct rte_mbuf *m);
+/* Hand the collected packets to the ports; what a port refuses is dropped and counted. */
+void xmit_flush(struct worker *w);
