@@ -106,7 +106,8 @@ struct dp_port_conf {
 
 /* Interface numbers are small, stable, and one name space for ports and tunnel interfaces. */
 int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len);
-int dp_tunnel_if_add(const char *name, uint16_t *ifindex);
+/* A tunnel interface may have addresses of its own: they answer ICMP echo through the tunnel. */
+int dp_tunnel_if_add(const char *name, const struct prefix *addr, uint8_t n_addr, uint16_t *ifindex);
 
 struct dp_if_stats {
 	char name[DP_NAME];
