@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control thread's world: configuration, engine, data plane, event loop.  main.c makes one, the
- * CLI's handlers read from it.
+ * The control thread's world: configuration, engine, data plane, event loop.
+ *
+ *     main.c       arguments, --check
+ *     ctl.c        the event loop: what wakes it, start, stop
+ *     ctl_apply.c  configuration -> data plane and engine, at start and on commit
+ *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
+ *
+ * One thread; everything here belongs to it.
  */
 #pragma once
 
@@ -9,39 +15,52 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <uthash.h>
+
 #include "config.h"
 #include "dp_api.h"
 #include "ike.h"
 
 struct cli_server;
 
-/* What the daemon remembers of an interface, a proxy-ID, and an installed Child SA. */
 struct ctl_interface {
 	char name[CFG_NAME];
 	uint16_t ifindex;
 };
 
-struct ctl_policy { /* one proxy-ID */
+/* One proxy-ID in the data plane. */
+struct ctl_policy {
+	struct dp_policy_conf dp;
 	const struct cfg_tunnel *tunnel;
 	const struct cfg_proxy_id *proxy;
-	uint32_t number; /* position in the box's list of proxy-IDs: what the operator calls tunnel-id */
-	uint32_t policy; /* the data plane's */
+	uint32_t number; /* what the operator calls tunnel-id */
+	uint32_t policy; /* the data plane's number */
+	bool fresh;      /* made by the apply that is going on */
+};
+
+/* An installed Child SA: what struct ike_child_sa.host points to. */
+struct ctl_child {
+	uint32_t spi_in, sa_out, policy;
+	UT_hash_handle hh; /* by sa_out, for expiry events */
 };
 
 struct ctl {
 	struct ev_loop *loop;
+	const char *conf_path;
 	struct config *conf;
 	struct ike *ike;
 	struct cli_server *cli;
-	uint32_t n_policies;
+	struct ctl_child *children;
+	uint32_t n_policies, next_number;
 	struct ctl_policy *policies;
 	size_t n_interfaces;
 	struct ctl_interface *interfaces;
 	uint64_t started_ns; /* monotonic */
+	uint64_t stop_by_ns;
 	bool stopping;
 	ev_io dp_io;
-	ev_timer dp_tick, ike_timer, stop_timer;
-	ev_signal sigterm, sigint;
+	ev_timer dp_tick, ike_timer;
+	ev_signal sigterm, sigint, sighup;
 };
 
 /* Monotonic nanoseconds: the `now` of the engine and the data plane. */
@@ -49,12 +68,30 @@ uint64_t ctl_now(void);
 /* Wall-clock seconds of a `now` time, for the operator. */
 int64_t ctl_wall(uint64_t now_time);
 
-/* Build everything from a checked configuration and run until SIGTERM.  Process exit status. */
-int ctl_run(struct config *conf);
-/* After any engine call from outside its own timer: arm the timer for what it wants next. */
+/* Build everything from a checked configuration (taken over) and run until SIGTERM.  Exit status. */
+int ctl_run(struct config *conf, const char *conf_path);
+/* After any engine call from outside ctl.c: arm the timer for what the engine wants next. */
 void ctl_ike_rearm(struct ctl *c);
 
-/* An installed Child SA in the data plane, as kept in struct ike_child_sa.host. */
-struct ctl_child {
-	uint32_t spi_in, sa_out, policy;
-};
+/* ---- ctl_apply.c ---- */
+
+/* What a file may say and this build cannot do: ESP suites the data plane lacks.  Number of problems. */
+unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
+/* Ports and tunnel interfaces, once, before dp_start(). */
+int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len);
+/* Routes, proxy-IDs and gateways: makes the data plane and the engine match conf, touching only what
+ * differs from before.  conf must outlive the next apply.  On error a text is in err. */
+int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
+/* Re-read the file and apply it; a bad file, or one that changes what only a restart can, changes
+ * nothing.  Problems go to say line by line; 0 when applied. */
+int ctl_commit(struct ctl *c, config_say_fn *say, void *arg);
+void ctl_apply_fini(struct ctl *c);
+/* The proxy-ID with this data-plane number, or NULL. */
+const struct ctl_policy *ctl_policy_find(const struct ctl *c, uint32_t policy);
+
+/* ---- ctl_host.c ---- */
+
+extern const struct ike_host ctl_ike_host;       /* ctx: struct ctl */
+extern const struct dp_handlers ctl_dp_handlers; /* ctx: struct ctl */
+/* An ESP suite in the data plane's words; false: no such suite there. */
+bool ctl_dp_suite(uint16_t encr, uint16_t key_bits, uint16_t integ, struct dp_suite *s);

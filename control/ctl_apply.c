@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Configuration -> data plane and engine.  Start-up is a commit onto an empty box: both take the same
+ * way, which touches only what differs.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "wire.h"
+
+/* ---- checks ---------------------------------------------------------------------------------- */
+
+static bool profile_suite_supported(const struct ike_algs *a, size_t encr)
+{
+	struct dp_suite s;
+
+	if (encr_is_aead(a->encr[encr].id))
+		return ctl_dp_suite(a->encr[encr].id, a->encr[encr].key_bits, AUTH_NONE, &s);
+	for (size_t i = 0; i < a->n_integ; i++)
+		if (ctl_dp_suite(a->encr[encr].id, a->encr[encr].key_bits, a->integ[i], &s))
+			return true;
+	return false;
+}
+
+unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg)
+{
+	unsigned problems = 0;
+
+	for (size_t i = 0; i < conf->n_ipsec_profiles; i++) {
+		const struct cfg_ipsec_profile *p = &conf->ipsec_profiles[i];
+
+		for (size_t e = 0; e < p->algs.n_encr; e++) {
+			char line[256];
+
+			if (profile_suite_supported(&p->algs, e))
+				continue;
+			snprintf(
+				line, sizeof(line),
+				"ipsec-crypto-profile \"%s\": %s with the authentication given is not a suite this "
+				"data plane has",
+				p->name, transform_name(TT_ENCR, p->algs.encr[e].id));
+			say(arg, false, line);
+			problems++;
+		}
+	}
+	return problems;
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------ */
+
+int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len)
+{
+	c->interfaces = calloc(conf->n_interfaces ? conf->n_interfaces : 1, sizeof(c->interfaces[0]));
+	if (!c->interfaces) {
+		snprintf(err, err_len, "out of memory");
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < conf->n_interfaces; i++) {
+		const struct cfg_interface *f = &conf->interfaces[i];
+		struct ctl_interface *ci = &c->interfaces[c->n_interfaces];
+		struct dp_port_conf p = {.mtu = f->mtu, .n_addr = f->n_addr};
+		int rc;
+
+		memcpy(ci->name, f->name, sizeof(ci->name));
+		memcpy(p.name, f->name, sizeof(p.name));
+		memcpy(p.device, f->port, sizeof(p.device));
+		memcpy(p.addr, f->addr, sizeof(p.addr));
+		if (f->tunnel) {
+			rc = dp_tunnel_if_add(f->name, f->addr, f->n_addr, &ci->ifindex);
+			if (rc < 0)
+				snprintf(err, err_len, "interface \"%s\": %s", f->name, strerror(-rc));
+		} else {
+			rc = dp_port_add(&p, &ci->ifindex, err, err_len);
+		}
+		if (rc < 0)
+			return rc;
+		c->n_interfaces++;
+	}
+	return 0;
+}
+
+static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)
+{
+	for (size_t i = 0; i < c->n_interfaces; i++) {
+		if (strcmp(c->interfaces[i].name, name) == 0) {
+			*ifindex = c->interfaces[i].ifindex;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+/* ---- routes ---------------------------------------------------------------------------------- */
+
+static bool route_eq(const struct cfg_route *a, const struct cfg_route *b)
+{
+	return prefix_eq(&a->dst, &b->dst) && addr_eq(&a->via, &b->via) &&
+	       strcmp(a->interface, b->interface) == 0;
+}
+
+static const struct cfg_route *route_in(const struct config *conf, const struct cfg_route *r, bool whole)
+{
+	for (size_t i = 0; conf && i < conf->n_routes; i++)
+		if (whole ? route_eq(&conf->routes[i], r) : prefix_eq(&conf->routes[i].dst, &r->dst))
+			return &conf->routes[i];
+	return NULL;
+}
+
+static int apply_routes(struct ctl *c, const struct config *conf, char *err, size_t err_len)
+{
+	char dst[PREFIX_STR];
+
+	for (size_t i = 0; i < conf->n_routes; i++) {
+		const struct cfg_route *r = &conf->routes[i];
+		struct dp_route d = {.dst = prefix_mask(r->dst), .via = r->via};
+		int rc = 0;
+
+		if (route_in(c->conf, r, true))
+			continue;
+		if (!r->via.v)
+			rc = ifindex_of(c, r->interface, &d.ifindex);
+		if (rc == 0)
+			rc = dp_route_add(&d);
+		if (rc < 0) {
+			snprintf(err, err_len, "route %s: %s", prefix_str(&r->dst, dst), strerror(-rc));
+			return rc;
+		}
+	}
+	for (size_t i = 0; c->conf && i < c->conf->n_routes; i++) {
+		struct prefix p = prefix_mask(c->conf->routes[i].dst);
+
+		if (!route_in(conf, &c->conf->routes[i], false))
+			dp_route_del(&p);
+	}
+	return 0;
+}
+
+/* ---- proxy-IDs ------------------------------------------------------------------------------- */
+
+/* Finds the policy a proxy-ID already has, by what the data plane knows of it: a renamed proxy-ID keeps
+ * its traffic. */
+struct policy_index {
+	const struct ctl_policy *p;
+	bool kept;
+	UT_hash_handle hh; /* by p->dp */
+};
+
+static int policy_wanted(const struct ctl *c, const struct cfg_tunnel *t, const struct cfg_proxy_id *x,
+			 struct dp_policy_conf *d)
+{
+	memset(d, 0, sizeof(*d)); /* it is a hash key: padding counts */
+	d->local = prefix_mask(x->local);
+	d->remote = prefix_mask(x->remote);
+	d->proto = x->proto;
+	d->local_port = x->local_port;
+	d->remote_port = x->remote_port;
+	return ifindex_of(c, t->interface, &d->tunnel_if);
+}
+
+static int policy_make(struct ctl *c, struct policy_index *old, struct ctl_policy *p)
+{
+	struct policy_index *found;
+
+	HASH_FIND(hh, old, &p->dp, sizeof(p->dp), found);
+	if (found && !found->kept) {
+		found->kept = true;
+		p->number = found->p->number;
+		p->policy = found->p->policy;
+		return 0;
+	}
+	p->number = ++c->next_number;
+	p->fresh = true;
+	return dp_policy_add(&p->dp, &p->policy);
+}
+
+/* The new table of policies; those only the old one has are deleted by the caller when the engine has
+ * let go of them. */
+static int make_policies(struct ctl *c, const struct config *conf, struct policy_index *old,
+			 struct ctl_policy *table, uint32_t *n, char *err, size_t err_len)
+{
+	for (size_t i = 0; i < conf->n_tunnels; i++) {
+		const struct cfg_tunnel *t = &conf->tunnels[i];
+
+		for (uint32_t x = 0; x < t->n_proxy_ids; x++) {
+			struct ctl_policy *p = &table[*n];
+			int rc = policy_wanted(c, t, &t->proxy_ids[x], &p->dp);
+
+			p->tunnel = t;
+			p->proxy = &t->proxy_ids[x];
+			if (rc == 0)
+				rc = policy_make(c, old, p);
+			if (rc < 0) {
+				snprintf(err, err_len, "ipsec-tunnel \"%s\": proxy-id \"%s\": %s", t->name,
+					 p->proxy->name, strerror(-rc));
+				return rc;
+			}
+			(*n)++;
+		}
+	}
+	return 0;
+}
+
+const struct ctl_policy *ctl_policy_find(const struct ctl *c, uint32_t policy)
+{
+	for (uint32_t i = 0; i < c->n_policies; i++)
+		if (c->policies[i].policy == policy)
+			return &c->policies[i];
+	return NULL;
+}
+
+/* ---- gateways -------------------------------------------------------------------------------- */
+
+static const struct cfg_ipsec_profile *ipsec_profile(const struct config *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_ipsec_profiles; i++)
+		if (strcmp(conf->ipsec_profiles[i].name, name) == 0)
+			return &conf->ipsec_profiles[i];
+	return NULL;
+}
+
+static struct ike_child_conf child_of(const struct config *conf, const struct ctl_policy *p)
+{
+	const struct cfg_ipsec_profile *prof = ipsec_profile(conf, p->tunnel->profile);
+	const struct cfg_proxy_id *x = p->proxy;
+	struct ike_child_conf k = {
+		.tunnel_id = p->number,
+		.policy = p->policy,
+		.n_local = 1,
+		.n_remote = 1,
+		.ts_policy = p->tunnel->ts_policy,
+		.replay_window = p->tunnel->replay_window,
+		.start = p->tunnel->start,
+	};
+
+	memcpy(k.tunnel, p->tunnel->name, sizeof(k.tunnel));
+	memcpy(k.proxy_id, x->name, sizeof(k.proxy_id));
+	k.local[0] = ts_of(&x->local, x->proto, x->local_port);
+	k.remote[0] = ts_of(&x->remote, x->proto, x->remote_port);
+	if (prof) {
+		k.esp = prof->algs;
+		k.lifetime_s = prof->lifetime_s;
+		k.life_bytes = prof->life_bytes;
+	}
+	return k;
+}
+
+static int apply_gateway(struct ctl *c, const struct config *conf, const struct cfg_gateway *g,
+			 const struct ctl_policy *table, uint32_t n)
+{
+	struct ike_gw_conf k = g->ike;
+	int rc;
+
+	k.n_children = 0;
+	k.children = NULL;
+	for (uint32_t i = 0; i < n; i++)
+		k.n_children += strcmp(table[i].tunnel->gateway, k.name) == 0;
+	if (k.n_children) {
+		k.children = calloc(k.n_children, sizeof(k.children[0]));
+		if (!k.children)
+			return -ENOMEM;
+	}
+	k.n_children = 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (strcmp(table[i].tunnel->gateway, k.name) == 0)
+			k.children[k.n_children++] = child_of(conf, &table[i]);
+	rc = ike_gateway_set(c->ike, &k, ctl_now());
+	free(k.children);
+	crypto_wipe(k.psk, sizeof(k.psk));
+	return rc;
+}
+
+static bool gateway_in(const struct config *conf, const char *name)
+{
+	for (size_t i = 0; i < conf->n_gateways; i++)
+		if (strcmp(conf->gateways[i].ike.name, name) == 0)
+			return true;
+	return false;
+}
+
+static int apply_gateways(struct ctl *c, const struct config *conf, const struct ctl_policy *table,
+			  uint32_t n, char *err, size_t err_len)
+{
+	/* Removed ones first: a new gateway may take over their peer. */
+	for (size_t i = 0; c->conf && i < c->conf->n_gateways; i++)
+		if (!gateway_in(conf, c->conf->gateways[i].ike.name))
+			ike_gateway_remove(c->ike, c->conf->gateways[i].ike.name, ctl_now());
+	for (size_t i = 0; i < conf->n_gateways; i++) {
+		int rc = apply_gateway(c, conf, &conf->gateways[i], table, n);
+
+		if (rc < 0) {
+			snprintf(err, err_len, "ike-gateway \"%s\": %s", conf->gateways[i].ike.name,
+				 rc == -EINVAL ? "cannot be told apart from another gateway" : strerror(-rc));
+			return rc;
+		}
+	}
+	return 0;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------- */
+
+static uint32_t count_proxy_ids(const struct config *conf)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < conf->n_tunnels; i++)
+		n += conf->tunnels[i].n_proxy_ids;
+	return n;
+}
+
+int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
+{
+	uint32_t n = 0, room = count_proxy_ids(conf);
+	struct ctl_policy *table = calloc(room ? room : 1, sizeof(*table));
+	struct policy_index *slots = calloc(c->n_policies ? c->n_policies : 1, sizeof(*slots)), *old = NULL;
+	int rc = -ENOMEM;
+
+	if (!table || !slots) {
+		snprintf(err, err_len, "out of memory");
+		goto out;
+	}
+	for (uint32_t i = 0; i < c->n_policies; i++) {
+		slots[i].p = &c->policies[i];
+		HASH_ADD_KEYPTR(hh, old, &slots[i].p->dp, sizeof(slots[i].p->dp), &slots[i]);
+	}
+	rc = make_policies(c, conf, old, table, &n, err, err_len);
+	if (rc == 0)
+		rc = apply_gateways(c, conf, table, n, err, err_len);
+	if (rc == 0)
+		rc = apply_routes(c, conf, err, err_len);
+	if (rc < 0) {
+		for (uint32_t i = 0; i < n; i++)
+			if (table[i].fresh)
+				dp_policy_del(table[i].policy);
+		goto out;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		table[i].fresh = false;
+	for (uint32_t i = 0; i < c->n_policies; i++)
+		if (!slots[i].kept)
+			dp_policy_del(c->policies[i].policy);
+	free(c->policies);
+	c->policies = table;
+	c->n_policies = n;
+	config_free(c->conf);
+	c->conf = conf;
+	table = NULL;
+out:
+	HASH_CLEAR(hh, old);
+	free(slots);
+	free(table);
+	return rc;
+}
+
+/* What a running process cannot change: ports, workers, memory. */
+static const char *needs_restart(const struct config *now, const struct config *next)
+{
+	if (memcmp(&now->sys, &next->sys, sizeof(now->sys)) != 0)
+		return "system";
+	if (now->n_interfaces != next->n_interfaces ||
+	    memcmp(now->interfaces, next->interfaces, now->n_interfaces * sizeof(now->interfaces[0])) != 0)
+		return "interfaces";
+	return NULL;
+}
+
+int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
+{
+	struct config *next = config_load(c->conf_path, say, arg);
+	const char *fixed;
+	char err[512] = "";
+	int rc;
+
+	if (!next)
+		return -EINVAL;
+	rc = ctl_check(next, say, arg) ? -EINVAL : 0;
+	fixed = needs_restart(c->conf, next);
+	if (fixed) {
+		snprintf(err, sizeof(err), "%s: %s changed: that takes a restart; nothing was applied",
+			 c->conf_path, fixed);
+		say(arg, false, err);
+		rc = -EBUSY;
+	}
+	if (rc == 0) {
+		rc = ctl_apply(c, next, err, sizeof(err));
+		if (rc < 0)
+			say(arg, false, err);
+	}
+	if (rc < 0)
+		config_free(next);
+	ctl_ike_rearm(c);
+	return rc;
+}
+
+void ctl_apply_fini(struct ctl *c)
+{
+	config_free(c->conf);
+	free(c->policies);
+	free(c->interfaces);
+	c->conf = NULL;
+	c->policies = NULL;
+	c->interfaces = NULL;
+}
