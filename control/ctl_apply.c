@@ -258,7 +258,7 @@ static int apply_gateway(struct ctl *c, const struct config *conf, const struct 
 	k.n_children = 0;
 	k.children = NULL;
 	for (uint32_t i = 0; i < n; i++)
-		k.n_children += strcmp(table[i].tunnel->gateway, k.name) == 0;
+		k.n_children = (uint16_t)(k.n_children + (strcmp(table[i].tunnel->gateway, k.name) == 0));
 	if (k.n_children) {
 		k.children = calloc(k.n_children, sizeof(k.children[0]));
 		if (!k.children)
