@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lab's network: two sites and the WAN between them, each box in a namespace of its own.
+
+       HQ                                                                        branch
+    hosta ------------- gw ---------------- wan ----------------- branch ------------ hostb
+    10.20.20.10   .1 d-lan | d-wan          .1 | .1          wan0 | lan0 .1     10.10.10.10
+                           198.51.100.20                203.0.113.10
+        10.20.20.0/24        198.51.100.0/24      203.0.113.0/24          10.10.10.0/24
+
+A gateway is "dpdk": its interfaces d-wan and d-lan carry no address and belong to culvertd; or "kernel":
+wan0 and lan0 have addresses, for strongSwan.  `lans` > 1 adds networks 10.20.21.0/24, 10.10.11.0/24, … with the
+same host numbers.  With nat=True the branch sits behind a masquerading router `nat`: its own network becomes
+192.168.7.0/24 (branch .2, nat .1) and 203.0.113.10 belongs to `nat`.
+
+What each veth needs is told where it is done; the reasons were found the hard way.
+"""
+import contextlib
+import os
+import re
+
+from .proc import run
+
+
+class Site:
+    """One end: a gateway, a host behind it, their addresses."""
+
+    def __init__(self, prefix, gateway, host, wan_ip, wan_router, lan, lans, kind):
+        self.gateway, self.host = prefix + gateway, prefix + host
+        self.wan_ip, self.wan_router, self.kind = wan_ip, wan_router, kind
+        self.public_ip = wan_ip  # what the other end sees
+        a, b, c = lan
+        self.nets = [f"{a}.{b}.{c + i}.0/24" for i in range(lans)]
+        self.lan_ips = [f"{a}.{b}.{c + i}.1" for i in range(lans)]
+        self.host_ips = [f"{a}.{b}.{c + i}.10" for i in range(lans)]
+
+    @property
+    def net(self):
+        return self.nets[0]
+
+    @property
+    def lan_ip(self):
+        return self.lan_ips[0]
+
+    @property
+    def host_ip(self):
+        return self.host_ips[0]
+
+
+class Topology:
+    """Context manager: up() on entry, down() on exit.  Instances with different prefixes coexist."""
+
+    _count = 0
+
+    def __init__(self, prefix=None, hq="dpdk", branch="kernel", lans=1, nat=False):
+        if prefix is None:
+            Topology._count += 1
+            prefix = f"cvt{os.getpid()}-{Topology._count}-"
+        self.prefix, self.nat = prefix, nat
+        self.wan = prefix + "wan"
+        self.hq = Site(prefix, "gw", "hosta", "198.51.100.20", "198.51.100.1", (10, 20, 20), lans, hq)
+        self.branch = Site(prefix, "branch", "hostb", "203.0.113.10", "203.0.113.1", (10, 10, 10), lans, branch)
+        self.hq.other, self.branch.other = self.branch, self.hq
+        self.sites = (self.hq, self.branch)
+        if nat:
+            self.branch.wan_ip, self.branch.wan_router = "192.168.7.2", "192.168.7.1"
+            self.nat_ns = prefix + "nat"
+
+    def namespaces(self):
+        names = [self.hq.host, self.hq.gateway, self.wan, self.branch.gateway, self.branch.host]
+        return names + ([self.nat_ns] if self.nat else [])
+
+    def __enter__(self):
+        try:
+            self.up()
+        except BaseException:
+            self.down()
+            raise
+        return self
+
+    def __exit__(self, *_exc):
+        self.down()
+
+    def up(self):
+        sweep()
+        for ns in self.namespaces():
+            run("ip", "netns", "add", ns)
+            # IPv6 would send router solicitations and MLD into captures and DPDK ports.
+            # rp_filter: decrypted packets come out of a TUN device that has no route back to their source.
+            sysctl(ns, **{"net.ipv6.conf.all.disable_ipv6": 1, "net.ipv6.conf.default.disable_ipv6": 1,
+                          "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0})
+            run("ip", "-n", ns, "link", "set", "lo", "up")
+        sysctl(self.wan, **{"net.ipv4.ip_forward": 1})
+        self._wan_link(self.hq, self.hq.gateway, "to-hq", self.wan, "198.51.100.1/24")
+        if self.nat:
+            self._wan_link(self.branch, self.branch.gateway, "in", self.nat_ns, "192.168.7.1/24")
+            self._nat()
+        else:
+            self._wan_link(self.branch, self.branch.gateway, "to-branch", self.wan, "203.0.113.1/24")
+        for s in self.sites:
+            self._lan(s)
+
+    def down(self):
+        for ns in self.namespaces():
+            remove_namespace(ns)
+
+    def _wan_link(self, site, gw, far_name, far_ns, far_addr):
+        own = "d-wan" if site.kind == "dpdk" else "wan0"
+        veth(gw, own, far_ns, far_name)
+        address(far_ns, far_name, far_addr)
+        if site.kind == "dpdk":
+            no_offload(far_ns, far_name)
+            return
+        address(gw, own, site.wan_ip + "/24")
+        run("ip", "-n", gw, "route", "add", "default", "via", site.wan_router)
+        sysctl(gw, **{"net.ipv4.ip_forward": 1, "net.ipv4.conf.all.send_redirects": 0})
+        for net in site.other.nets:
+            # Without an SA the far network is nowhere: the kernel gateway must not leak it to the WAN.
+            # strongSwan's routes live in table 220, which is asked first.
+            run("ip", "-n", gw, "route", "add", "unreachable", net)
+
+    def _lan(self, s):
+        own = "d-lan" if s.kind == "dpdk" else "lan0"
+        veth(s.gateway, own, s.host, "eth0")
+        for host_ip, lan_ip in zip(s.host_ips, s.lan_ips):
+            address(s.host, "eth0", host_ip + "/24")
+            if s.kind == "kernel":
+                address(s.gateway, own, lan_ip + "/24")
+        if s.kind == "dpdk":
+            no_offload(s.host, "eth0")
+        run("ip", "-n", s.host, "route", "add", "default", "via", s.lan_ip)
+        for net, host_ip, lan_ip in zip(s.other.nets, s.host_ips, s.lan_ips):
+            # n-th network to n-th network, from the address that lies inside the proxy-ID.
+            run("ip", "-n", s.host, "route", "add", net, "via", lan_ip, "src", host_ip)
+
+    def _nat(self):
+        ns = self.nat_ns
+        sysctl(ns, **{"net.ipv4.ip_forward": 1})
+        veth(ns, "out", self.wan, "to-branch")
+        address(self.wan, "to-branch", "203.0.113.1/24")
+        address(ns, "out", "203.0.113.10/24")
+        run("ip", "-n", ns, "route", "add", "default", "via", "203.0.113.1")
+        self.nat_map(20000, 20999)
+
+    def nat_map(self, low, high):
+        """Masquerade UDP to source ports low..high from now on; mappings that exist are forgotten."""
+        run("nft", "-f", "-", ns=self.nat_ns, stdin=f"""
+            table ip nat
+            delete table ip nat
+            table ip nat {{
+                chain post {{
+                    type nat hook postrouting priority srcnat
+                    oifname "out" meta l4proto udp masquerade to :{low}-{high}
+                    oifname "out" masquerade
+                }}
+            }}""")
+        run("conntrack", "-F", ns=self.nat_ns)
+
+    @contextlib.contextmanager
+    def wan_cut(self):
+        """No packet passes between the sites; links and addresses stay as they are."""
+        sysctl(self.wan, **{"net.ipv4.ip_forward": 0})
+        try:
+            yield
+        finally:
+            sysctl(self.wan, **{"net.ipv4.ip_forward": 1})
+
+
+def veth(ns_a, a, ns_b, b):
+    run("ip", "link", "add", a, "netns", ns_a, "type", "veth", "peer", "name", b, "netns", ns_b)
+    for ns, dev in ((ns_a, a), (ns_b, b)):
+        sysctl(ns, **{f"net/ipv6/conf/{dev}/disable_ipv6": 1, f"net/ipv4/conf/{dev}/rp_filter": 0})
+        run("ip", "-n", ns, "link", "set", dev, "up")
+
+
+def address(ns, dev, addr):
+    run("ip", "-n", ns, "addr", "add", addr, "dev", dev)
+
+
+def no_offload(ns, dev):
+    """The kernel hands a veth unfinished checksums and 64 KB TCP segments; a DPDK port at the other end would
+    encrypt them as they are.  Off on every kernel end that faces one."""
+    run("ethtool", "-K", dev, "tx", "off", ns=ns)
+
+
+def sysctl(ns, **values):
+    run("sysctl", "-qw", *[f"{k}={v}" for k, v in values.items()], ns=ns)
+
+
+def exists(ns):
+    return os.path.exists(f"/run/netns/{ns}")
+
+
+def remove_namespace(ns):
+    if exists(ns):
+        run("ip", "netns", "del", ns, check=False)
+
+
+def sweep():
+    """Remove what a killed run left: namespaces named after a process that is no more."""
+    try:
+        names = os.listdir("/run/netns")
+    except OSError:
+        return
+    for name in names:
+        m = re.match(r"cvt(\d+)-", name)
+        if m and not os.path.exists(f"/proc/{m[1]}"):
+            remove_namespace(name)
