@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What cannot work does not, says why in words, harms nothing, and works once it is corrected."""
+import re
+
+import pytest
+
+from lab.proc import wait_for
+from lab.traffic import assert_ping, ping
+
+pytestmark = pytest.mark.core
+
+ROLES = ["culvert", "strongswan"]
+
+# name: (culvert's configuration, strongSwan's, what the operator reads, by role of culvert)
+CASES = {
+    "wrong-psk": (
+        {"psk": "not the same"}, {},
+        {"initiator": r"pre-shared key|AUTHENTICATION_FAILED", "responder": r"pre-shared key"}),
+    "wrong-identity": (
+        {"gateway": {"peer-id": {"type": "fqdn", "value": "somebody.example"}}}, {},
+        {"initiator": r"identi", "responder": r"identi"}),
+    "ike-cipher": (
+        {"ike": {"encryption": ["aes-128-gcm"]}}, {},
+        {"initiator": r"NO_PROPOSAL_CHOSEN|proposal", "responder": r"proposal.*encryption|encryption.*proposal"}),
+    "ike-group": (
+        {"ike": {"dh-group": ["group20"]}}, {},
+        {"initiator": r"NO_PROPOSAL_CHOSEN|INVALID_KE|group", "responder": r"group"}),
+    "esp-cipher": (
+        {"esp": {"encryption": ["aes-128-gcm"]}}, {},
+        {"initiator": r"NO_PROPOSAL_CHOSEN|proposal", "responder": r"proposal"}),
+    "disjoint-proxy-ids": (
+        {"proxy_ids": [("10.20.99.0/24", "10.10.99.0/24")]}, {},
+        {"initiator": r"TS_UNACCEPTABLE|selector|proxy-ID", "responder": r"proxy-ID|selector"}),
+}
+
+
+def try_up(p, initiator):
+    if initiator == "culvert":
+        p.c.cli("test vpn ike-sa gateway peer")
+        p.c.cli("test vpn ipsec-sa tunnel tun")
+    else:
+        p.s.initiate(check=False, timeout=5)
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+@pytest.mark.parametrize("case", CASES)
+def test_cause_in_words_and_recovery(pair, case, initiator):
+    mine, theirs, words = CASES[case]
+    p = pair().start(strongswan=theirs, **mine)
+    try_up(p, initiator)
+    pattern = words["initiator" if initiator == "culvert" else "responder"]
+
+    def told():
+        return re.search(pattern, p.c.cli("show vpn ike-sa gateway peer"), re.I | re.S)
+    wait_for(lambda: f"{pattern} in:\n{p.c.cli('show vpn ike-sa gateway peer')}", told, 10)
+    assert re.search(pattern, p.c.log(), re.I), "the log says it too"
+    assert p.c.children() == [] and p.s.counts()[1] == 0
+    assert ping(p.t.hq.host, p.t.branch.host_ip, count=3, wait=1)[1] == 0
+    assert p.c.alive()
+    assert "not the same" not in p.c.log() + p.c.cli("show vpn ike-sa gateway peer"), "no secret is ever printed"
+
+    p.c.commit(**p.conf())  # as it should have been
+    p.s.terminate("--ike", "peer")
+    p.up(initiator)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert_ping(p.t.branch.host, p.t.hq.host_ip)
+
+
+def test_peer_that_never_answers(pair):
+    """Nobody at the peer's address: retransmissions end, the cause says so, the next try succeeds."""
+    p = pair().start()
+    with p.t.wan_cut():
+        p.c.cli("test vpn ipsec-sa tunnel tun")
+        wait_for(lambda: f"no answer, in:\n{p.c.cli('show vpn ike-sa gateway peer')}",
+                 lambda: re.search(r"no.answer|not answer|did not answer",
+                                   p.c.cli("show vpn ike-sa gateway peer"), re.I), 120, 1)
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_unknown_peer(pair):
+    """An IKE_SA_INIT from an address nobody configured is refused and logged."""
+    p = pair().start(gateway={"peer-address": "203.0.113.77", "peer-id": {"type": "ipaddr", "value": "203.0.113.77"}})
+    out = p.s.initiate(check=False, timeout=5)
+    assert "successfully" not in out
+    p.c.wait_log(r"203\.0\.113\.10")
+    assert p.c.ike_sas() == []
+
+
+def test_bad_configuration_is_not_committed(pair):
+    p = pair().start()
+    p.up()
+    conf = p.conf(ike={"dh-group": ["group99"]})
+    p.c.conf.update(conf)
+    p.c.write()
+    status, text = p.c.cli("commit", check=False, rc=True)
+    assert status != 0 and re.search(r"group99", text) and re.search(r"dh-group", text)
+    check = p.c.check()
+    assert check.returncode == 1 and "group99" in check.stderr + check.stdout
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every cipher, hash and group against strongSwan: all pairs of values, each value in both roles."""
+import itertools
+
+import pytest
+
+from lab.traffic import assert_ping
+
+ENCR = {"aes-128-cbc": "aes128", "aes-192-cbc": "aes192", "aes-256-cbc": "aes256", "aes-128-gcm": "aes128gcm16",
+        "aes-256-gcm": "aes256gcm16"}
+AUTH = ["sha1", "sha256", "sha384", "sha512"]
+DH = {"group14": "modp2048", "group15": "modp3072", "group16": "modp4096", "group19": "ecp256", "group20": "ecp384",
+      "group21": "ecp521", "group31": "curve25519"}
+ESP_ENCR = {"aes-128-gcm": "aes128gcm16", "aes-256-gcm": "aes256gcm16"}
+ROLES = ["culvert", "strongswan"]
+
+
+def all_pairs(*values):
+    """Few tuples such that any two values of different columns meet in one: greedy, deterministic."""
+    columns = [list(v) for v in values]
+    todo = {(i, a, j, b) for i, j in itertools.combinations(range(len(columns)), 2)
+            for a in columns[i] for b in columns[j]}
+    out = []
+
+    def pairs(t):
+        return {(i, t[i], j, t[j]) for i, j in itertools.combinations(range(len(t)), 2)}
+    every = list(itertools.product(*columns))
+    while todo:
+        best = max(every, key=lambda t: len(pairs(t) & todo))
+        todo -= pairs(best)
+        out.append(best)
+    return out
+
+
+@pytest.mark.parametrize("encr,auth,dh,initiator", all_pairs(ENCR, AUTH, DH, ROLES))
+def test_ike_suite(pair, encr, auth, dh, initiator):
+    hash_ = f"prf{auth}" if "gcm" in encr else auth
+    p = pair().start(ike={"encryption": [encr], "authentication": [auth], "dh-group": [dh]},
+                     strongswan={"proposals": f"{ENCR[encr]}-{hash_}-{DH[dh]}"})
+    p.up(initiator)
+    sas = p.s.sas()
+    bits = encr.split("-")[1]
+    want = {"sha1": "HMAC_SHA1", "sha256": "HMAC_SHA2_256", "sha384": "HMAC_SHA2_384", "sha512": "HMAC_SHA2_512"}[auth]
+    assert f"AES_{'GCM_16' if 'gcm' in encr else 'CBC'}-{bits}/" in sas and f"PRF_{want}/" in sas
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert_ping(p.t.branch.host, p.t.hq.host_ip)
+
+
+@pytest.mark.parametrize("encr,pfs,initiator", all_pairs(ESP_ENCR, ["no-pfs", *DH], ROLES))
+def test_esp_suite_and_pfs(pair, encr, pfs, initiator):
+    """The second Child SA is made by CREATE_CHILD_SA: that is where the PFS group is used."""
+    p = pair(lans=2)
+    nets = list(zip(p.t.hq.nets, p.t.branch.nets))
+    esp = ESP_ENCR[encr] + ("" if pfs == "no-pfs" else f"-{DH[pfs]}")
+    p.start(esp={"encryption": [encr], "dh-group": pfs}, proxy_ids=nets, strongswan={
+        "esp": esp, "children": {f"net{i}": {"local_ts": b, "remote_ts": a} for i, (a, b) in enumerate(nets)}})
+    if initiator == "culvert":
+        p.c.cli("test vpn ipsec-sa tunnel tun")
+    else:
+        p.s.initiate("net0")
+        p.s.initiate("net1")
+    p.wait_up(children=2)
+    sas = p.s.sas()
+    assert sas.count(f"ESP:AES_GCM_16-{encr.split('-')[1]}") == 2
+    names = {"modp2048": "MODP_2048", "modp3072": "MODP_3072", "modp4096": "MODP_4096", "ecp256": "ECP_256",
+             "ecp384": "ECP_384", "ecp521": "ECP_521", "curve25519": "CURVE_25519"}
+    if pfs != "no-pfs":
+        assert sas.count("/" + names[DH[pfs]]) >= 1
+    for i in range(2):
+        assert_ping(p.t.hq.host, p.t.branch.host_ips[i], src=p.t.hq.host_ips[i])
+        assert_ping(p.t.branch.host, p.t.hq.host_ips[i], src=p.t.branch.host_ips[i])
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+def test_first_common_of_many(pair, initiator):
+    """Both sides list several; what they share is found."""
+    p = pair().start(
+        ike={"encryption": ["aes-128-gcm", "aes-256-cbc", "aes-128-cbc"], "authentication": ["sha512", "sha256"],
+             "dh-group": ["group20", "group14"]},
+        esp={"encryption": ["aes-128-gcm", "aes-256-gcm"], "dh-group": "group14"},
+        strongswan={"proposals": "aes192-sha384-ecp521,aes128-sha256-modp2048", "esp": "aes256gcm16-modp2048"})
+    p.up(initiator)
+    assert "AES_CBC-128/HMAC_SHA2_256_128/PRF_HMAC_SHA2_256/MODP_2048" in p.s.sas()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("initiator", ROLES)
+def test_invalid_ke_payload_is_answered_with_the_right_group(pair, initiator):
+    """The initiator's first guess of a group is not the responder's (RFC 7296 1.2, 2.7)."""
+    mine, theirs = (["group14", "group20"], "ecp384") if initiator == "culvert" else (["group20"], "modp2048-ecp384")
+    p = pair().start(ike={"dh-group": mine}, strongswan={"proposals": f"aes256-sha256-{theirs}"})
+    p.up(initiator)
+    assert "ECP_384" in p.s.sas()
+    since = p.s.log()
+    assert "INVAL_KE" in since or "KE_PAYLOAD" in since or "requested ECP_384" in since
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
