@@ -6,11 +6,14 @@ packet it is given, hence unwrap() hands out a fresh one.  It has no replay wind
 """
 import re
 import socket
+import struct
 import sys
 
 from scapy.layers.inet import IP, UDP
 from scapy.layers.ipsec import ESP, SecurityAssociation
 from scapy.packet import Raw
+
+from .proc import run
 
 
 def charon_keys(log):
@@ -45,6 +48,42 @@ def sa(spi, key, src, dst):
     return SecurityAssociation(ESP, spi=spi, crypt_algo="AES-GCM", crypt_key=key, tunnel_header=IP(src=src, dst=dst))
 
 
+def seal(spi, seq, key, inner, src, dst, next_header=4, padding=None, iv=None):
+    """An ESP packet by hand (RFC 4303, RFC 4106): every byte as told, so that it can be told wrong.
+    padding: bytes between the inner packet and the pad length; None: 1, 2, 3, … up to a multiple of 4."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    if padding is None:
+        padding = bytes(range(1, 1 + -(len(inner) + 2) % 4))
+    iv = iv or struct.pack("!Q", seq)
+    header = struct.pack("!II", spi, seq)
+    text = inner + padding + bytes([len(padding), next_header])
+    return IP(src=src, dst=dst, proto=50) / ESP(header + iv + AESGCM(key[:-4]).encrypt(key[-4:] + iv, text, header))
+
+
+def open_by_hand(packet, key):
+    """(inner packet, padding, next header) of an ESP packet; raises InvalidTag."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+    data = bytes(unwrap(packet)[ESP])
+    text = AESGCM(key[:-4]).decrypt(key[-4:] + data[8:16], data[16:], data[:8])
+    return text[:-2 - text[-2]], text[-2 - text[-2]:-2], text[-1]
+
+
+def tshark_esp(pcap, sas):
+    """What tshark makes of a capture, given (spi, key) of AES-GCM SAs: a list of (spi, seq, icv good, inner source,
+    inner destination)."""
+    argv = ["tshark", "-r", pcap, "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"]
+    for spi, key in sas:
+        argv += ["-o", f'uat:esp_sa:"IPv4","*","*","0x{spi:08x}","AES-GCM with 16 octet ICV [RFC4106]","0x{key.hex()}",'
+                       '"NULL",""']
+    argv += ["-Y", "esp", "-T", "fields", "-e", "esp.spi", "-e", "esp.sequence", "-e", "esp.icv_good", "-e", "ip.src",
+             "-e", "ip.dst"]
+    out = []
+    for line in run(*argv, timeout=60).stdout.splitlines():
+        spi, seq, good, src, dst = line.split("\t")
+        out.append((int(spi, 16), int(seq), good, src.split(",")[-1], dst.split(",")[-1]))
+    return out
+
+
 def wrap(p, sport=4500, dport=4500):
     """Raw ESP packet -> UDP-encapsulated (RFC 3948)."""
     return IP(src=p[IP].src, dst=p[IP].dst) / UDP(sport=sport, dport=dport, chksum=0) / Raw(bytes(p[ESP]))
@@ -71,7 +110,6 @@ def is_esp(p):
 def send_raw(ns, packet):
     """Put an IP packet on the wire from a namespace, by its routes.  Runs in a child process: a namespace is
     entered for good by the thread that does."""
-    from .proc import run
     data = bytes(packet)
     code = ("import socket,sys;s=socket.socket(socket.AF_INET,socket.SOCK_RAW,socket.IPPROTO_RAW);"
             "s.sendto(bytes.fromhex(sys.argv[1]),(sys.argv[2],0))")
