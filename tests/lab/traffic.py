@@ -73,7 +73,8 @@ class Capture:
         for stale in (self.path, self.err):
             if os.path.exists(stale):
                 os.unlink(stale)
-        self.daemon = Daemon(["tcpdump", "-Z", "root", "-U", "-nn", "-B", 8192, "-i", dev, "-w", self.path, *expr.split()],
+        self.daemon = Daemon(["tcpdump", "-Z", "root", "-U", "--immediate-mode", "-nn", "-B", 16384,
+                              "-i", dev, "-w", self.path, *expr.split()],
                              self.err, ns=ns)
         wait_for(lambda: f"tcpdump on {dev} in {ns}: {self.daemon.output()}",
                  lambda: "listening on" in self.daemon.output() or not self.daemon.alive())
