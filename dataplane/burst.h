@@ -18,20 +18,33 @@
 #include "drop.h"
 
 enum { BURST_MAX = 32 };
+/* in_if of a packet that this host made itself, an echo answer for one: its TTL stays as it is. */
+enum { IF_SELF = 0xffff };
 
 /* What a packet is to this host, decided by parse_burst(). */
 enum pkt_class {
-	PKT_TRANSIT,  /* not addressed to us: forward or encrypt */
-	PKT_ESP,      /* raw ESP to one of our addresses; esp_off set */
-	PKT_ESP_UDP,  /* ESP in UDP 4500 to one of our addresses; esp_off set */
-	PKT_IKE,      /* UDP 500, or UDP 4500 behind a non-ESP marker */
+	PKT_TRANSIT, /* not addressed to us: forward or encrypt */
+	PKT_ESP,     /* raw ESP to one of our addresses; esp_off set */
+	PKT_ESP_UDP, /* ESP in UDP 4500 to one of our addresses; esp_off set */
+	PKT_IKE,     /* UDP 500, or UDP 4500 behind a non-ESP marker */
 	PKT_ARP,
-	PKT_ICMP,     /* to one of our addresses */
-	PKT_DROP,     /* unsound; reason in drop */
+	PKT_ICMP, /* to one of our addresses */
+	PKT_DROP, /* unsound; reason in drop */
 };
 
 struct sa_in;
 struct sa_out;
+
+/* Counters have one writer, a worker, and are read by the control thread at any time. */
+static inline void count_add(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+}
+
+static inline uint64_t count_read(const uint64_t *c)
+{
+	return __atomic_load_n(c, __ATOMIC_RELAXED);
+}
 
 /* One cache line of what is known of a packet.  Offsets count from the start of the mbuf's data as it
  * is now; whoever moves the data start corrects l3_off. */
@@ -41,21 +54,22 @@ struct pkt {
 		struct sa_in *sa_in;
 		struct sa_out *sa_out;
 	};
-	uint64_t seq;           /* ESP sequence number, 64 bits with ESN */
-	uint32_t src4, dst4;    /* as on the wire (network order), IPv4 only */
-	uint32_t next_hop;      /* fib result */
-	uint32_t spi;           /* host order */
-	uint16_t sport, dport;  /* host order; 0 without ports; ICMP: type << 8 | code in dport */
-	uint16_t in_if;         /* port, or tunnel interface after decryption */
-	uint16_t l3_off;        /* start of IP header */
-	uint16_t l3_len;        /* length of IP header(s) */
-	uint16_t ip_len;        /* whole IP packet, header included, padding of the frame not */
+	uint64_t seq;        /* ESP sequence number, 64 bits with ESN */
+	uint32_t src4, dst4; /* as on the wire (network order), IPv4 only */
+	uint32_t next_hop;   /* fib result: tunnel interface, or index into neigh_hot */
+	uint32_t spi;        /* host order */
+	uint16_t sport,
+		dport;   /* host order; 0 without ports and in fragments; ICMP: type << 8 | code in dport */
+	uint16_t in_if;  /* port, tunnel interface after decryption, or IF_SELF */
+	uint16_t l3_off; /* start of IP header */
+	uint16_t l3_len; /* length of IP header(s) */
+	uint16_t ip_len; /* whole IP packet, header included, padding of the frame not */
 	uint16_t esp_off;
-	uint8_t v;              /* 4 or 6 */
-	uint8_t proto;          /* upper-layer protocol */
-	uint8_t cls;            /* enum pkt_class */
-	uint8_t drop;           /* enum drop */
-	uint8_t fragment;       /* any fragment of a larger packet */
+	uint8_t v;        /* 4 or 6 */
+	uint8_t proto;    /* upper-layer protocol */
+	uint8_t cls;      /* enum pkt_class */
+	uint8_t drop;     /* enum drop */
+	uint8_t fragment; /* any fragment of a larger packet */
 	uint8_t spare;
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");

@@ -16,10 +16,9 @@ enum { IFS_MAX = 4096 };
 
 struct dp_if {
 	char name[DP_NAME];
-	bool port;            /* false: tunnel interface */
-	uint16_t ethdev;      /* DPDK's port number, ports only */
+	bool is_port; /* false: tunnel interface */
+	uint8_t port; /* index into ports[], ports only */
 	uint16_t mtu;
-	uint8_t mac[6];
 	uint8_t n_addr;
 	struct prefix addr[DP_ADDRS];
 };
@@ -32,15 +31,31 @@ struct dp {
 	struct worker *worker[DP_WORKERS_MAX];
 	struct rte_rcu_qsbr *qsbr;
 	struct rte_mempool *pool;
-	IMB_MGR *mb;          /* the control thread's own, for key expansion */
+	IMB_MGR *mb; /* the control thread's own, for key expansion */
 	uint16_t n_ifs;
 	struct dp_if ifs[IFS_MAX];
-	uint64_t now_ns;      /* of the last dp_service() */
+	uint64_t now_ns;          /* of the last dp_service() */
+	bool prepared;            /* ports run, no more can be added */
+	bool running;             /* workers run */
+	uint64_t drops[DROP_MAX]; /* packets the control thread dropped */
 };
 extern struct dp dp;
+
+/* All of dp_start() but launching the workers.  Tests and benchmarks stop here and call worker_turn(). */
+int dp_prepare(char *err, size_t err_len);
 
 /* Call fn(arg) on the control thread, from dp_service() or dp_fini(), once no worker can still hold
  * what the caller has just unpublished. */
 void dp_retire(void (*fn)(void *arg), void *arg);
+/* Has every worker been quiescent since rte_rcu_qsbr_start() gave this token? */
+bool dp_quiescent(uint64_t token);
 /* Text for the log of control.  Control thread only: workers count instead. */
 void dp_log(enum dp_log_level level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Write a text for the operator and return -err. */
+int dp_fail(char *text, size_t text_len, int err, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* pkt_drop() of the control thread. */
+void dp_drop(struct rte_mbuf *m, enum drop why);
+
+/* A new interface number, or -EEXIST, -ENOSPC.  It counts from dp_if_commit() on. */
+int dp_if_new(const char *name, const struct prefix *addr, uint8_t n_addr, uint16_t *ifindex);
+void dp_if_commit(void);

@@ -9,21 +9,28 @@
 
 /*   enum                   counter                    help */
 #define DROP_REASONS(X) \
+	X(DROP_L2_TRUNCATED,      "l2-truncated",            "frame shorter than an Ethernet header") \
+	X(DROP_L2_TOO_BIG,        "l2-frame-too-big",        "frame larger than one packet buffer") \
+	X(DROP_L2_MULTICAST,      "l2-multicast",            "broadcast or multicast frame that nothing here listens for") \
 	X(DROP_L2_NOT_FOR_US,     "l2-not-for-us",           "frame addressed to another host's MAC") \
 	X(DROP_L2_TYPE,           "l2-unknown-type",         "EtherType is neither IPv4, IPv6 nor ARP") \
 	X(DROP_ARP_MALFORMED,     "arp-malformed",           "ARP packet too short or not Ethernet/IPv4") \
-	X(DROP_ARP_FOREIGN,       "arp-not-for-us",          "ARP request for an address that is not ours") \
+	X(DROP_ARP_FOREIGN,       "arp-not-for-us",          "ARP packet that neither asks for an address of ours nor answers us") \
+	X(DROP_ARP_DONE,          "arp-done",                "ARP packet, done its work by arriving") \
 	X(DROP_IP_TRUNCATED,      "ip-truncated",            "frame shorter than its IP header says") \
 	X(DROP_IP_HEADER,         "ip-bad-header",           "IP version, header length or total length is wrong") \
 	X(DROP_IP_CHECKSUM,       "ip-bad-checksum",         "IPv4 header checksum is wrong") \
 	X(DROP_IP_FRAGMENT,       "ip-fragment",             "fragment that this stage cannot handle") \
 	X(DROP_IP_OPTIONS,        "ip-source-route",         "IPv4 source route option refused") \
+	X(DROP_L4_TRUNCATED,      "l4-truncated",            "TCP, UDP or ICMP header or UDP length does not fit the packet") \
+	X(DROP_UDP_CHECKSUM,      "udp-bad-checksum",        "IKE datagram with a wrong UDP checksum; on a veth: switch its tx offload off") \
 	X(DROP_IP_TTL,            "ip-ttl-exceeded",         "TTL reached zero here") \
 	X(DROP_IP_MARTIAN,        "ip-martian-address",      "source or destination address cannot be forwarded") \
 	X(DROP_IPV6,              "ipv6-not-forwarded",      "IPv6 packet, and no IPv6 forwarding here") \
 	X(DROP_NO_ROUTE,          "no-route",                "no route to the destination address") \
 	X(DROP_TOO_BIG,           "too-big",                 "packet larger than the way out carries") \
 	X(DROP_NEIGH_UNRESOLVED,  "neighbour-unresolved",    "next hop did not answer ARP") \
+	X(DROP_NEIGH_TABLE,       "neighbour-table-full",    "no room to remember one more next hop") \
 	X(DROP_NEIGH_QUEUE,       "neighbour-queue-full",    "too many packets already wait for this next hop") \
 	X(DROP_LOCAL_NO_SERVICE,  "local-no-service",        "addressed to the gateway, where nothing listens for it") \
 	X(DROP_ICMP_MALFORMED,    "icmp-malformed",          "ICMP message too short or with a wrong checksum") \
@@ -48,8 +55,9 @@
 	X(DROP_NATT_MALFORMED,    "natt-malformed",          "UDP 4500 datagram is neither ESP, IKE nor keepalive") \
 	X(DROP_NATT_KEEPALIVE,    "natt-keepalive",          "NAT keepalive, done its work by arriving") \
 	X(DROP_HANDOVER_FULL,     "handover-ring-full",      "worker that owns the SA is behind") \
+	X(DROP_INJECT_FULL,       "inject-ring-full",        "worker is behind; packet of the control plane dropped") \
 	X(DROP_TX_FULL,           "tx-ring-full",            "port did not take the packet") \
-	X(DROP_PORT_DOWN,         "port-not-usable",         "way out leads to an interface without a port") \
+	X(DROP_PORT_DOWN,         "port-not-usable",         "way out leads to a port whose link is down") \
 	X(DROP_NO_MBUF,           "no-buffers",              "packet buffers used up")
 
 enum drop {

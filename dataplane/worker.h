@@ -17,30 +17,42 @@
 
 enum { PORTS_MAX = 32, WORKER_RINGS = 1024 };
 
-struct tx_queue { /* packets on their way out of one port, sent at the end of each burst */
+struct tx_queue { /* packets on their way out of one port, sent at the end of each turn or when full */
 	uint16_t n;
+	uint64_t refused; /* this worker: w, control: r */
 	struct rte_mbuf *m[2 * BURST_MAX];
+};
+
+/* What a worker passes to control is limited by class, so that a flood of one does not starve another. */
+enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_UNRESOLVED, PUNT_CLASSES };
+struct bucket { /* tokens, counted in TSC ticks */
+	uint64_t credit, last;
 };
 
 struct worker {
 	/* read-only after start */
 	uint16_t id, lcore;
-	uint16_t n_rx;                          /* receive queues this worker polls */
-	struct { uint16_t port, queue; } rx[PORTS_MAX];
+	uint16_t n_rx; /* receive queues this worker polls */
+	struct {
+		uint16_t ifindex, ethdev, queue;
+	} rx[PORTS_MAX];
 	IMB_MGR *mb;
-	struct rte_ring *handover;              /* other workers: enqueue, this one: dequeue */
-	struct rte_ring *inject;                /* control: enqueue ready frames, this worker: transmit */
-	struct rte_ring *up;                    /* this worker: enqueue struct event, control: dequeue */
+	struct rte_ring *handover; /* other workers: enqueue, this one: dequeue */
+	struct rte_ring *inject;   /* control: enqueue ready frames, m->port = ifindex */
+	struct rte_ring *up;       /* this worker: enqueue struct event, control: dequeue */
 	uint64_t tsc_hz;
 
 	/* this worker only */
-	uint64_t tsc;                           /* time at the start of this turn */
+	uint64_t tsc; /* time of this turn, set by the caller of worker_turn */
+	bool tell;    /* events lie on `up` that control has not been woken for */
+	struct bucket punt[PUNT_CLASSES];
 	struct pkt pkts[BURST_MAX];
-	struct tx_queue tx[PORTS_MAX];
+	struct tx_queue tx[PORTS_MAX]; /* by port number (port.h) */
 
 	/* this worker: w, control: r */
 	alignas(64) uint64_t drops[DROP_MAX];
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
+	uint64_t cpu; /* where it ran last */
 
 	/* control: w, this worker: r */
 	alignas(64) atomic_bool stop;
@@ -49,13 +61,19 @@ struct worker {
 /* Free a packet and count why. The only way for a packet to end here. */
 static inline void pkt_drop(struct worker *w, struct pkt *p, enum drop why)
 {
-	w->drops[why]++;
+	count_add(&w->drops[why], 1);
 	rte_pktmbuf_free(p->m);
 	p->m = NULL;
 }
 
 /* One turn: control's frames, other workers' packets, then every receive queue.  Returns packets seen.
- * Tests and benchmarks call it directly; worker_main calls it for ever. */
+ * Tests and benchmarks call it directly, from one thread at a time and after setting w->tsc, the clock of
+ * everything that is limited per second; worker_main calls it for ever. */
 unsigned worker_turn(struct worker *w);
 /* The lcore's function: turns, quiescent states, idling, until w->stop. */
 int worker_main(void *w);
+
+/* Control thread.  A worker with its rings, not running; NULL when memory is short.  Freeing it drops
+ * what its rings still hold. */
+struct worker *worker_new(uint16_t id, uint16_t lcore);
+void worker_free(struct worker *w);
