@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "parse.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_prefetch.h>
+#include <rte_udp.h>
+
+#include "dp.h"
+#include "fib.h"
+#include "port.h"
+
+enum {
+	IPV4_MIN = 20,
+	ARP_LEN = 28,
+	UDP_HDR = 8,
+	ESP_HDR = 8, /* SPI and sequence number */
+	PORT_IKE = 500,
+	PORT_NATT = 4500,
+	ICMP_HDR = 8,
+	PROTO_DCCP = 33,
+};
+
+static uint16_t be16_at(const uint8_t *b)
+{
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+/* One's complement sum over the header; 0xffff when the checksum in it is right (RFC 1071). */
+static inline uint16_t header_sum(const uint8_t *b, unsigned len)
+{
+	uint32_t sum = 0;
+
+	for (unsigned i = 0; i < len; i += 2) {
+		uint16_t word;
+
+		memcpy(&word, b + i, 2);
+		sum += word;
+	}
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
+
+/* RFC 1122 3.2.1.3, RFC 1812 5.3.7: this network, loopback, multicast, class E and broadcast neither
+ * send through a gateway nor are sent to by one.  Host order. */
+static inline bool martian(uint32_t ip)
+{
+	uint8_t net = (uint8_t)(ip >> 24);
+
+	return net == 0 || net == 127 || net >= 224;
+}
+
+/* RFC 791 3.1.  Source routing would let a sender choose the way round our policy (RFC 6274 3.13.2.3);
+ * the list itself has to be sound, too. */
+static enum drop check_options(const uint8_t *o, unsigned len)
+{
+	while (len > 0 && o[0] != 0) { /* 0: end of list */
+		unsigned skip = 1;
+
+		if (o[0] != 1) { /* 1: no operation, the only other single byte */
+			if (len < 2 || o[1] < 2 || o[1] > len)
+				return DROP_IP_HEADER;
+			if (o[0] == 131 || o[0] == 137) /* loose, strict source and record route */
+				return DROP_IP_OPTIONS;
+			skip = o[1];
+		}
+		o += skip;
+		len -= skip;
+	}
+	return DROP_NONE;
+}
+
+/* Ports, or type and code.  All fragments of a datagram go without, so that they share one fate. */
+static inline enum drop parse_l4(struct pkt *p, const uint8_t *b, unsigned len)
+{
+	unsigned need;
+
+	p->sport = p->dport = 0;
+	if (p->fragment)
+		return DROP_NONE;
+	switch (p->proto) {
+	case IPPROTO_TCP: need = 20; break;
+	case IPPROTO_UDP: need = UDP_HDR; break;
+	case IPPROTO_SCTP:
+	case PROTO_DCCP: need = 12; break;
+	case IPPROTO_ICMP:
+		if (len < ICMP_HDR)
+			return DROP_L4_TRUNCATED;
+		p->dport = be16_at(b);
+		return DROP_NONE;
+	default: return DROP_NONE;
+	}
+	if (len < need)
+		return DROP_L4_TRUNCATED;
+	p->sport = be16_at(b);
+	p->dport = be16_at(b + 2);
+	return DROP_NONE;
+}
+
+enum drop parse_ip(struct pkt *p, uint16_t len)
+{
+	const uint8_t *b = pkt_l3(p);
+	unsigned hlen, total;
+	enum drop why;
+
+	if (len < 1)
+		return DROP_IP_TRUNCATED;
+	p->v = b[0] >> 4;
+	if (p->v == 6)
+		return DROP_IPV6;
+	if (p->v != 4)
+		return DROP_IP_HEADER;
+	if (len < IPV4_MIN)
+		return DROP_IP_TRUNCATED;
+	hlen = (b[0] & 15u) * 4;
+	total = be16_at(b + 2);
+	if (unlikely(hlen < IPV4_MIN || total < hlen))
+		return DROP_IP_HEADER;
+	if (unlikely(total > len))
+		return DROP_IP_TRUNCATED;
+	if (unlikely(header_sum(b, hlen) != 0xffff))
+		return DROP_IP_CHECKSUM;
+	p->l3_len = (uint16_t)hlen;
+	p->ip_len = (uint16_t)total;
+	p->proto = b[9];
+	memcpy(&p->src4, b + 12, 4);
+	memcpy(&p->dst4, b + 16, 4);
+	if (unlikely(martian(ntohl(p->src4)) || martian(ntohl(p->dst4)) || fib_is_own(p->src4)))
+		return DROP_IP_MARTIAN;
+	if (unlikely(hlen > IPV4_MIN)) {
+		why = check_options(b + IPV4_MIN, hlen - IPV4_MIN);
+		if (why != DROP_NONE)
+			return why;
+	}
+	p->fragment = (be16_at(b + 6) & 0x3fff) != 0; /* more fragments, or an offset */
+	return parse_l4(p, b + hlen, total - hlen);
+}
+
+static void drop(struct pkt *p, enum drop why)
+{
+	p->cls = PKT_DROP;
+	p->drop = (uint8_t)why;
+}
+
+/* UDP 4500: RFC 3948 2.2 (non-ESP marker), 2.3 (keepalive), 2.1 (ESP). */
+static void classify_natt(struct pkt *p, const uint8_t *payload, unsigned len)
+{
+	static const uint8_t marker[4];
+
+	if (len == 1 && payload[0] == 0xff)
+		drop(p, DROP_NATT_KEEPALIVE);
+	else if (len > 4 && memcmp(payload, marker, 4) == 0)
+		p->cls = PKT_IKE;
+	else if (len >= ESP_HDR && memcmp(payload, marker, 4) != 0)
+		p->cls = PKT_ESP_UDP;
+	else
+		drop(p, DROP_NATT_MALFORMED);
+	p->esp_off = (uint16_t)(p->l3_off + p->l3_len + UDP_HDR);
+}
+
+static void classify_udp(struct pkt *p)
+{
+	const uint8_t *udp = pkt_at(p, (uint16_t)(p->l3_off + p->l3_len));
+	unsigned have = (unsigned)(p->ip_len - p->l3_len); /* parse_l4: at least UDP_HDR */
+	unsigned len = be16_at(udp + 4);
+
+	if (len < UDP_HDR || len > have)
+		drop(p, DROP_L4_TRUNCATED);
+	else if (p->dport == PORT_NATT)
+		classify_natt(p, udp + UDP_HDR, len - UDP_HDR);
+	else if (p->dport == PORT_IKE)
+		p->cls = PKT_IKE;
+	else
+		drop(p, DROP_LOCAL_NO_SERVICE);
+}
+
+/* A packet addressed to us.  A fragment is no whole message: it must not be taken for one. */
+static void classify_local(struct pkt *p)
+{
+	if (p->fragment) {
+		drop(p, DROP_IP_FRAGMENT);
+		return;
+	}
+	switch (p->proto) {
+	case IPPROTO_ESP:
+		p->cls = PKT_ESP;
+		p->esp_off = (uint16_t)(p->l3_off + p->l3_len);
+		if (p->ip_len - p->l3_len < ESP_HDR)
+			drop(p, DROP_ESP_TRUNCATED);
+		break;
+	case IPPROTO_UDP: classify_udp(p); break;
+	case IPPROTO_ICMP: p->cls = PKT_ICMP; break;
+	default: drop(p, DROP_LOCAL_NO_SERVICE); break;
+	}
+}
+
+static inline void parse_ipv4_frame(struct pkt *p, const struct rte_ether_hdr *eth)
+{
+	struct rte_mbuf *m = p->m;
+	enum drop why;
+	uint16_t end;
+
+	/* RFC 1122 3.3.6, RFC 1812 5.3.4: what was broadcast on the link is not forwarded, and no service
+	 * here listens to broadcasts. */
+	if (unlikely(eth->dst_addr.addr_bytes[0] & 1)) {
+		drop(p, DROP_L2_MULTICAST);
+		return;
+	}
+	p->l3_off = sizeof(*eth);
+	why = parse_ip(p, (uint16_t)(m->data_len - sizeof(*eth)));
+	if (unlikely(why != DROP_NONE)) {
+		drop(p, why);
+		return;
+	}
+	end = (uint16_t)(p->l3_off + p->ip_len);
+	if (end != m->data_len) {
+		m->data_len = end;
+		m->pkt_len = end;
+	}
+	if (fib_is_own(p->dst4))
+		classify_local(p);
+	else
+		p->cls = PKT_TRANSIT;
+}
+
+/* RFC 826, for Ethernet and IPv4 only. */
+static void parse_arp_frame(struct pkt *p, const struct rte_ether_hdr *eth)
+{
+	static const uint8_t kind[6] = {0, 1, 8, 0, 6, 4}; /* Ethernet, IPv4, and their lengths */
+	const uint8_t *arp = (const uint8_t *)(eth + 1);
+
+	p->l3_off = sizeof(*eth);
+	if (p->m->data_len < sizeof(*eth) + ARP_LEN || memcmp(arp, kind, sizeof(kind)) != 0 || arp[6] != 0 ||
+	    (arp[7] != 1 && arp[7] != 2))
+		drop(p, DROP_ARP_MALFORMED);
+	else
+		p->cls = PKT_ARP;
+}
+
+static inline void parse_frame(struct pkt *p, const uint8_t our_mac[6])
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
+
+	if (unlikely(p->m->nb_segs != 1)) {
+		drop(p, DROP_L2_TOO_BIG);
+		return;
+	}
+	if (unlikely(p->m->data_len < sizeof(*eth))) {
+		drop(p, DROP_L2_TRUNCATED);
+		return;
+	}
+	if (memcmp(eth->dst_addr.addr_bytes, our_mac, 6) != 0 && !(eth->dst_addr.addr_bytes[0] & 1)) {
+		drop(p, DROP_L2_NOT_FOR_US);
+		return;
+	}
+	switch (eth->ether_type) {
+	case RTE_BE16(RTE_ETHER_TYPE_IPV4): parse_ipv4_frame(p, eth); break;
+	case RTE_BE16(RTE_ETHER_TYPE_ARP): parse_arp_frame(p, eth); break;
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6): drop(p, DROP_IPV6); break;
+	default: drop(p, DROP_L2_TYPE); break;
+	}
+}
+
+void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
+{
+	const uint8_t *our_mac = ports[dp.ifs[in_if].port].mac;
+
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = &w->pkts[i];
+
+		memset(p, 0, sizeof(*p));
+		p->m = m[i];
+		p->in_if = in_if;
+		parse_frame(p, our_mac);
+	}
+}
