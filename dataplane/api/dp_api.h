@@ -36,6 +36,11 @@ struct dp_conf {
 	uint32_t max_routes;
 	uint32_t max_neighbours;
 	uint32_t n_mbufs; /* per process */
+	uint16_t max_mtu; /* the largest MTU of a port that will be added; 0: 1500 */
+	/* The device strings of the ports that will be added, as far as they are known.  PCI devices must be
+	 * among them: the EAL takes over those at its start and no others; without any it leaves PCI alone. */
+	const char *const *devices;
+	uint16_t n_devices;
 	void (*log)(enum dp_log_level level, const char *text);
 };
 
@@ -104,7 +109,9 @@ struct dp_port_conf {
 	struct prefix addr[DP_ADDRS];
 };
 
-/* Interface numbers are small, stable, and one name space for ports and tunnel interfaces. */
+/* Interface numbers are small, stable, and one name space for ports and tunnel interfaces.  Ports are
+ * added before dp_start(), tunnel interfaces at any time.  IPv4 addresses only: -EAFNOSUPPORT; -EADDRINUSE
+ * for an address that another interface has, -EEXIST for a name or a connected network that exists. */
 int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len);
 /* A tunnel interface may have addresses of its own: they answer ICMP echo through the tunnel. */
 int dp_tunnel_if_add(const char *name, const struct prefix *addr, uint8_t n_addr, uint16_t *ifindex);
@@ -128,6 +135,8 @@ struct dp_route {
 	struct addr via;
 	uint16_t ifindex; /* ignored when via is set */
 };
+/* Add or replace. -ENETUNREACH: via is on no port's network; -EEXIST, -EPERM: a connected route, which
+ * comes and goes with its address; -ENOSPC, -EINVAL, -EAFNOSUPPORT. */
 int dp_route_add(const struct dp_route *r);
 int dp_route_del(const struct prefix *dst);
 /* The route a packet to dst would take: 0 and *r, or -ENETUNREACH. */
