@@ -1,17 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything a worker tells the control thread: events and packets, by one ring of fixed structs per
- * worker, rate-limited per class.  A full ring drops and counts; it never blocks. */
+ * worker, rate-limited per class.  A full ring drops and counts; it never blocks.  A quarter of the
+ * ring is kept for events, so that a flood of packets cannot displace them. */
 #pragma once
 
+#include "neigh.h"
 #include "worker.h"
 
 /* IKE datagram for a local address. Takes the packet. */
 void punt_ike(struct worker *w, struct pkt *p);
-/* ARP packet that teaches a neighbour. Takes the packet. */
-void punt_arp(struct worker *w, struct pkt *p);
-/* Packet whose neighbour is not resolved: control asks, keeps it meanwhile. Takes the packet. */
-void punt_unresolved(struct worker *w, struct pkt *p);
-/* Events; p stays the caller's. */
-void punt_acquire(struct worker *w, uint32_t policy, const struct pkt *p);
-void punt_expire(struct worker *w, const struct dp_expire *e);
-void punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from);
+/* What an ARP packet says of its sender; p stays the caller's. */
+void punt_arp(struct worker *w, const struct pkt *p, uint32_t ip, const uint8_t mac[6], enum neigh_news news);
+/* Packet whose neighbour ip (network order) on a port is not resolved: control asks, keeps it meanwhile.
+ * Takes the packet, which starts at l3_off. */
+void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, uint32_t ip);
+/* Events; p stays the caller's.  False: the ring is full, control was not told; tell again later. */
+bool punt_neigh_used(struct worker *w, uint32_t neigh);
+bool punt_acquire(struct worker *w, uint32_t policy, const struct pkt *p);
+bool punt_expire(struct worker *w, const struct dp_expire *e);
+bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from);
+
+/* Wake the control thread if this turn left something for it.  Last act of a turn. */
+void punt_tell(struct worker *w);
+
+/* Control thread. */
+int punt_init(void);
+void punt_fini(void);
+int punt_fd(void);
+/* Element size of the workers' `up` rings. */
+unsigned punt_event_size(void);
+/* Take what workers have left and deliver it. */
+void punt_service(void);
+/* Free packets on the ring of a worker that will not run again. */
+void punt_drain(struct worker *w);

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "punt.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_ring_elem.h>
+#include <rte_udp.h>
+
+#include "dp.h"
+#include "fib.h"
+#include "port.h"
+
+enum event_kind { EV_IKE, EV_ARP, EV_UNRESOLVED, EV_NEIGH_USED, EV_ACQUIRE, EV_EXPIRE, EV_MOVED };
+
+struct event {
+	uint16_t kind;
+	uint16_t port; /* EV_ARP, EV_UNRESOLVED */
+	uint32_t ip;   /* the same, network order */
+	union {
+		struct {
+			struct rte_mbuf *m;
+			uint16_t l3_off, udp_off;
+		} packet; /* EV_IKE; EV_UNRESOLVED: m starts with the IP header */
+		struct {
+			uint8_t mac[6];
+			uint8_t news;
+		} arp;
+		uint32_t neigh;
+		struct dp_acquire acquire;
+		struct dp_expire expire;
+		struct dp_moved moved;
+	};
+};
+static_assert(sizeof(struct event) <= 64, "an event is one cache line");
+static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole words");
+
+/* Per second and worker, and how many at once.  IKE: what a control thread can look at.  Unresolved: a
+ * burst of packets for one neighbour is one question. */
+static const struct {
+	uint32_t rate, burst;
+} limits[PUNT_CLASSES] = {
+	[PUNT_IKE] = {10000, 1024},
+	[PUNT_ARP] = {500, 128},
+	[PUNT_UNRESOLVED] = {1000, 128},
+};
+
+/* Keep a quarter of the ring for events, for they are not repeated by a peer. */
+enum { KEEP_FREE = WORKER_RINGS / 4 };
+
+static int fd = -1;
+/* Set by whoever wakes control, cleared by control before it looks at the rings: a worker that finds it
+ * set after having put an event on its ring can rely on control still having to look. */
+static atomic_bool woken;
+
+/* ---- workers ------------------------------------------------------------------------------- */
+
+static bool within_rate(struct worker *w, enum punt_class class)
+{
+	struct bucket *b = &w->punt[class];
+	uint64_t cost = w->tsc_hz / limits[class].rate, most = cost * limits[class].burst;
+	uint64_t passed = w->tsc - b->last;
+
+	b->last = w->tsc;
+	b->credit = passed > most - b->credit ? most : b->credit + passed;
+	if (b->credit < cost)
+		return false;
+	b->credit -= cost;
+	return true;
+}
+
+static bool put(struct worker *w, struct event *e)
+{
+	if (rte_ring_sp_enqueue_elem(w->up, e, sizeof(*e)) < 0)
+		return false;
+	w->tell = true;
+	return true;
+}
+
+static enum drop may_punt(struct worker *w, enum punt_class class)
+{
+	if (!within_rate(w, class))
+		return DROP_PUNT_RATE;
+	return rte_ring_free_count(w->up) > KEEP_FREE ? DROP_NONE : DROP_PUNT_FULL;
+}
+
+static void put_packet(struct worker *w, struct pkt *p, struct event *e, enum punt_class class)
+{
+	enum drop why = may_punt(w, class);
+
+	if (why == DROP_NONE && put(w, e))
+		return;
+	pkt_drop(w, p, why == DROP_NONE ? DROP_PUNT_FULL : why);
+}
+
+void punt_ike(struct worker *w, struct pkt *p)
+{
+	struct event e = {.kind = EV_IKE};
+
+	e.packet.m = p->m;
+	e.packet.l3_off = p->l3_off;
+	e.packet.udp_off = (uint16_t)(p->l3_off + p->l3_len);
+	put_packet(w, p, &e, PUNT_IKE);
+}
+
+void punt_arp(struct worker *w, const struct pkt *p, uint32_t ip, const uint8_t mac[6], enum neigh_news news)
+{
+	struct event e = {.kind = EV_ARP, .port = dp.ifs[p->in_if].port, .ip = ip};
+
+	memcpy(e.arp.mac, mac, 6);
+	e.arp.news = (uint8_t)news;
+	if (may_punt(w, PUNT_ARP) == DROP_NONE)
+		(void)put(w, &e); /* neighbours ask again */
+}
+
+void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, uint32_t ip)
+{
+	struct event e = {.kind = EV_UNRESOLVED, .port = port, .ip = ip};
+
+	rte_pktmbuf_adj(p->m, p->l3_off);
+	p->l3_off = 0;
+	if (unlikely(rte_pktmbuf_headroom(p->m) < RTE_ETHER_HDR_LEN)) {
+		pkt_drop(w, p, DROP_TOO_BIG);
+		return;
+	}
+	e.packet.m = p->m;
+	put_packet(w, p, &e, PUNT_UNRESOLVED);
+}
+
+bool punt_neigh_used(struct worker *w, uint32_t neigh)
+{
+	struct event e = {.kind = EV_NEIGH_USED, .neigh = neigh};
+
+	return put(w, &e);
+}
+
+bool punt_acquire(struct worker *w, uint32_t policy, const struct pkt *p)
+{
+	struct event e = {.kind = EV_ACQUIRE};
+
+	e.acquire.policy = policy;
+	e.acquire.proto = p->proto;
+	e.acquire.src.a = addr_v4((const uint8_t *)&p->src4);
+	e.acquire.src.port = p->sport;
+	e.acquire.dst.a = addr_v4((const uint8_t *)&p->dst4);
+	e.acquire.dst.port = p->dport;
+	return put(w, &e);
+}
+
+bool punt_expire(struct worker *w, const struct dp_expire *x)
+{
+	struct event e = {.kind = EV_EXPIRE, .expire = *x};
+
+	return put(w, &e);
+}
+
+bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from)
+{
+	struct event e = {.kind = EV_MOVED, .moved = {.spi = spi, .from = *from}};
+
+	return put(w, &e);
+}
+
+static void wake(void)
+{
+	uint64_t one = 1;
+	ssize_t n;
+
+	/* Seen before what is on the ring? Then control might have looked too early: order the two. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&woken, memory_order_relaxed) ||
+	    atomic_exchange_explicit(&woken, true, memory_order_seq_cst))
+		return;
+	n = write(fd, &one, sizeof(one));
+	(void)n; /* EAGAIN: the counter is up already, which is as good */
+}
+
+void punt_tell(struct worker *w)
+{
+	if (likely(!w->tell))
+		return;
+	w->tell = false;
+	wake();
+}
+
+/* ---- control thread ------------------------------------------------------------------------ */
+
+/* RFC 768: 0 means none was computed; pseudo header as in RFC 793. */
+static bool udp_sum_right(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
+{
+	uint8_t pseudo[12] = {[9] = IPPROTO_UDP, [10] = (uint8_t)(len >> 8), [11] = (uint8_t)len};
+	uint32_t sum;
+
+	if (udp->dgram_cksum == 0)
+		return true;
+	memcpy(pseudo, &ip->src_addr, 8);
+	sum = (uint32_t)rte_raw_cksum(pseudo, sizeof(pseudo)) + rte_raw_cksum(udp, len);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
+}
+
+/* Bounds are parse_burst()'s; they are checked again, for this is where control takes over. */
+static void deliver_ike(const struct event *e)
+{
+	enum { MARKER = 4 };
+	struct rte_mbuf *m = e->packet.m;
+	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const void *)(b + e->packet.l3_off);
+	const struct rte_udp_hdr *udp = (const void *)(b + e->packet.udp_off);
+	struct dp_udp u = {0};
+	size_t len;
+
+	if (m->data_len < e->packet.udp_off + sizeof(*udp) ||
+	    m->data_len < e->packet.udp_off + ntohs(udp->dgram_len) || ntohs(udp->dgram_len) < sizeof(*udp)) {
+		dp_drop(m, DROP_L4_TRUNCATED);
+		return;
+	}
+	if (!udp_sum_right(ip, udp, ntohs(udp->dgram_len))) {
+		dp_drop(m, DROP_UDP_CHECKSUM);
+		return;
+	}
+	len = ntohs(udp->dgram_len) - sizeof(*udp);
+	u.data = (const uint8_t *)(udp + 1);
+	u.local.a = addr_v4((const uint8_t *)&ip->dst_addr);
+	u.local.port = ntohs(udp->dst_port);
+	u.remote.a = addr_v4((const uint8_t *)&ip->src_addr);
+	u.remote.port = ntohs(udp->src_port);
+	u.marker = u.local.port == 4500;
+	if (u.marker && len >= MARKER) {
+		u.data += MARKER;
+		len -= MARKER;
+	}
+	u.len = len;
+	if (dp.handlers.udp)
+		dp.handlers.udp(dp.ctx, &u);
+	rte_pktmbuf_free(m);
+}
+
+static void deliver(const struct event *e)
+{
+	struct addr a = addr_v4((const uint8_t *)&e->ip);
+	struct rte_mbuf *m;
+
+	switch ((enum event_kind)e->kind) {
+	case EV_IKE: deliver_ike(e); break;
+	case EV_ARP: neigh_learn((uint8_t)e->port, e->ip, e->arp.mac, (enum neigh_news)e->arp.news); break;
+	case EV_UNRESOLVED:
+		m = e->packet.m;
+		(void)neigh_send((uint8_t)e->port, &a, &m, 1); /* counted there */
+		break;
+	case EV_NEIGH_USED: neigh_used(e->neigh); break;
+	case EV_ACQUIRE:
+		if (dp.handlers.acquire)
+			dp.handlers.acquire(dp.ctx, &e->acquire);
+		break;
+	case EV_EXPIRE:
+		if (dp.handlers.expire)
+			dp.handlers.expire(dp.ctx, &e->expire);
+		break;
+	case EV_MOVED:
+		if (dp.handlers.moved)
+			dp.handlers.moved(dp.ctx, &e->moved);
+		break;
+	}
+}
+
+/* At most a ring's worth of each worker, so that a flood cannot keep the control thread in here. */
+void punt_service(void)
+{
+	bool more = false;
+	uint64_t count;
+	ssize_t n = read(fd, &count, sizeof(count));
+
+	(void)n; /* EAGAIN: called by timer */
+	atomic_store_explicit(&woken, false, memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+	for (uint16_t i = 0; i < dp.n_workers; i++) {
+		struct rte_ring *up = dp.worker[i]->up;
+		struct event e;
+
+		for (unsigned k = 0; k < WORKER_RINGS; k++) {
+			if (rte_ring_sc_dequeue_elem(up, &e, sizeof(e)) < 0)
+				break;
+			deliver(&e);
+		}
+		more |= !rte_ring_empty(up);
+	}
+	if (more)
+		wake();
+}
+
+void punt_drain(struct worker *w)
+{
+	struct event e;
+
+	while (rte_ring_sc_dequeue_elem(w->up, &e, sizeof(e)) == 0)
+		if (e.kind == EV_IKE || e.kind == EV_UNRESOLVED)
+			rte_pktmbuf_free(e.packet.m);
+}
+
+int punt_init(void)
+{
+	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	atomic_store(&woken, false);
+	return fd < 0 ? -errno : 0;
+}
+
+void punt_fini(void)
+{
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+}
+
+int punt_fd(void)
+{
+	return fd;
+}
+
+unsigned punt_event_size(void)
+{
+	return sizeof(struct event);
+}
