@@ -10,3 +10,9 @@ void handover_sa_in(struct worker *w, struct list *l);
 void handover_sa_out(struct worker *w, struct list *l);
 /* Packets handed to this worker; returns how many. */
 unsigned handover_poll(struct worker *w);
+
+/* The struct pkt that travels with a packet; cls is PKT_TRANSIT for one that has to be encrypted. */
+static inline struct pkt *handover_pkt(struct rte_mbuf *m)
+{
+	return rte_mbuf_to_priv(m);
+}

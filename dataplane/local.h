@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets for the gateway itself: answers ARP requests and ICMP echo in place, passes ARP replies to
- * the neighbour table, drops the rest by name. */
+/* Packets for the gateway itself: ARP is answered and done with; ICMP echo requests are turned round
+ * in place; the rest is dropped by name. */
 #pragma once
 
 #include "worker.h"
 
+/* Out: l keeps the echo answers, IP packets of IF_SELF which have to be routed. */
 void local_input(struct worker *w, struct list *l);

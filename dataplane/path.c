@@ -22,44 +22,57 @@
 /* Clear text that a route sends into a tunnel: encrypt, or drop and say why. */
 static void path_outbound(struct worker *w, struct list *l)
 {
-	spd_match(w, l);         /* proxy-ID, then its outbound SA; none: ask for keys, drop */
-	handover_sa_out(w, l);   /* packets whose SA another worker owns leave here */
-	esp_out_prepare(w, l);   /* selectors, MTU, sequence number, outer header, IV, padding */
-	esp_out_seal(w, l);      /* encrypt and authenticate */
-	fib_lookup_outer(w, l);  /* the peer's address -> port and neighbour */
+	spd_match(w, l);        /* proxy-ID, then its outbound SA; none: ask for keys, drop */
+	handover_sa_out(w, l);  /* packets whose SA another worker owns leave here */
+	esp_out_prepare(w, l);  /* selectors, MTU, sequence number, outer header, IV, padding */
+	esp_out_seal(w, l);     /* encrypt and authenticate */
+	fib_lookup_outer(w, l); /* the peer's address -> port and neighbour */
 	xmit_port(w, l);
 }
 
 /* Packets that have to leave, clear or not: a decrypted one may well go into another tunnel. */
+static void path_forward(struct worker *w, struct list *l);
+
+/* For the gateway itself.  What it answers is routed like everything else, perhaps into the tunnel that
+ * the question came from.  An answer is never for the gateway again: fib_lookup refuses that. */
+static void path_local(struct worker *w, struct list *l)
+{
+	local_input(w, l);
+	if (l->n)
+		path_forward(w, l);
+}
+
 static void path_forward(struct worker *w, struct list *l)
 {
-	struct list tunnel = {0}, local = {0};
+	struct list tunnel, local;
 
+	tunnel.n = local.n = 0;
 	fib_lookup(w, l, &tunnel, &local); /* TTL, route; what stays in l goes out of a port in the clear */
 	if (tunnel.n)
 		path_outbound(w, &tunnel);
 	if (l->n)
 		xmit_port(w, l);
 	if (local.n)
-		local_input(w, &local);    /* inner packet addressed to the gateway itself */
+		path_local(w, &local); /* inner packet addressed to the gateway itself */
 }
 
 /* ESP, raw or in UDP 4500, addressed to us. */
 static void path_inbound(struct worker *w, struct list *l)
 {
-	sad_lookup(w, l);         /* SPI -> SA */
+	sad_lookup(w, l); /* SPI -> SA */
 	handover_sa_in(w, l);
-	esp_in_check(w, l);       /* lengths, sequence number against the window */
-	esp_in_open(w, l);        /* verify and decrypt */
-	esp_in_finish(w, l);      /* window moves; padding, inner header, selectors; strip */
+	esp_in_check(w, l);  /* lengths, sequence number against the window */
+	esp_in_open(w, l);   /* verify and decrypt */
+	esp_in_finish(w, l); /* window moves; padding, inner header, selectors; strip */
 	if (l->n)
 		path_forward(w, l);
 }
 
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 {
-	struct list transit = {0}, esp = {0}, local = {0};
+	struct list transit, esp, local;
 
+	transit.n = esp.n = local.n = 0;
 	parse_burst(w, in_if, m, n);
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = &w->pkts[i];
@@ -68,10 +81,10 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 		case PKT_TRANSIT: list_add(&transit, p); break;
 		case PKT_ESP:
 		case PKT_ESP_UDP: list_add(&esp, p); break;
-		case PKT_IKE:     punt_ike(w, p); break;
+		case PKT_IKE: punt_ike(w, p); break;
 		case PKT_ARP:
-		case PKT_ICMP:    list_add(&local, p); break;
-		case PKT_DROP:    pkt_drop(w, p, (enum drop)p->drop); break;
+		case PKT_ICMP: list_add(&local, p); break;
+		case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
 		}
 	}
 	if (esp.n)
@@ -79,5 +92,23 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 	if (transit.n)
 		path_forward(w, &transit);
 	if (local.n)
-		local_input(w, &local);
+		path_local(w, &local);
+}
+
+void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
+{
+	struct list out, esp;
+
+	out.n = esp.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = &w->pkts[i];
+
+		*p = *handover_pkt(m[i]);
+		p->m = m[i];
+		list_add(p->cls == PKT_TRANSIT ? &out : &esp, p);
+	}
+	if (esp.n)
+		path_inbound(w, &esp);
+	if (out.n)
+		path_outbound(w, &out);
 }

@@ -7,5 +7,7 @@
 /* A burst as received from port number `in_if` (not the ethdev number): parse, sort, and run every
  * class to its end.  m[] is consumed. */
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
-/* Packets another worker handed over because this one owns their SA. */
+/* Packets another worker handed over because this one owns their SA: their struct pkt lies in the mbuf's
+ * private area (handover.h).  The SA is looked up again, since the other worker's pointer to it is not
+ * good beyond that worker's turn. */
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n);

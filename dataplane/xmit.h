@@ -4,8 +4,9 @@
 
 #include "worker.h"
 
+/* IP packets at l3_off, next_hop a neighbour. */
 void xmit_port(struct worker *w, struct list *l);
-/* A frame that has its Ethernet header already (answers, control's frames). */
+/* A frame that has its Ethernet header already (answers, control's frames). ifindex: a port. */
 void xmit_frame(struct worker *w, uint16_t ifindex, struct rte_mbuf *m);
 /* Hand the collected packets to the ports; what a port refuses is dropped and counted. */
 void xmit_flush(struct worker *w);

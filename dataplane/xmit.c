@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "xmit.h"
+
+#include <string.h>
+
+#include <rte_ethdev.h>
+#include <rte_ether.h>
+#include <rte_prefetch.h>
+
+#include "dp.h"
+#include "neigh.h"
+#include "port.h"
+#include "punt.h"
+
+static void drop_frame(struct worker *w, struct rte_mbuf *m, enum drop why)
+{
+	struct pkt p = {.m = m};
+
+	pkt_drop(w, &p, why);
+}
+
+static void flush_port(struct worker *w, uint8_t port)
+{
+	struct tx_queue *q = &w->tx[port];
+	uint16_t sent = rte_eth_tx_burst(ports[port].ethdev, w->id, q->m, q->n);
+
+	count_add(&w->tx_packets, sent);
+	if (unlikely(sent < q->n)) {
+		count_add(&q->refused, q->n - sent);
+		for (uint16_t i = sent; i < q->n; i++)
+			drop_frame(w, q->m[i], DROP_TX_FULL);
+	}
+	q->n = 0;
+}
+
+static inline void queue_frame(struct worker *w, uint8_t port, struct rte_mbuf *m)
+{
+	struct tx_queue *q = &w->tx[port];
+
+	if (unlikely(q->n == RTE_DIM(q->m)))
+		flush_port(w, port);
+	q->m[q->n++] = m;
+}
+
+/* Move the start of the data so that the IP header lies behind an Ethernet header, and fill that. */
+static inline bool put_ethernet(struct pkt *p, uint64_t adj, const struct port *port)
+{
+	struct rte_mbuf *m = p->m;
+	int shift = (int)p->l3_off - (int)sizeof(struct rte_ether_hdr);
+	struct rte_ether_hdr *eth;
+
+	if (shift != 0) {
+		if (unlikely(shift < -(int)m->data_off))
+			return false;
+		m->data_off = (uint16_t)(m->data_off + shift);
+		m->data_len = (uint16_t)(m->data_len - shift);
+		m->pkt_len = m->data_len;
+		p->l3_off = sizeof(*eth);
+	}
+	eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	memcpy(eth->dst_addr.addr_bytes, &adj, 6);
+	memcpy(eth->src_addr.addr_bytes, port->mac, 6);
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	return true;
+}
+
+static inline void xmit_one(struct worker *w, struct pkt *p)
+{
+	struct neigh_hot *n = &neigh_hot[p->next_hop];
+	uint64_t adj = atomic_load_explicit(&n->adj, memory_order_acquire);
+	uint8_t i = ADJ_PORT(adj);
+	const struct port *port = &ports[i];
+
+	if (unlikely(!atomic_load_explicit(&port->up, memory_order_relaxed))) {
+		pkt_drop(w, p, DROP_PORT_DOWN);
+		return;
+	}
+	if (unlikely(p->m->data_len - p->l3_off > port->mtu)) {
+		pkt_drop(w, p, DROP_TOO_BIG);
+		return;
+	}
+	if (unlikely(!(adj & ADJ_VALID))) {
+		punt_unresolved(w, p, i, atomic_load_explicit(&n->ip4, memory_order_relaxed));
+		return;
+	}
+	if (unlikely(adj & ADJ_STALE) && !atomic_load_explicit(&n->told, memory_order_relaxed) &&
+	    punt_neigh_used(w, p->next_hop))
+		atomic_store_explicit(&n->told, 1, memory_order_relaxed);
+	if (unlikely(!put_ethernet(p, adj, port))) {
+		pkt_drop(w, p, DROP_TOO_BIG);
+		return;
+	}
+	queue_frame(w, i, p->m);
+}
+
+void xmit_port(struct worker *w, struct list *l)
+{
+	for (uint16_t i = 0; i < l->n; i++)
+		rte_prefetch0(&neigh_hot[l->p[i]->next_hop]);
+	for (uint16_t i = 0; i < l->n; i++)
+		xmit_one(w, l->p[i]);
+	l->n = 0;
+}
+
+void xmit_frame(struct worker *w, uint16_t ifindex, struct rte_mbuf *m)
+{
+	uint8_t port = dp.ifs[ifindex].port;
+
+	if (unlikely(!atomic_load_explicit(&ports[port].up, memory_order_relaxed))) {
+		drop_frame(w, m, DROP_PORT_DOWN);
+		return;
+	}
+	queue_frame(w, port, m);
+}
+
+void xmit_flush(struct worker *w)
+{
+	for (uint8_t i = 0; i < n_ports; i++)
+		if (w->tx[i].n)
+			flush_port(w, i);
+}
