@@ -25,6 +25,7 @@ struct cfg_interface {
 };
 
 struct cfg_route {
+	char name[CFG_NAME]; /* "": none */
 	struct prefix dst;
 	struct addr via; /* v == 0: by interface */
 	char interface[CFG_NAME];
@@ -44,7 +45,7 @@ struct cfg_ipsec_profile {
 };
 
 struct cfg_gateway {
-	struct ike_gw_conf ike; /* children filled from the tunnels; id is its number */
+	struct ike_gw_conf ike; /* without children: those come with the tunnels' policy numbers */
 	char interface[CFG_NAME], profile[CFG_NAME];
 };
 
@@ -89,7 +90,7 @@ struct config {
 };
 
 /* Read and check a file.  NULL on error.  Every problem found is passed to `say` as one line
- * "FILE:LINE: OBJECT: key: what was found; what is allowed", warnings as well (warning = true). */
+ * "FILE:LINE: OBJECT \"NAME\": key: found X; allowed: Y", warnings as well (warning = true). */
 typedef void config_say_fn(void *arg, bool warning, const char *line);
 struct config *config_load(const char *path, config_say_fn *say, void *arg);
 /* Frees and wipes secrets. */
