@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands that change something: test, clear, debug, commit. */
+#include "handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum cli_page refused(struct cli_job *j, const char *what, int rc)
+{
+	if (rc == -EPERM)
+		snprintf(j->err, sizeof(j->err),
+			 "%s is passive-mode: it waits for its peer to begin; start the negotiation there",
+			 what);
+	else
+		snprintf(j->err, sizeof(j->err), "%s: %s", what, strerror(-rc));
+	return CLI_FAILED;
+}
+
+static enum cli_page test_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
+{
+	doc_str(doc, "type", "test-vpn");
+	doc_str(doc, "what", what);
+	doc_str(doc, "name", name);
+	doc_int(doc, "initiated", n);
+	doc_wall(doc, "start", ctl_now());
+	ctl_ike_rearm(j->c);
+	return CLI_LAST;
+}
+
+enum cli_page cli_test_ike_sa(struct cli_job *j, json_t *doc)
+{
+	const char *gateway = cli_arg(&j->m, "gateway");
+	int n;
+
+	if (gateway && !cli_gateway(j->c, gateway))
+		return cli_no_gateway(j, gateway);
+	n = ike_test_ike_sa(j->c->ike, gateway, ctl_now());
+	return n < 0 ? refused(j, gateway ? gateway : "every gateway", n)
+		     : test_done(j, doc, "ike-sa", gateway, n);
+}
+
+enum cli_page cli_test_ipsec_sa(struct cli_job *j, json_t *doc)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel");
+	int n;
+
+	if (tunnel && !cli_tunnel_known(j->c, tunnel))
+		return cli_no_tunnel(j, tunnel);
+	n = ike_test_ipsec_sa(j->c->ike, tunnel, ctl_now());
+	return n < 0 ? refused(j, tunnel ? "the gateway of this tunnel" : "every gateway", n)
+		     : test_done(j, doc, "ipsec-sa", tunnel, n);
+}
+
+static enum cli_page clear_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
+{
+	ctl_ike_rearm(j->c);
+	if (n < 0)
+		return refused(j, name ? name : what, n);
+	doc_str(doc, "type", "clear-vpn");
+	doc_str(doc, "what", what);
+	doc_str(doc, "name", name);
+	doc_int(doc, "ikev1", 0);
+	doc_int(doc, "ikev2", n);
+	return CLI_LAST;
+}
+
+enum cli_page cli_clear_ike_sa(struct cli_job *j, json_t *doc)
+{
+	const char *gateway = cli_arg(&j->m, "gateway");
+
+	if (gateway && !cli_gateway(j->c, gateway))
+		return cli_no_gateway(j, gateway);
+	return clear_done(j, doc, "ike-sa", gateway, ike_clear_ike_sa(j->c->ike, gateway, ctl_now()));
+}
+
+enum cli_page cli_clear_ipsec_sa(struct cli_job *j, json_t *doc)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel");
+
+	if (tunnel && !cli_tunnel_known(j->c, tunnel))
+		return cli_no_tunnel(j, tunnel);
+	return clear_done(j, doc, "ipsec-sa", tunnel, ike_clear_ipsec_sa(j->c->ike, tunnel, ctl_now()));
+}
+
+static enum cli_page debug_ike(struct cli_job *j, json_t *doc, bool on)
+{
+	ike_set_debug(j->c->ike, on);
+	doc_str(doc, "type", "debug-ike");
+	doc_bool(doc, "on", on);
+	doc_str(doc, "log", j->c->conf->sys.log_file);
+	return CLI_LAST;
+}
+
+enum cli_page cli_debug_ike_on(struct cli_job *j, json_t *doc)
+{
+	return debug_ike(j, doc, true);
+}
+
+enum cli_page cli_debug_ike_off(struct cli_job *j, json_t *doc)
+{
+	return debug_ike(j, doc, false);
+}
+
+/* ---- commit -------------------------------------------------------------------------------------- */
+
+struct said {
+	json_t *list;
+	unsigned errors;
+};
+
+static void say(void *arg, bool warning, const char *line)
+{
+	struct said *s = arg;
+	json_t *e = doc_append(s->list);
+
+	doc_str(e, "severity", warning ? "warning" : "error");
+	doc_str(e, "text", line);
+	s->errors += !warning;
+}
+
+/* The document tells every problem; the refusal, where there is one, comes behind it. */
+enum cli_page cli_commit(struct cli_job *j, json_t *doc)
+{
+	struct said s = {.list = doc_list(doc, "entries")};
+	int rc = ctl_commit(j->c, say, &s);
+
+	doc_str(doc, "type", "commit");
+	doc_bool(doc, "committed", rc == 0);
+	doc_str(doc, "configuration", j->c->conf_path);
+	if (rc < 0 && s.errors)
+		snprintf(j->err, sizeof(j->err), "%s: %u error%s; nothing was changed", j->c->conf_path,
+			 s.errors, s.errors == 1 ? "" : "s");
+	else if (rc < 0)
+		snprintf(j->err, sizeof(j->err), "%s: %s; nothing was changed", j->c->conf_path,
+			 strerror(-rc));
+	return CLI_LAST;
+}

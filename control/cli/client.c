@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "client.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "grammar.h"
+#include "render.h"
+
+bool client_ask(struct client *k, const json_t *request, struct answer *a)
+{
+	bool fresh = !k->conn;
+
+	for (;;) {
+		if (!k->conn)
+			k->conn = conn_open(k->socket);
+		if (!k->conn) {
+			*a = (struct answer){0};
+			snprintf(a->err, sizeof(a->err), "culvertd cannot be reached at %s: %s", k->socket,
+				 errno == ENOENT
+					 ? "no such socket (does it run? another socket: -s, CULVERT_SOCKET)"
+					 : strerror(errno));
+			return false;
+		}
+		if (conn_ask(k->conn, request, a))
+			return true;
+		conn_close(k->conn);
+		k->conn = NULL;
+		/* A connection kept by the shell dies of idleness, or with a daemon that was started anew: once
+		 * more.  A command that was cut off in its answer is not repeated. */
+		if (fresh || a->doc)
+			return false;
+		answer_free(a);
+		fresh = true;
+	}
+}
+
+static void print_document(const struct client *k, const json_t *doc, FILE *out)
+{
+	if (k->json || !render(out, doc)) {
+		json_dumpf(doc, out, JSON_INDENT(2));
+		fputc('\n', out);
+	}
+}
+
+int client_run(struct client *k, const char *const *words, size_t n, FILE *out, FILE *err)
+{
+	json_t *request = conn_request("command", words, n);
+	struct answer a;
+	int status = CLI_EXIT_UNREACHABLE;
+
+	if (client_ask(k, request, &a)) {
+		status = a.exit;
+		if (a.doc)
+			print_document(k, a.doc, out);
+	}
+	if (a.err[0]) {
+		fflush(out);
+		fprintf(err, "%s\n", a.err);
+	}
+	answer_free(&a);
+	json_decref(request);
+	return status;
+}
+
+void client_help(FILE *out)
+{
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		char syntax[256];
+
+		fprintf(out, "  %-52s %s\n", cli_syntax(&cli_commands[i], syntax, sizeof(syntax)),
+			cli_commands[i].help);
+	}
+	fputs("Words may be cut where they stay unique.\n", out);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client's end of the socket. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct conn;
+
+/* NULL with errno when nobody answers there. */
+struct conn *conn_open(const char *path);
+void conn_close(struct conn *c);
+
+struct answer {
+	json_t *doc;  /* the pages put together; NULL when there was none */
+	json_t *last; /* the status line */
+	int exit;
+	char err[1536]; /* "" when it went well */
+};
+
+/* Ask and read the whole answer.  False when the connection broke: err says how. */
+bool conn_ask(struct conn *c, const json_t *request, struct answer *a);
+void answer_free(struct answer *a);
+/* {"command": [words]} or {"complete": [words]} */
+json_t *conn_request(const char *what, const char *const *words, size_t n);
+/* Put a page to what is there: lists are continued, other members replaced. */
+void conn_merge(json_t *to, json_t *page);

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "grammar.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#define OPT_GATEWAY                                                                                          \
+	{                                                                                                    \
+		"gateway", CLI_ARG_GATEWAY, "of this gateway only"                                           \
+	}
+#define OPT_TUNNEL                                                                                           \
+	{                                                                                                    \
+		"tunnel", CLI_ARG_TUNNEL, "of this tunnel, or tunnel:proxy-id, only"                         \
+	}
+
+const struct cli_command cli_commands[] = {
+	{CLI_SHOW_VPN_IKE_SA,
+	 {"show", "vpn", "ike-sa"},
+	 {{"detail", CLI_ARG_NONE, "everything known of each IKE SA"}, OPT_GATEWAY},
+	 "IKE SAs and their Child SAs; of one gateway, also why it failed last"},
+	{CLI_SHOW_VPN_IPSEC_SA,
+	 {"show", "vpn", "ipsec-sa"},
+	 {OPT_TUNNEL},
+	 "IPsec SAs: SPIs, algorithms, life times"},
+	{CLI_SHOW_VPN_FLOW,
+	 {"show", "vpn", "flow"},
+	 {{"name", CLI_ARG_TUNNEL, "everything known of this tunnel"},
+	  {"tunnel-id", CLI_ARG_TUNNEL_ID, "everything known of the tunnel with this number"}},
+	 "tunnels in the data plane: state, counters of packets in and out"},
+	{CLI_SHOW_VPN_GATEWAY,
+	 {"show", "vpn", "gateway"},
+	 {{"name", CLI_ARG_GATEWAY, "this gateway only"}},
+	 "configured IKE gateways and what they offer"},
+	{CLI_SHOW_VPN_TUNNEL,
+	 {"show", "vpn", "tunnel"},
+	 {{"name", CLI_ARG_TUNNEL, "this tunnel only"}},
+	 "configured tunnels and proxy-IDs"},
+	{CLI_SHOW_COUNTER_DROP,
+	 {"show", "counter", "drop"},
+	 {{"all", CLI_ARG_NONE, "also those that are 0"}},
+	 "packets dropped, by reason"},
+	{CLI_SHOW_COUNTER_IKE,
+	 {"show", "counter", "ike"},
+	 {{"all", CLI_ARG_NONE, "also those that are 0"}},
+	 "IKE messages sent, received and refused"},
+	{CLI_SHOW_DATAPLANE, {"show", "dataplane"}, {{0}}, "workers: cores, packets, how busy they are"},
+	{CLI_SHOW_INTERFACE,
+	 {"show", "interface"},
+	 {{NULL, CLI_ARG_INTERFACE, "this interface, or all"}},
+	 "interfaces: link, addresses, counters"},
+	{CLI_SHOW_ROUTING_ROUTE,
+	 {"show", "routing", "route"},
+	 {{"destination", CLI_ARG_IP, "the route that a packet to this address takes"}},
+	 "routes"},
+	{CLI_SHOW_SYSTEM_INFO, {"show", "system", "info"}, {{0}}, "this daemon: version, up time, sizes"},
+	{CLI_TEST_VPN_IKE_SA, {"test", "vpn", "ike-sa"}, {OPT_GATEWAY}, "start negotiating IKE SAs"},
+	{CLI_TEST_VPN_IPSEC_SA, {"test", "vpn", "ipsec-sa"}, {OPT_TUNNEL}, "start negotiating IPsec SAs"},
+	{CLI_CLEAR_VPN_IKE_SA,
+	 {"clear", "vpn", "ike-sa"},
+	 {OPT_GATEWAY},
+	 "delete IKE SAs and their Child SAs, here and at the peer"},
+	{CLI_CLEAR_VPN_IPSEC_SA,
+	 {"clear", "vpn", "ipsec-sa"},
+	 {OPT_TUNNEL},
+	 "delete IPsec SAs, here and at the peer"},
+	{CLI_DEBUG_IKE_ON, {"debug", "ike", "on"}, {{0}}, "log every IKE message; remember to turn it off"},
+	{CLI_DEBUG_IKE_OFF, {"debug", "ike", "off"}, {{0}}, "log events only"},
+	{CLI_DEBUG_IKE_ON, {"debug", "ike", "global", "on"}, {{0}}, "same as debug ike on"},
+	{CLI_DEBUG_IKE_OFF, {"debug", "ike", "global", "off"}, {{0}}, "same as debug ike off"},
+	{CLI_COMMIT, {"commit"}, {{0}}, "read the configuration file again and apply what changed"},
+};
+const size_t cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
+
+static size_t n_words(const struct cli_command *c)
+{
+	size_t n = 0;
+
+	while (c->words[n])
+		n++;
+	return n;
+}
+
+static bool is_option(const struct cli_option *o)
+{
+	return o->word || o->arg != CLI_ARG_NONE;
+}
+
+const char *cli_arg_name(enum cli_arg kind)
+{
+	switch (kind) {
+	case CLI_ARG_GATEWAY: return "<gateway>";
+	case CLI_ARG_TUNNEL: return "<tunnel[:proxy-id]>";
+	case CLI_ARG_TUNNEL_ID: return "<tunnel-id>";
+	case CLI_ARG_INTERFACE: return "<interface>";
+	case CLI_ARG_IP: return "<ip-address>";
+	default: return "";
+	}
+}
+
+const char *cli_syntax(const struct cli_command *c, char *buf, size_t cap)
+{
+	size_t n = 0;
+
+	buf[0] = 0;
+	for (size_t i = 0; c->words[i] && n < cap; i++)
+		n += (size_t)snprintf(buf + n, cap - n, "%s%s", i ? " " : "", c->words[i]);
+	for (const struct cli_option *o = c->options; is_option(o) && n < cap; o++)
+		n += (size_t)snprintf(buf + n, cap - n, " [%s%s%s]", o->word ? o->word : "",
+				      o->word && o->arg ? " " : "", cli_arg_name(o->arg));
+	return buf;
+}
+
+/* ---- walking the words ----------------------------------------------------------------------- */
+
+/* A set of words with what they mean; fed one by one, keeps distinct ones. */
+struct choice {
+	const char *word[32];
+	size_t n;
+};
+
+static void choice_add(struct choice *c, const char *word)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->word[i], word) == 0)
+			return;
+	if (c->n < sizeof(c->word) / sizeof(c->word[0]))
+		c->word[c->n++] = word;
+}
+
+/* The one word that is `given`, or the only one that begins with it.  NULL: *n_begin do. */
+static const char *choice_pick(const struct choice *c, const char *given, size_t *n_begin)
+{
+	const char *found = NULL;
+
+	*n_begin = 0;
+	for (size_t i = 0; i < c->n; i++) {
+		if (strcmp(c->word[i], given) == 0)
+			return c->word[i];
+		if (given[0] && strncmp(c->word[i], given, strlen(given)) == 0) {
+			found = c->word[i];
+			(*n_begin)++;
+		}
+	}
+	return *n_begin == 1 ? found : NULL;
+}
+
+static void say_words(char *why, size_t cap, size_t *n, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count && *n < cap; i++)
+		*n += (size_t)snprintf(why + *n, cap - *n, "%s%s", i ? " " : "", words[i]);
+}
+
+/* "show vpn x: unknown word "x"; allowed: a, b" */
+static int refuse(const char *const *words, size_t at, const struct choice *c, size_t n_begin, bool missing,
+		  char why[CLI_WHY])
+{
+	size_t n = 0, listed = 0;
+
+	why[0] = 0;
+	say_words(why, CLI_WHY, &n, words, at + !missing);
+	if (n < CLI_WHY && missing)
+		n += (size_t)snprintf(why + n, CLI_WHY - n, "%sincomplete; allowed next:", n ? ": " : "");
+	else if (n < CLI_WHY && n_begin > 1)
+		n += (size_t)snprintf(why + n, CLI_WHY - n, ": \"%s\" is ambiguous; it may be:", words[at]);
+	else if (n < CLI_WHY)
+		n += (size_t)snprintf(why + n, CLI_WHY - n, ": unknown word \"%s\"; allowed:", words[at]);
+	for (size_t i = 0; i < c->n && n < CLI_WHY; i++) {
+		if (!missing && n_begin > 1 && strncmp(c->word[i], words[at], strlen(words[at])) != 0)
+			continue;
+		n += (size_t)snprintf(why + n, CLI_WHY - n, "%s %s", listed++ ? "," : "", c->word[i]);
+	}
+	if (!c->n && n < CLI_WHY)
+		snprintf(why + n, CLI_WHY - n, " nothing more");
+	return -EINVAL;
+}
+
+/* Words that may follow those in path[0..depth). */
+static void next_words(const char *const *path, size_t depth, struct choice *c)
+{
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		const struct cli_command *k = &cli_commands[i];
+		size_t d = 0;
+
+		while (d < depth && k->words[d] && strcmp(k->words[d], path[d]) == 0)
+			d++;
+		if (d == depth && k->words[d])
+			choice_add(c, k->words[d]);
+	}
+}
+
+static const struct cli_command *command_of(const char *const *path, size_t depth)
+{
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		size_t d = 0;
+
+		while (d < depth && cli_commands[i].words[d] &&
+		       strcmp(cli_commands[i].words[d], path[d]) == 0)
+			d++;
+		if (d == depth && n_words(&cli_commands[i]) == depth)
+			return &cli_commands[i];
+	}
+	return NULL;
+}
+
+/* Resolve the command's own words; *used gets how many.  No command's words begin another's (a test holds
+ * the table to that), so the first complete one is it. */
+static int find_command(const char *const *words, size_t n, const struct cli_command **cmd, size_t *used,
+			char why[CLI_WHY])
+{
+	const char *path[CLI_WORDS];
+
+	for (size_t d = 0;; d++) {
+		struct choice c = {0};
+		size_t n_begin;
+
+		*cmd = d ? command_of(path, d) : NULL;
+		*used = d;
+		if (*cmd)
+			return 0;
+		next_words(path, d, &c);
+		if (d == n)
+			return refuse(words, d, &c, 0, true, why);
+		path[d] = choice_pick(&c, words[d], &n_begin);
+		if (!path[d])
+			return refuse(words, d, &c, n_begin, false, why);
+	}
+}
+
+static void open_options(const struct cli_match *m, struct choice *c, int *alone)
+{
+	*alone = -1;
+	for (int i = 0; is_option(&m->cmd->options[i]); i++) {
+		if (m->given[i])
+			continue;
+		if (m->cmd->options[i].word)
+			choice_add(c, m->cmd->options[i].word);
+		else
+			*alone = i;
+	}
+}
+
+/* Which option words[at] is, -1 none.  The words after it that belong to it are for the caller. */
+static int pick_option(const struct cli_match *m, const char *word, struct choice *c, size_t *n_begin)
+{
+	const char *picked;
+	int alone;
+
+	open_options(m, c, &alone);
+	picked = choice_pick(c, word, n_begin);
+	for (int i = 0; picked && is_option(&m->cmd->options[i]); i++)
+		if (m->cmd->options[i].word && strcmp(m->cmd->options[i].word, picked) == 0)
+			return i;
+	if (*n_begin == 0 && alone >= 0)
+		return alone;
+	return -1;
+}
+
+int cli_parse(const char *const *words, size_t n, struct cli_match *m, char why[CLI_WHY])
+{
+	size_t at;
+
+	*m = (struct cli_match){0};
+	why[0] = 0;
+	if (find_command(words, n, &m->cmd, &at, why) < 0)
+		return -EINVAL;
+	for (; at < n; at++) {
+		struct choice c = {0};
+		size_t n_begin;
+		int i = pick_option(m, words[at], &c, &n_begin);
+
+		if (i < 0)
+			return refuse(words, at, &c, n_begin, false, why);
+		m->given[i] = true;
+		if (m->cmd->options[i].arg == CLI_ARG_NONE)
+			continue;
+		if (m->cmd->options[i].word && ++at == n) {
+			struct choice arg = {0};
+
+			choice_add(&arg, cli_arg_name(m->cmd->options[i].arg));
+			return refuse(words, n, &arg, 0, true, why);
+		}
+		m->arg[i] = words[at];
+	}
+	return 0;
+}
+
+static int option_index(const struct cli_match *m, const char *word)
+{
+	for (int i = 0; is_option(&m->cmd->options[i]); i++)
+		if (strcmp(m->cmd->options[i].word ? m->cmd->options[i].word : "", word) == 0)
+			return i;
+	return -1;
+}
+
+bool cli_given(const struct cli_match *m, const char *word)
+{
+	int i = option_index(m, word);
+
+	return i >= 0 && m->given[i];
+}
+
+const char *cli_arg(const struct cli_match *m, const char *word)
+{
+	int i = option_index(m, word);
+
+	return i >= 0 ? m->arg[i] : NULL;
+}
+
+/* ---- completion -------------------------------------------------------------------------------- */
+
+static const char *help_below(const char *const *path, size_t depth, const char *word)
+{
+	const char *help = NULL;
+
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		const struct cli_command *k = &cli_commands[i];
+		size_t d = 0;
+
+		while (d < depth && k->words[d] && strcmp(k->words[d], path[d]) == 0)
+			d++;
+		if (d < depth || !k->words[d] || strcmp(k->words[d], word) != 0)
+			continue;
+		if (help)
+			return NULL; /* several commands go on from here */
+		help = k->help;
+	}
+	return help;
+}
+
+static void complete_words(const char *const *path, size_t depth, const char *half, cli_candidate_fn *cb,
+			   void *arg)
+{
+	struct choice c = {0};
+
+	next_words(path, depth, &c);
+	for (size_t i = 0; i < c.n; i++)
+		if (strncmp(c.word[i], half, strlen(half)) == 0)
+			cb(arg, c.word[i], CLI_ARG_NONE, help_below(path, depth, c.word[i]));
+}
+
+static void complete_options(struct cli_match *m, const char *half, cli_candidate_fn *cb, void *arg)
+{
+	for (int i = 0; is_option(&m->cmd->options[i]); i++) {
+		const struct cli_option *o = &m->cmd->options[i];
+
+		if (m->given[i])
+			continue;
+		if (!o->word)
+			cb(arg, NULL, o->arg, o->help);
+		else if (strncmp(o->word, half, strlen(half)) == 0)
+			cb(arg, o->word, CLI_ARG_NONE, o->help);
+	}
+}
+
+void cli_complete(const char *const *words, size_t n, cli_candidate_fn *cb, void *arg)
+{
+	const char *path[CLI_WORDS], *half = n ? words[n - 1] : "";
+	struct cli_match m = {0};
+	size_t d = 0, at;
+
+	if (n == 0)
+		n = 1; /* nothing typed: as one empty word */
+	for (;; d++) {
+		struct choice c = {0};
+		size_t n_begin;
+
+		m.cmd = d ? command_of(path, d) : NULL;
+		if (m.cmd)
+			break;
+		if (d == n - 1) {
+			complete_words(path, d, half, cb, arg);
+			return;
+		}
+		next_words(path, d, &c);
+		path[d] = choice_pick(&c, words[d], &n_begin);
+		if (!path[d])
+			return;
+	}
+	for (at = d; at < n - 1; at++) {
+		struct choice c = {0};
+		size_t n_begin;
+		int i = pick_option(&m, words[at], &c, &n_begin);
+
+		if (i < 0)
+			return;
+		m.given[i] = true;
+		if (m.cmd->options[i].arg == CLI_ARG_NONE || !m.cmd->options[i].word)
+			continue;
+		if (++at == n - 1) {
+			cb(arg, NULL, m.cmd->options[i].arg, m.cmd->options[i].help);
+			return;
+		}
+	}
+	complete_options(&m, half, cb, arg);
+}

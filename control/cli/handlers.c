@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+cli_handler *const cli_handlers[CLI_CMD_MAX] = {
+	[CLI_SHOW_VPN_IKE_SA] = cli_show_ike_sa,       [CLI_SHOW_VPN_IPSEC_SA] = cli_show_ipsec_sa,
+	[CLI_SHOW_VPN_FLOW] = cli_show_flow,           [CLI_SHOW_VPN_GATEWAY] = cli_show_gateway,
+	[CLI_SHOW_VPN_TUNNEL] = cli_show_tunnel,       [CLI_SHOW_COUNTER_DROP] = cli_show_counter_drop,
+	[CLI_SHOW_COUNTER_IKE] = cli_show_counter_ike, [CLI_SHOW_DATAPLANE] = cli_show_dataplane,
+	[CLI_SHOW_INTERFACE] = cli_show_interface,     [CLI_SHOW_ROUTING_ROUTE] = cli_show_route,
+	[CLI_SHOW_SYSTEM_INFO] = cli_show_system_info, [CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
+	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,   [CLI_CLEAR_VPN_IKE_SA] = cli_clear_ike_sa,
+	[CLI_CLEAR_VPN_IPSEC_SA] = cli_clear_ipsec_sa, [CLI_DEBUG_IKE_ON] = cli_debug_ike_on,
+	[CLI_DEBUG_IKE_OFF] = cli_debug_ike_off,       [CLI_COMMIT] = cli_commit,
+};
+
+struct page page_begin(struct cli_job *j, json_t *list)
+{
+	return (struct page){.j = j, .list = list};
+}
+
+bool page_take(struct page *p, bool *stop)
+{
+	*stop = false;
+	if (p->seen++ < p->j->at)
+		return false;
+	if (p->made == p->j->page_len) {
+		p->more = true;
+		*stop = true;
+		return false;
+	}
+	p->made++;
+	return true;
+}
+
+bool page_end(struct page *p)
+{
+	p->j->at = p->more ? p->j->at + p->made : 0;
+	return p->more;
+}
+
+const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name)
+{
+	for (size_t i = 0; i < c->conf->n_gateways; i++)
+		if (strcmp(c->conf->gateways[i].ike.name, name) == 0)
+			return &c->conf->gateways[i];
+	return NULL;
+}
+
+bool cli_tunnel_known(const struct ctl *c, const char *name)
+{
+	for (size_t i = 0; i < c->conf->n_tunnels; i++) {
+		const struct cfg_tunnel *t = &c->conf->tunnels[i];
+
+		if (strcmp(t->name, name) == 0)
+			return true;
+		if (strncmp(t->name, name, strlen(t->name)) != 0 || name[strlen(t->name)] != ':')
+			continue;
+		for (uint32_t x = 0; x < t->n_proxy_ids; x++)
+			if (doc_tunnel_is(name, t->name, t->proxy_ids[x].name))
+				return true;
+	}
+	return false;
+}
+
+enum cli_page cli_no_gateway(struct cli_job *j, const char *name)
+{
+	snprintf(j->err, sizeof(j->err), "there is no gateway \"%s\"; show vpn gateway lists them", name);
+	return CLI_FAILED;
+}
+
+enum cli_page cli_no_tunnel(struct cli_job *j, const char *name)
+{
+	snprintf(j->err, sizeof(j->err),
+		 "there is no tunnel, or proxy-ID of a tunnel, \"%s\"; show vpn tunnel lists them", name);
+	return CLI_FAILED;
+}

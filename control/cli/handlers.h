@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands' handlers, and what they share: walking the engine's tables a page at a time. */
+#pragma once
+
+#include "doc.h"
+#include "job.h"
+
+cli_handler cli_show_ike_sa, cli_show_ipsec_sa, cli_show_flow, cli_show_gateway, cli_show_tunnel;
+cli_handler cli_show_counter_drop, cli_show_counter_ike, cli_show_dataplane, cli_show_interface,
+	cli_show_route, cli_show_system_info;
+cli_handler cli_test_ike_sa, cli_test_ipsec_sa, cli_clear_ike_sa, cli_clear_ipsec_sa, cli_debug_ike_on,
+	cli_debug_ike_off, cli_commit;
+
+/*
+ * A page of a walk over one of the engine's tables.  The engine calls back for every element and may change
+ * between pages, so a page begins by counting off what the ones before have seen; an SA that comes or goes
+ * meanwhile can make one element stand there twice or not at all, as in any listing of what lives.
+ */
+struct page {
+	struct cli_job *j;
+	json_t *list;
+	uint64_t seen; /* elements met in this walk */
+	unsigned made;
+	bool more;
+};
+struct page page_begin(struct cli_job *j, json_t *list);
+/* Called for each element that belongs to the answer: is it this page's?  When *stop, return false. */
+bool page_take(struct page *p, bool *stop);
+/* Note where the next page begins; true when there is one. */
+bool page_end(struct page *p);
+
+/* Complain that there is no such thing. */
+enum cli_page cli_no_gateway(struct cli_job *j, const char *name);
+enum cli_page cli_no_tunnel(struct cli_job *j, const char *name);
+/* The configured gateway of this name, or NULL. */
+const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name);
+/* Does "tunnel" or "tunnel:proxy-id" name something configured? */
+bool cli_tunnel_known(const struct ctl *c, const char *name);
+
+/* What "show vpn ike-sa" and "show vpn ipsec-sa" tell of a Child SA. */
+void cli_child(json_t *o, const struct ike_child_info *i);

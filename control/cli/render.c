@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "render.h"
+
+#include <stdarg.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+	const char *type;
+	render_fn *fn;
+} renderers[] = {
+	{"vpn-ike-sa", render_ike_sa},       {"vpn-ike-sa-detail", render_ike_sa_detail},
+	{"vpn-ipsec-sa", render_ipsec_sa},   {"vpn-flow", render_flow},
+	{"vpn-gateway", render_gateway},     {"vpn-tunnel", render_tunnel},
+	{"counter-drop", render_counters},   {"counter-ike", render_counters},
+	{"interface", render_interface},     {"route-lookup", render_route_lookup},
+	{"routing-route", render_routes},    {"dataplane", render_dataplane},
+	{"system-info", render_system_info}, {"test-vpn", render_test},
+	{"clear-vpn", render_clear},         {"debug-ike", render_debug},
+	{"commit", render_commit},
+};
+
+bool render(FILE *out, const json_t *doc)
+{
+	for (size_t i = 0; i < sizeof(renderers) / sizeof(renderers[0]); i++) {
+		if (strcmp(renderers[i].type, render_str(doc, "type")) == 0) {
+			renderers[i].fn(out, doc);
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *render_str(const json_t *o, const char *key)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : "";
+}
+
+long long render_int(const json_t *o, const char *key)
+{
+	return json_integer_value(json_object_get(o, key));
+}
+
+bool render_bool(const json_t *o, const char *key)
+{
+	return json_is_true(json_object_get(o, key));
+}
+
+const json_t *render_list(const json_t *o, const char *key)
+{
+	return json_object_get(o, key);
+}
+
+void render_col(FILE *out, int width, const char *fmt, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vfprintf(out, fmt, ap);
+	va_end(ap);
+	fprintf(out, "%*s", n < width ? width - n : 1, "");
+}
+
+const char *render_time(const json_t *o, const char *key, char buf[RENDER_TIME])
+{
+	const json_t *v = json_object_get(o, key);
+	time_t t = (time_t)json_integer_value(v);
+	struct tm tm;
+
+	buf[0] = 0;
+	if (json_is_integer(v) && localtime_r(&t, &tm))
+		strftime(buf, RENDER_TIME, "%b.%d %H:%M:%S", &tm);
+	return buf;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Documents as text, laid out as PAN-OS prints them.  The text is made from the very document that --json
+ * shows, and from nothing else, so that the two cannot drift apart.
+ */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* False: a type of document that this client does not know. */
+bool render(FILE *out, const json_t *doc);
+
+/* ---- for the renderers ---- */
+
+typedef void render_fn(FILE *out, const json_t *doc);
+render_fn render_ike_sa, render_ike_sa_detail, render_ipsec_sa, render_flow, render_gateway, render_tunnel;
+render_fn render_counters, render_interface, render_route_lookup, render_routes, render_dataplane,
+	render_system_info, render_test, render_clear, render_debug, render_commit;
+
+/* Members; "" and 0 where there is none. */
+const char *render_str(const json_t *o, const char *key);
+long long render_int(const json_t *o, const char *key);
+bool render_bool(const json_t *o, const char *key);
+const json_t *render_list(const json_t *o, const char *key);
+/* A column: text, padded to the width, one space at least behind it. */
+void render_col(FILE *out, int width, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* "Jun.04 21:09:13" of a member with seconds since 1970; "" for null. */
+enum { RENDER_TIME = 24 };
+const char *render_time(const json_t *o, const char *key, char buf[RENDER_TIME]);

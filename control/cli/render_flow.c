@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show vpn flow: the list, and the long form of one tunnel. */
+#include <stdarg.h>
+#include <string.h>
+
+#include "render.h"
+
+static void flow_list(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	fprintf(out, "%-62s%lld\n", "total tunnels configured:", render_int(doc, "total"));
+	fputs("filter - type IPSec, state any\n\n", out);
+	fprintf(out, "%-62s%lld\n", "total IPSec tunnel configured:", render_int(doc, "num_ipsec"));
+	fprintf(out, "%-62s%lld\n\n", "total IPSec tunnel shown:", render_int(doc, "num_shown"));
+	fputs("id    name                          state   monitor local-ip                      peer-ip               "
+	      "        tunnel-i/f\n"
+	      "--    ----                          -----   ------- --------                      -------               "
+	      "        ----------\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		render_col(out, 6, "%lld", render_int(e, "id"));
+		render_col(out, 30, "%s", render_str(e, "name"));
+		render_col(out, 8, "%s", render_str(e, "state"));
+		render_col(out, 8, "%s", render_str(e, "mon"));
+		render_col(out, 30, "%s", render_str(e, "localip"));
+		render_col(out, 30, "%s", render_str(e, "peerip"));
+		fprintf(out, "%s\n", render_str(e, "inner-if"));
+	}
+}
+
+/* ---- the long form --------------------------------------------------------------------------------- */
+
+/* Eight spaces, the label to column 32, the value. */
+static void field(FILE *out, const char *label, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+static void field(FILE *out, const char *label, const char *fmt, ...)
+{
+	char name[64];
+	va_list ap;
+
+	snprintf(name, sizeof(name), "%s:", label);
+	fprintf(out, "        %-24s", name);
+	va_start(ap, fmt);
+	vfprintf(out, fmt, ap);
+	va_end(ap);
+	fputc('\n', out);
+}
+
+static void field_int(FILE *out, const char *label, const json_t *e, const char *key)
+{
+	field(out, label, "%lld", render_int(e, key));
+}
+
+static void field_bool(FILE *out, const char *label, const json_t *e, const char *key)
+{
+	field(out, label, "%s", render_bool(e, key) ? "yes" : "no");
+}
+
+static const char *protocol(long long proto, char buf[24])
+{
+	if (proto == 0)
+		return "any";
+	snprintf(buf, 24, "%lld", proto);
+	return buf;
+}
+
+static void traffic_selectors(FILE *out, const json_t *ts)
+{
+	const json_t *local = render_list(ts, "local"), *remote = render_list(ts, "remote");
+	size_t n = json_array_size(local) > json_array_size(remote) ? json_array_size(local)
+								    : json_array_size(remote);
+	const json_t *first = json_array_get(local, 0);
+	char buf[24];
+
+	fputs("        traffic selector:\n", out);
+	field(out, "  protocol", "%s", protocol(render_int(first, "proto"), buf));
+	for (size_t i = 0; i < n; i++) {
+		for (int side = 0; side < 2; side++) {
+			const json_t *t = json_array_get(side ? remote : local, i);
+
+			if (!t)
+				continue;
+			field(out, side ? "  remote ip range" : "  local ip range", "%s - %s",
+			      render_str(t, "sip"), render_str(t, "eip"));
+			field(out, side ? "  remote port range" : "  local port range", "%lld - %lld",
+			      render_int(t, "sport"), render_int(t, "eport"));
+		}
+	}
+}
+
+static void proxy_id(FILE *out, const json_t *p)
+{
+	char buf[24];
+
+	field(out, "proxy-id local ip", "%s/%lld", render_str(p, "lip"), render_int(p, "lprefix"));
+	field(out, "proxy-id remote ip", "%s/%lld", render_str(p, "rip"), render_int(p, "rprefix"));
+	field(out, "proxy-id protocol", "%s", protocol(render_int(p, "proto"), buf));
+	field(out, "proxy-id local port", "%lld", render_int(p, "lport"));
+	field(out, "proxy-id remote port", "%lld", render_int(p, "rport"));
+}
+
+static void flow_life(FILE *out, const json_t *e)
+{
+	const json_t *size = json_object_get(e, "remainsize");
+
+	field_int(out, "tunnel mtu", e, "mtu");
+	field_int(out, "soft lifetime", e, "softtime");
+	field_int(out, "hard lifetime", e, "hardtime");
+	field(out, "lifetime remain", "%lld sec", render_int(e, "remaintime"));
+	if (json_is_integer(size))
+		field(out, "lifesize remain", "%lld KB", (long long)json_integer_value(size) / 1024);
+	else
+		field(out, "lifesize remain", "N/A");
+	field(out, "latest rekey", "%lld seconds ago", render_int(e, "last-rekey"));
+}
+
+static void flow_counters(FILE *out, const json_t *e)
+{
+	static const struct {
+		const char *label, *key;
+	} counters[] = {
+		{"authentication errors", "auth-err"},   {"decryption errors", "dec-err"},
+		{"inner packet warnings", "inner-warn"}, {"replay packets", "pkt-replay"},
+		{"sending sequence", "seq-send"},        {"receive sequence", "seq-recv"},
+		{"encap packets", "pkt-encap"},          {"decap packets", "pkt-decap"},
+		{"encap bytes", "byte-encap"},           {"decap bytes", "byte-decap"},
+		{"key acquire requests", "acquire"},     {"dropped without SA", "no-sa-drops"},
+	};
+
+	for (size_t i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
+		field_int(out, counters[i].label, e, counters[i].key);
+}
+
+static void flow_detail(FILE *out, const json_t *e)
+{
+	const json_t *ts = json_object_get(e, "ts");
+	bool up = ts;
+
+	fprintf(out, "tunnel  %s\n", render_str(e, "name"));
+	field_int(out, "id", e, "id");
+	field(out, "type", "%s", render_str(e, "type"));
+	field_int(out, "gateway id", e, "gwid");
+	field(out, "local ip", "%s", render_str(e, "localip"));
+	field(out, "peer ip", "%s", render_str(e, "peerip"));
+	field(out, "inner interface", "%s", render_str(e, "inner-if"));
+	field(out, "outer interface", "%s", render_str(e, "outer-if"));
+	field(out, "state", "%s", render_str(e, "state"));
+	if (up)
+		flow_life(out, e);
+	field(out, "monitor", "%s", render_str(e, "mon"));
+	if (up) {
+		field(out, "local spi", "%s", render_str(e, "local-spi"));
+		field(out, "remote spi", "%s", render_str(e, "remote-spi"));
+	}
+	field(out, "key type", "%s", render_str(e, "keytype"));
+	field(out, "protocol", "%s", render_str(e, "proto"));
+	field(out, "auth algorithm", "%s", up ? render_str(e, "auth") : "not established");
+	field(out, "enc  algorithm", "%s", up ? render_str(e, "enc") : "not established");
+	if (up && render_bool(e, "natt"))
+		field(out, "NAT traversal", "UDP %lld - %lld", render_int(e, "natt-lp"),
+		      render_int(e, "natt-rp"));
+	if (up)
+		traffic_selectors(out, ts);
+	else
+		proxy_id(out, json_object_get(e, "proxy-id"));
+	field_bool(out, "anti replay check", e, "anti-replay");
+	field_int(out, "anti replay window", e, "anti-replay-window");
+	field_bool(out, "copy tos", e, "copy-tos");
+	field_bool(out, "enable gre encap", e, "enable-gre-encap");
+	if (up)
+		field_bool(out, "initiator", e, "initiator");
+	flow_counters(out, e);
+	if (up)
+		field_int(out, "owner cpuid", e, "owner-cpuid");
+	fputc('\n', out);
+}
+
+void render_flow(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	if (!render_bool(doc, "detail")) {
+		flow_list(out, doc);
+		return;
+	}
+	json_array_foreach(render_list(doc, "entries"), i, e) flow_detail(out, e);
+}

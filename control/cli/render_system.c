@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Everything but show vpn: counters, interfaces, routes, workers, and what commands that act say. */
+#include <string.h>
+
+#include "render.h"
+
+void render_counters(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i, n = json_array_size(render_list(doc, "entries"));
+
+	if (n) {
+		fputs("name                                   value  description\n"
+		      "----                                   -----  -----------\n",
+		      out);
+		json_array_foreach(render_list(doc, "entries"), i, e)
+			fprintf(out, "%-28s %15lld  %s\n", render_str(e, "name"), render_int(e, "value"),
+				render_str(e, "help"));
+		fputc('\n', out);
+	}
+	fprintf(out, "Total counters shown: %zu\n", n);
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------------ */
+
+static void addresses(const json_t *e, char *to, size_t cap)
+{
+	const json_t *a;
+	size_t i, n = 0;
+
+	to[0] = 0;
+	json_array_foreach(render_list(e, "address"), i, a) if (n < cap)
+		n += (size_t)snprintf(to + n, cap - n, "%s%s", i ? "," : "", json_string_value(a));
+}
+
+static void interface_detail(FILE *out, const json_t *e)
+{
+	char addr[512];
+
+	addresses(e, addr, sizeof(addr));
+	fprintf(out, "Name: %s, ID: %lld\n", render_str(e, "name"), render_int(e, "id"));
+	fprintf(out, "Link status: %s\n", render_str(e, "state"));
+	if (strcmp(render_str(e, "kind"), "ethernet") == 0) {
+		fprintf(out, "MAC address: %s\n", render_str(e, "mac"));
+		fprintf(out, "Interface MTU %lld\n", render_int(e, "mtu"));
+		fprintf(out, "Port: %s\n", render_str(e, "port"));
+	}
+	fprintf(out, "Interface IP address: %s\n", addr[0] ? addr : "(none)");
+	fprintf(out, "Zone: %s\n", render_str(e, "zone")[0] ? render_str(e, "zone") : "(none)");
+	fputs("Counters:\n", out);
+	fprintf(out, "  %-24s%lld\n", "packets received", render_int(e, "rx-packets"));
+	fprintf(out, "  %-24s%lld\n", "bytes received", render_int(e, "rx-bytes"));
+	fprintf(out, "  %-24s%lld\n", "packets transmitted", render_int(e, "tx-packets"));
+	fprintf(out, "  %-24s%lld\n", "bytes transmitted", render_int(e, "tx-bytes"));
+	fprintf(out, "  %-24s%lld\n", "receive missed", render_int(e, "rx-missed"));
+	fprintf(out, "  %-24s%lld\n", "transmit failed", render_int(e, "tx-failed"));
+}
+
+void render_interface(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	if (render_bool(doc, "detail")) {
+		json_array_foreach(render_list(doc, "entries"), i, e) interface_detail(out, e);
+		return;
+	}
+	fprintf(out, "total configured interfaces: %zu\n\n", json_array_size(render_list(doc, "entries")));
+	fputs("name                id    state zone             mac address       rx packets      tx packets      "
+	      "address\n"
+	      "------------------- ----- ----- ---------------- ----------------- --------------- --------------- "
+	      "------------------\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		char addr[512];
+
+		addresses(e, addr, sizeof(addr));
+		render_col(out, 20, "%s", render_str(e, "name"));
+		render_col(out, 6, "%lld", render_int(e, "id"));
+		render_col(out, 6, "%s", render_str(e, "state"));
+		render_col(out, 17, "%s", render_str(e, "zone"));
+		render_col(out, 18, "%s", render_str(e, "mac"));
+		render_col(out, 16, "%lld", render_int(e, "rx-packets"));
+		render_col(out, 16, "%lld", render_int(e, "tx-packets"));
+		fprintf(out, "%s\n", addr[0] ? addr : "N/A");
+	}
+}
+
+/* ---- routes ---------------------------------------------------------------------------------------- */
+
+static const char *flags(const json_t *e)
+{
+	return strcmp(render_str(e, "type"), "connect") == 0 ? "A C" : "A S";
+}
+
+void render_routes(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	fputs("flags: A:active, C:connect, S:static\n\n"
+	      "destination        nexthop         flags interface         name\n"
+	      "-----------        -------         ----- ---------         ----\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		render_col(out, 19, "%s", render_str(e, "destination"));
+		render_col(out, 16, "%s", render_str(e, "nexthop"));
+		render_col(out, 6, "%s", flags(e));
+		if (render_str(e, "name")[0])
+			render_col(out, 18, "%s", render_str(e, "interface"));
+		else
+			fputs(render_str(e, "interface"), out);
+		fprintf(out, "%s\n", render_str(e, "name"));
+	}
+	fprintf(out, "total routes shown: %zu\n", json_array_size(render_list(doc, "entries")));
+}
+
+void render_route_lookup(FILE *out, const json_t *doc)
+{
+	const json_t *e = json_array_get(render_list(doc, "entries"), 0);
+
+	fprintf(out, "destination:  %s\n", render_str(doc, "for"));
+	fprintf(out, "route:        %s%s%s\n", render_str(e, "destination"),
+		render_str(e, "name")[0] ? "  " : "", render_str(e, "name"));
+	fprintf(out, "interface:    %s\n", render_str(e, "interface"));
+	if (strcmp(render_str(e, "nexthop"), "0.0.0.0") != 0)
+		fprintf(out, "nexthop:      %s\n", render_str(e, "nexthop"));
+	else
+		fprintf(out, "nexthop:      None\n");
+}
+
+/* ---- the daemon ------------------------------------------------------------------------------------ */
+
+void render_dataplane(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	fprintf(out, "idle mode: %s\n\n", render_str(doc, "idle"));
+	fputs("worker cpu  busy%  rx packets      tx packets      handed over     loops\n"
+	      "------ ---- ------ --------------- --------------- --------------- ---------------\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		long long loops = render_int(e, "loops"), idle = render_int(e, "idle-loops");
+
+		render_col(out, 7, "%lld", render_int(e, "worker"));
+		render_col(out, 5, "%lld", render_int(e, "cpu"));
+		render_col(out, 7, "%.1f", loops > 0 ? 100. * (double)(loops - idle) / (double)loops : 0.);
+		render_col(out, 16, "%lld", render_int(e, "rx-packets"));
+		render_col(out, 16, "%lld", render_int(e, "tx-packets"));
+		render_col(out, 16, "%lld", render_int(e, "handed-over"));
+		fprintf(out, "%lld\n", loops);
+	}
+}
+
+void render_system_info(FILE *out, const json_t *doc)
+{
+	static const char *const keys[] = {"workers",   "interfaces", "gateways",  "tunnels",
+					   "proxy-ids", "ike-sas",    "ipsec-sas", "max-sas"};
+	long long up = render_int(doc, "uptime");
+	char t[RENDER_TIME];
+
+	fprintf(out, "hostname: %s\n", render_str(doc, "hostname"));
+	fprintf(out, "time: %s\n", render_time(doc, "time", t));
+	fprintf(out, "uptime: %lld days, %lld:%02lld:%02lld\n", up / 86400, up / 3600 % 24, up / 60 % 60,
+		up % 60);
+	fprintf(out, "sw-version: culvert %s\n", render_str(doc, "sw-version"));
+	fprintf(out, "kernel: %s\n", render_str(doc, "kernel"));
+	fprintf(out, "configuration: %s\n", render_str(doc, "configuration"));
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		fprintf(out, "%s: %lld\n", keys[i], render_int(doc, keys[i]));
+}
+
+/* ---- commands that act ----------------------------------------------------------------------------- */
+
+void render_test(FILE *out, const json_t *doc)
+{
+	bool ike = strcmp(render_str(doc, "what"), "ike-sa") == 0;
+	long long n = render_int(doc, "initiated");
+	char t[RENDER_TIME];
+
+	fprintf(out, "Start time: %s\n", render_time(doc, "start", t));
+	if (!ike && render_str(doc, "name")[0])
+		fprintf(out, "Initiate %lld IPSec SA for tunnel %s.\n", n, render_str(doc, "name"));
+	else
+		fprintf(out, "Initiate %lld %s SA.\n", n, ike ? "IKE" : "IPSec");
+	if (n == 0)
+		fputs("Nothing to do: what was asked for is up, or being negotiated, or waits for its peer.\n",
+		      out);
+}
+
+void render_clear(FILE *out, const json_t *doc)
+{
+	fprintf(out, "Clear %s SA: %lld IKEv1 SA, %lld IKEv2 SA.\n",
+		strcmp(render_str(doc, "what"), "ike-sa") == 0 ? "IKE" : "IPSec", render_int(doc, "ikev1"),
+		render_int(doc, "ikev2"));
+}
+
+void render_debug(FILE *out, const json_t *doc)
+{
+	const char *log = render_str(doc, "log");
+
+	if (render_bool(doc, "on"))
+		fprintf(out, "IKE messages are logged to %s. Remember: debug ike off\n",
+			log[0] ? log : "culvertd's standard error");
+	else
+		fputs("IKE messages are not logged any more.\n", out);
+}
+
+void render_commit(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(render_list(doc, "entries"), i, e)
+		fprintf(out, "%s: %s\n", render_str(e, "severity"), render_str(e, "text"));
+	if (render_bool(doc, "committed"))
+		fprintf(out, "%s is committed.\n", render_str(doc, "configuration"));
+}

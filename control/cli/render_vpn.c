@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show vpn …: the layouts of PAN-OS.  Golden files under tests/unit/control hold those that are verified. */
+#include <string.h>
+
+#include "render.h"
+
+/* ---- ike-sa ---------------------------------------------------------------------------------------- */
+
+static void ike_sas(FILE *out, const json_t *list)
+{
+	char t[RENDER_TIME];
+	const json_t *e;
+	size_t i;
+
+	fputs("IKEv2 SAs\n"
+	      "Gateway ID      Peer-Address           Gateway Name           Role SN       Algorithm             "
+	      "Established     Expiration      Xt Child  ST\n"
+	      "----------      ------------           ------------           ---- --       ---------             "
+	      "-----------     ----------      -- -----  --\n",
+	      out);
+	json_array_foreach(list, i, e)
+	{
+		render_col(out, 16, "%lld", render_int(e, "gwid"));
+		render_col(out, 23, "%s", render_str(e, "remote-ip"));
+		render_col(out, 23, "%s", render_str(e, "name"));
+		render_col(out, 5, "%s", render_str(e, "role"));
+		render_col(out, 9, "%lld", render_int(e, "sn"));
+		render_col(out, 22, "%s", render_str(e, "algo"));
+		render_col(out, 16, "%s", render_time(e, "created", t));
+		render_col(out, 16, "%s", render_time(e, "expires", t));
+		render_col(out, 3, "%lld", render_int(e, "retransmits"));
+		render_col(out, 7, "%lld", render_int(e, "child"));
+		fprintf(out, "%s\n", render_str(e, "state"));
+	}
+}
+
+static void child_sas(FILE *out, const json_t *list)
+{
+	const json_t *e;
+	size_t i;
+
+	if (json_array_size(list) == 0) {
+		fputs("\nThere is no IKEv2 IPSec Child SA found.\n", out);
+		return;
+	}
+	fputs("\nIKEv2 IPSec Child SAs\n"
+	      "Gateway Name           TnID     Tunnel                    ID       Parent   Role SPI(in)  SPI(out) "
+	      "MsgID    ST\n"
+	      "------------           ----     ------                    --       ------   ---- -------  -------- "
+	      "-----    --\n",
+	      out);
+	json_array_foreach(list, i, e)
+	{
+		render_col(out, 23, "%s", render_str(e, "gateway"));
+		render_col(out, 9, "%lld", render_int(e, "tid"));
+		render_col(out, 26, "%s", render_str(e, "name"));
+		render_col(out, 9, "%lld", render_int(e, "id"));
+		render_col(out, 9, "%lld", render_int(e, "parent"));
+		render_col(out, 5, "%s", render_str(e, "role"));
+		render_col(out, 9, "%08llX", render_int(e, "i_spi"));
+		render_col(out, 9, "%08llX", render_int(e, "o_spi"));
+		render_col(out, 9, "%08llX", render_int(e, "msgid"));
+		fprintf(out, "%s\n", render_str(e, "state"));
+	}
+}
+
+/* Long sentences stay on their line: a terminal wraps them, `match` finds them. */
+static void reason(FILE *out, const json_t *r, const char *what, const char *name)
+{
+	static const char *const lines[] = {"text", "ours", "theirs", "hint"};
+	static const char *const labels[] = {"what happened", "we have", "peer has", "what to do"};
+	char t[RENDER_TIME];
+
+	fprintf(out, "\nLast failure of %s %s: %s, as %s", what, name, render_time(r, "at", t),
+		render_str(r, "role"));
+	if (render_str(r, "exchange")[0])
+		fprintf(out, ", in %s", render_str(r, "exchange"));
+	fprintf(out, "%s\n", render_bool(r, "reported-by-peer") ? ", as the peer reports" : "");
+	fprintf(out, "  cause:         %s\n", render_str(r, "cause"));
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (render_str(r, lines[i])[0])
+			fprintf(out, "  %s:%*s%s\n", labels[i], 14 - (int)strlen(labels[i]), "",
+				render_str(r, lines[i]));
+}
+
+static void failures(FILE *out, const json_t *list)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e)
+	{
+		char name[256];
+
+		if (!render_str(e, "tunnel")[0]) {
+			reason(out, e, "gateway", render_str(e, "gateway"));
+			continue;
+		}
+		snprintf(name, sizeof(name), "%s%s%s", render_str(e, "tunnel"),
+			 render_str(e, "proxy-id")[0] ? ":" : "", render_str(e, "proxy-id"));
+		reason(out, e, "tunnel", name);
+	}
+}
+
+void render_ike_sa(FILE *out, const json_t *doc)
+{
+	fputs("\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n", out);
+	if (json_array_size(render_list(doc, "entries"))) {
+		ike_sas(out, render_list(doc, "entries"));
+		child_sas(out, render_list(doc, "children"));
+		fprintf(out, "\nShow IKEv2 SA: Total %lld gateways found. %lld ike sa found.\n",
+			render_int(doc, "gateways-found"), render_int(doc, "ike-sa-found"));
+	} else {
+		fputs("There is no IKEv2 SA found.\n", out);
+	}
+	failures(out, render_list(doc, "failures"));
+}
+
+/* ---- ike-sa detail --------------------------------------------------------------------------------- */
+
+static const char *id_type(const json_t *id)
+{
+	const char *t = render_str(id, "type");
+
+	return strcmp(t, "ipaddr") == 0
+		       ? strchr(render_str(id, "value"), ':') ? "IPv6_address" : "IPv4_address"
+	       : strcmp(t, "fqdn") == 0  ? "FQDN"
+	       : strcmp(t, "ufqdn") == 0 ? "User_FQDN"
+	       : strcmp(t, "keyid") == 0 ? "KEY_ID"
+					 : "ASN1_DN";
+}
+
+static void detail_ids(FILE *out, const json_t *e)
+{
+	const json_t *local = json_object_get(e, "local-id"), *remote = json_object_get(e, "remote-id");
+	bool init = strcmp(render_str(e, "role"), "Init") == 0;
+	const json_t *i = init ? local : remote, *r = init ? remote : local;
+
+	fprintf(out, "ID local: %s:%s\n", render_str(local, "type"), render_str(local, "value"));
+	fprintf(out, "remote: %s:%s\n", render_str(remote, "type"), render_str(remote, "value"));
+	fprintf(out, "ID_i: %s:%s\n", id_type(i), render_str(i, "value"));
+	fprintf(out, "ID_r: %s:%s\n", id_type(r), render_str(r, "value"));
+}
+
+static void detail_nat(FILE *out, const json_t *e)
+{
+	bool me = render_bool(e, "nat-local"), peer = render_bool(e, "nat-remote");
+
+	if (!me && !peer)
+		fputs("NAT: Not detected\n", out);
+	else
+		fprintf(out, "NAT: %s%s%s\n", me ? "Me behind NAT" : "", me && peer ? ", " : "",
+			peer ? "Peer behind NAT" : "");
+}
+
+static void detail_child(FILE *out, const json_t *c)
+{
+	char created[RENDER_TIME], expires[RENDER_TIME], rekey[RENDER_TIME];
+	const json_t *t;
+	size_t i;
+
+	fprintf(out, "\nChild SA %lld:\nTunnel: %s, ID %lld\n", render_int(c, "id"), render_str(c, "name"),
+		render_int(c, "tid"));
+	fprintf(out, "SPI: %08llX:%08llX %s\n", render_int(c, "i_spi"), render_int(c, "o_spi"),
+		render_str(c, "role"));
+	fprintf(out, "State: %s\n", render_str(c, "state"));
+	fprintf(out, "Proposal: ESP/%s/%s/%s\n", render_str(c, "enc"), render_str(c, "hash"),
+		render_str(c, "dh"));
+	json_array_foreach(render_list(c, "ts-local"), i, t)
+		fprintf(out, "TS local: %s\n", json_string_value(t));
+	json_array_foreach(render_list(c, "ts-remote"), i, t)
+		fprintf(out, "TS remote: %s\n", json_string_value(t));
+	fprintf(out, "Created: %s, rekey: %s, expires: %s\n", render_time(c, "created", created),
+		render_time(c, "rekey-at", rekey), render_time(c, "expires", expires));
+}
+
+static void detail(FILE *out, const json_t *doc, const json_t *e)
+{
+	char t[RENDER_TIME], u[RENDER_TIME], v[RENDER_TIME];
+	const json_t *c;
+	size_t i;
+
+	fprintf(out, "IKE Gateway %s, ID %lld %s[%lld] => %s[%lld]\n", render_str(e, "name"),
+		render_int(e, "gwid"), render_str(e, "local-ip"), render_int(e, "local-port"),
+		render_str(e, "remote-ip"), render_int(e, "remote-port"));
+	fprintf(out, "Current time: %s\n\nIKE SA:\n", render_time(doc, "now", t));
+	fprintf(out, "SPI: %s:%s %s\n", render_str(e, "spi-i"), render_str(e, "spi-r"),
+		render_str(e, "role"));
+	fprintf(out, "State: %s\nSN: %lld\n", render_str(e, "state"), render_int(e, "sn"));
+	fputs("Authentication: PSK, peer PSK\n", out);
+	if (render_str(e, "enc")[0])
+		fprintf(out, "Proposal: %s/%s/%s\n", render_str(e, "enc"),
+			render_str(e, "hash")[0] ? render_str(e, "hash") : render_str(e, "prf"),
+			render_str(e, "dh"));
+	detail_ids(out, e);
+	detail_nat(out, e);
+	fprintf(out, "Message ID: rx %lld, tx %lld\n", render_int(e, "msgid-rx"), render_int(e, "msgid-tx"));
+	if (render_int(e, "dpd-interval"))
+		fprintf(out, "Liveness check: sending informational packet after idle %lld seconds\n",
+			render_int(e, "dpd-interval"));
+	else
+		fputs("Liveness check: off\n", out);
+	fprintf(out, "Created: %s, rekey: %s, expires: %s\n", render_time(e, "created", t),
+		render_time(e, "rekey-at", u), render_time(e, "expires", v));
+	json_array_foreach(render_list(doc, "children"), i,
+			   c) if (render_int(c, "parent") == render_int(e, "sn")) detail_child(out, c);
+	fputc('\n', out);
+}
+
+void render_ike_sa_detail(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	if (json_array_size(render_list(doc, "entries")) == 0)
+		fputs("There is no IKEv2 SA found.\n", out);
+	json_array_foreach(render_list(doc, "entries"), i, e) detail(out, doc, e);
+	failures(out, render_list(doc, "failures"));
+}
+
+/* ---- ipsec-sa -------------------------------------------------------------------------------------- */
+
+void render_ipsec_sa(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	if (json_array_size(render_list(doc, "entries")) == 0) {
+		fputs("\nThere is no IPSec SA found.\n", out);
+		return;
+	}
+	fputs("GwID/client IP  TnID   Peer-Address           Tunnel(Gateway)                                Algorithm  "
+	      "        SPI(in)  SPI(out) life(Sec/KB)             remain-time(Sec)\n"
+	      "--------------  ----   ------------           ---------------                                ---------  "
+	      "        -------  -------- ------------             ----------------\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		render_col(out, 16, "%lld", render_int(e, "gwid"));
+		render_col(out, 7, "%lld", render_int(e, "tid"));
+		render_col(out, 23, "%s", render_str(e, "remote"));
+		render_col(out, 47, "%s(%s)", render_str(e, "name"), render_str(e, "gateway"));
+		render_col(out, 19, "ESP/%s/%s", render_str(e, "enc"), render_str(e, "hash"));
+		render_col(out, 9, "%08llX", render_int(e, "i_spi"));
+		render_col(out, 9, "%08llX", render_int(e, "o_spi"));
+		if (render_int(e, "kb"))
+			render_col(out, 25, "%lld/%lld", render_int(e, "life"), render_int(e, "kb"));
+		else
+			render_col(out, 25, "%lld/Unlimited", render_int(e, "life"));
+		fprintf(out, "%lld\n", render_int(e, "remain"));
+	}
+	fprintf(out, "\nShow IPSec SA: Total %lld tunnels found. %lld ipsec sa found.\n",
+		render_int(doc, "ntun"), render_int(doc, "ipsec-sa-found"));
+}
+
+/* ---- gateway, tunnel ------------------------------------------------------------------------------- */
+
+/* "[DH14,DH19]" of a list of words */
+static void words(char *to, size_t cap, const json_t *list)
+{
+	const json_t *w;
+	size_t i, n = strlen(to);
+
+	n += (size_t)snprintf(to + n, cap - n, "[");
+	json_array_foreach(list, i, w) if (n < cap)
+		n += (size_t)snprintf(to + n, cap - n, "%s%s", i ? "," : "", json_string_value(w));
+	if (n < cap)
+		snprintf(to + n, cap - n, "]");
+}
+
+static void who(FILE *out, const json_t *e, const char *ip, const char *id, const char *end)
+{
+	const json_t *d = json_object_get(e, id);
+	char text[256];
+
+	if (d)
+		snprintf(text, sizeof(text), "%s(%s:%s)", render_str(e, ip), render_str(d, "type"),
+			 render_str(d, "value"));
+	else
+		snprintf(text, sizeof(text), "%s", render_str(e, ip));
+	/* This column is cut, as there: the document has it whole. */
+	fprintf(out, "%-30.30s%s", text, end);
+}
+
+void render_gateway(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	fputs("GwID     Name                 Peer-Address/ID                Local Address/ID               Protocol    "
+	      "Proposals\n"
+	      "----     ----                 ---------------                ----------------               --------    "
+	      "---------\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		char proposals[512] = "";
+
+		render_col(out, 9, "%lld", render_int(e, "gwid"));
+		render_col(out, 21, "%s", render_str(e, "name"));
+		who(out, e, "peer-ip", "peer-id", " ");
+		who(out, e, "local-ip", "local-id", " ");
+		render_col(out, 12, "%s", render_str(e, "proto"));
+		words(proposals, sizeof(proposals), render_list(e, "dh"));
+		words(proposals, sizeof(proposals), render_list(e, "enc"));
+		words(proposals, sizeof(proposals), render_list(e, "hash"));
+		fprintf(out, "[%s]%s%lld-sec\n", render_str(e, "auth"), proposals, render_int(e, "life"));
+	}
+	fprintf(out, "\nShow IKE gateway config: Total %lld gateways found.\n",
+		render_int(doc, "gateways-found"));
+}
+
+void render_tunnel(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	fputs("TnID    Name(Gateway)                        Local Proxy IP     Ptl:Port      Remote Proxy IP    "
+	      "Ptl:Port         Proposals\n"
+	      "----    -------------                        --------------     --------      ---------------    "
+	      "--------         ---------\n",
+	      out);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		char proposals[512] = "";
+
+		render_col(out, 11, "%lld", render_int(e, "id"));
+		render_col(out, 34, "%s(%s)", render_str(e, "name"), render_str(e, "gw"));
+		render_col(out, 19, "%s/%lld", render_str(e, "TSi_ip"), render_int(e, "TSi_prefix"));
+		render_col(out, 14, "%lld:%lld", render_int(e, "TSi_proto"), render_int(e, "TSi_port"));
+		render_col(out, 19, "%s/%lld", render_str(e, "TSr_ip"), render_int(e, "TSr_prefix"));
+		render_col(out, 12, "%lld:%lld", render_int(e, "TSr_proto"), render_int(e, "TSr_port"));
+		if (json_array_size(render_list(e, "dh")))
+			words(proposals, sizeof(proposals), render_list(e, "dh"));
+		else
+			snprintf(proposals, sizeof(proposals), "[no-pfs]");
+		words(proposals, sizeof(proposals), render_list(e, "enc"));
+		words(proposals, sizeof(proposals), render_list(e, "hash"));
+		fprintf(out, "ESP tunl %-22s%lld-sec\n", proposals, render_int(e, "life"));
+	}
+	fprintf(out, "\nShow IPSec tunnel config: Total %lld tunnels found\n",
+		render_int(doc, "tunnels-found"));
+}

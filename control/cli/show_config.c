@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show vpn gateway, show vpn tunnel: what is configured, and how it fares. */
+#include "handlers.h"
+
+#include <string.h>
+
+struct walk {
+	struct page p;
+	const char *name;
+	uint64_t found;
+};
+
+static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info *i)
+{
+	const struct ike_gw_conf *g = i->conf;
+	const struct cfg_gateway *cfg = cli_gateway(j->c, g->name);
+
+	doc_uint(o, "gwid", g->id);
+	doc_str(o, "name", g->name);
+	doc_str(o, "interface", cfg ? cfg->interface : "");
+	doc_addr(o, "local-ip", &g->local);
+	doc_addr(o, "peer-ip", &g->remote);
+	if (g->local_id.type)
+		doc_id(o, "local-id", &g->local_id, &g->local);
+	if (g->remote_id.type)
+		doc_id(o, "peer-id", &g->remote_id, &g->remote);
+	doc_str(o, "proto", "IKEv2");
+	doc_str(o, "auth", "PSK");
+	doc_algs(o, &g->ike);
+	doc_uint(o, "life", g->lifetime_s);
+	doc_bool(o, "passive", g->passive);
+	doc_str(o, "nat-traversal",
+		g->natt == IKE_NATT_AUTO  ? "auto"
+		: g->natt == IKE_NATT_OFF ? "off"
+					  : "force");
+	doc_uint(o, "dpd-interval", g->dpd_interval_s);
+	doc_uint(o, "dpd-retry", g->dpd_retry);
+	doc_uint(o, "attempts", i->attempts);
+	doc_uint(o, "failures", i->failures);
+	doc_wall(o, "next-try", i->next_try);
+	doc_uint(o, "ike-sas", i->n_ike);
+	doc_uint(o, "ipsec-sas", i->n_children);
+	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
+		doc_reason(doc_object(o, "last-failure"), i->last_failure);
+}
+
+static bool on_gateway(void *arg, const struct ike_gw_info *i)
+{
+	struct walk *w = arg;
+	bool stop = false;
+
+	if (w->name && strcmp(w->name, i->conf->name) != 0)
+		return true;
+	if (page_take(&w->p, &stop))
+		gateway(doc_append(w->p.list), w->p.j, i);
+	return !stop;
+}
+
+static bool count_gateway(void *arg, const struct ike_gw_info *i)
+{
+	struct walk *w = arg;
+
+	w->found += !w->name || strcmp(w->name, i->conf->name) == 0;
+	return true;
+}
+
+enum cli_page cli_show_gateway(struct cli_job *j, json_t *doc)
+{
+	struct walk w = {.name = cli_arg(&j->m, "name")};
+
+	if (w.name && !cli_gateway(j->c, w.name))
+		return cli_no_gateway(j, w.name);
+	if (j->at == 0) {
+		ike_each_gateway(j->c->ike, count_gateway, &w);
+		doc_str(doc, "type", "vpn-gateway");
+		doc_uint(doc, "gateways-found", w.found);
+	}
+	w.p = page_begin(j, doc_list(doc, "entries"));
+	ike_each_gateway(j->c->ike, on_gateway, &w);
+	return page_end(&w.p) ? CLI_MORE : CLI_LAST;
+}
+
+/* One side of a proxy-ID, as PAN-OS' XML names it: TSi_ip, TSi_prefix, TSi_proto, TSi_port. */
+static void side(json_t *o, bool local, const struct ts *t)
+{
+	struct prefix p = {.a = t->lo, .len = 0};
+
+	ts_prefix(t, &p);
+	doc_addr(o, local ? "TSi_ip" : "TSr_ip", &p.a);
+	doc_uint(o, local ? "TSi_prefix" : "TSr_prefix", p.len);
+	doc_uint(o, local ? "TSi_proto" : "TSr_proto", t->proto);
+	doc_uint(o, local ? "TSi_port" : "TSr_port", t->port_lo == t->port_hi ? t->port_lo : 0);
+}
+
+static void tunnel(json_t *o, const struct ike_conf_child_info *i)
+{
+	const struct ike_child_conf *k = i->conf;
+	char name[DOC_NAME];
+
+	doc_uint(o, "id", k->tunnel_id);
+	doc_str(o, "name", doc_tunnel_name(k->tunnel, k->proxy_id, name));
+	doc_str(o, "tunnel", k->tunnel);
+	doc_str(o, "proxy-id", k->proxy_id);
+	doc_str(o, "gw", i->gw->name);
+	side(o, true, &k->local[0]);
+	side(o, false, &k->remote[0]);
+	doc_str(o, "proto", "ESP");
+	doc_str(o, "mode", "tunl");
+	doc_algs(o, &k->esp);
+	doc_uint(o, "life", k->lifetime_s);
+	doc_uint(o, "kb", k->life_bytes / 1024);
+	doc_str(o, "ts-policy", k->ts_policy == IKE_TS_EXACT ? "exact" : "narrow");
+	doc_bool(o, "start", k->start);
+	doc_str(o, "state", i->up ? "active" : i->negotiating ? "init" : "inactive");
+	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
+		doc_reason(doc_object(o, "last-failure"), i->last_failure);
+}
+
+static bool on_tunnel(void *arg, const struct ike_conf_child_info *i)
+{
+	struct walk *w = arg;
+	bool stop = false;
+
+	if (!doc_tunnel_is(w->name, i->conf->tunnel, i->conf->proxy_id))
+		return true;
+	if (page_take(&w->p, &stop))
+		tunnel(doc_append(w->p.list), i);
+	return !stop;
+}
+
+static bool count_tunnel(void *arg, const struct ike_conf_child_info *i)
+{
+	struct walk *w = arg;
+
+	w->found += doc_tunnel_is(w->name, i->conf->tunnel, i->conf->proxy_id);
+	return true;
+}
+
+enum cli_page cli_show_tunnel(struct cli_job *j, json_t *doc)
+{
+	struct walk w = {.name = cli_arg(&j->m, "name")};
+
+	if (w.name && !cli_tunnel_known(j->c, w.name))
+		return cli_no_tunnel(j, w.name);
+	if (j->at == 0) {
+		ike_each_conf_child(j->c->ike, count_tunnel, &w);
+		doc_str(doc, "type", "vpn-tunnel");
+		doc_uint(doc, "tunnels-found", w.found);
+	}
+	w.p = page_begin(j, doc_list(doc, "entries"));
+	ike_each_conf_child(j->c->ike, on_tunnel, &w);
+	return page_end(&w.p) ? CLI_MORE : CLI_LAST;
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * show vpn flow: proxy-IDs as the data plane has them.  The list is the daemon's table of proxy-IDs; what is
+ * negotiated for those of a page is looked up in one walk over the engine's Child SAs.
+ */
+#include "handlers.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the engine has for one proxy-ID of the page. */
+struct slot {
+	const struct ctl_policy *p;
+	bool negotiating, up;
+	struct ike_child_info sa; /* the newest; engine's strings are not kept beyond the call */
+	unsigned n_sas;
+	struct dp_sa_stats in, out; /* of all its SAs together: a rekeyed one is still read */
+	uint32_t sa_out;
+};
+
+struct gather {
+	struct slot *slots; /* by policy number */
+	size_t n;
+};
+
+static int slot_cmp(const void *a, const void *b)
+{
+	const struct slot *x = a, *y = b;
+
+	return x->p->policy < y->p->policy ? -1 : x->p->policy > y->p->policy;
+}
+
+/* The table's order is the configuration's. */
+static int slot_in_order(const void *a, const void *b)
+{
+	const struct slot *x = a, *y = b;
+
+	return x->p < y->p ? -1 : x->p > y->p;
+}
+
+static struct slot *slot_find(struct gather *g, uint32_t policy)
+{
+	size_t lo = 0, hi = g->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (g->slots[mid].p->policy < policy)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < g->n && g->slots[lo].p->policy == policy ? &g->slots[lo] : NULL;
+}
+
+static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool newest)
+{
+	to->packets += s->packets;
+	to->bytes += s->bytes;
+	to->auth_errors += s->auth_errors;
+	to->replays += s->replays;
+	to->selector_drops += s->selector_drops;
+	to->malformed += s->malformed;
+	if (s->last_used_ns > to->last_used_ns)
+		to->last_used_ns = s->last_used_ns;
+	if (newest) {
+		to->seq = s->seq;
+		to->worker = s->worker;
+	}
+}
+
+static bool on_child(void *arg, const struct ike_child_info *i)
+{
+	const struct ctl_child *h = i->host;
+	struct slot *s = slot_find(arg, i->policy);
+	struct dp_sa_stats st;
+	bool newest;
+
+	if (!s || !h)
+		return true;
+	newest = s->n_sas == 0 || i->created >= s->sa.created;
+	if (newest) {
+		s->sa = *i;
+		s->sa_out = h->sa_out;
+	}
+	s->n_sas++;
+	if (dp_sa_in_stats(h->spi_in, &st) == 0)
+		stats_add(&s->in, &st, newest);
+	if (dp_sa_out_stats(h->sa_out, &st) == 0)
+		stats_add(&s->out, &st, newest);
+	return true;
+}
+
+static bool on_conf_child(void *arg, const struct ike_conf_child_info *i)
+{
+	struct slot *s = slot_find(arg, i->conf->policy);
+
+	if (s) {
+		s->negotiating = i->negotiating;
+		s->up = i->up;
+	}
+	return true;
+}
+
+/* ---- one proxy-ID as a document -------------------------------------------------------------------- */
+
+static uint64_t seconds_until(uint64_t t)
+{
+	uint64_t now = ctl_now();
+
+	return t > now ? (t - now) / 1000000000 : 0;
+}
+
+static void flow_life(json_t *o, const struct slot *s)
+{
+	const struct ike_child_info *i = &s->sa;
+	uint64_t used = s->in.bytes > s->out.bytes ? s->in.bytes : s->out.bytes;
+
+	doc_uint(o, "softtime",
+		 i->rekey_at > i->created ? (i->rekey_at - i->created) / 1000000000 : i->lifetime_s);
+	doc_uint(o, "hardtime", i->lifetime_s);
+	doc_uint(o, "remaintime", seconds_until(i->expires));
+	if (i->life_bytes)
+		doc_uint(o, "remainsize", used < i->life_bytes ? i->life_bytes - used : 0);
+	else
+		doc_null(o, "remainsize");
+	doc_uint(o, "last-rekey", (ctl_now() - i->created) / 1000000000);
+}
+
+static void flow_ts(json_t *o, const struct ike_child_info *i)
+{
+	json_t *ts = doc_object(o, "ts");
+
+	for (int side = 0; side < 2; side++) {
+		const struct ts_list *l = side ? &i->ts_remote : &i->ts_local;
+		json_t *list = doc_list(ts, side ? "remote" : "local");
+
+		for (unsigned k = 0; k < l->n && k < TS_LIST_MAX; k++) {
+			json_t *t = doc_append(list);
+
+			doc_addr(t, "sip", &l->t[k].lo);
+			doc_addr(t, "eip", &l->t[k].hi);
+			doc_uint(t, "sport", l->t[k].port_lo);
+			doc_uint(t, "eport", l->t[k].port_hi);
+			doc_uint(t, "proto", l->t[k].proto);
+		}
+	}
+}
+
+static void flow_sa(json_t *o, const struct slot *s)
+{
+	const struct ike_child_info *i = &s->sa;
+	char enc[DOC_ALG], spi[12];
+
+	flow_life(o, s);
+	doc_uint(o, "mtu", dp_sa_out_mtu(s->sa_out));
+	snprintf(spi, sizeof(spi), "%08X", i->spi_in);
+	doc_str(o, "local-spi", spi);
+	snprintf(spi, sizeof(spi), "%08X", i->spi_out);
+	doc_str(o, "remote-spi", spi);
+	doc_str(o, "auth", i->suite.integ ? doc_integ(i->suite.integ) : "null");
+	doc_str(o, "enc", doc_encr_long(i->suite.encr, i->suite.key_bits, enc));
+	flow_ts(o, i);
+	doc_bool(o, "initiator", i->role == IKE_INITIATOR);
+	doc_bool(o, "natt", i->udp_encap);
+	doc_uint(o, "natt-lp", i->udp_encap ? i->local.port : 0);
+	doc_uint(o, "natt-rp", i->udp_encap ? i->remote.port : 0);
+	doc_wall(o, "start", i->created);
+	doc_uint(o, "owner-cpuid", s->in.worker);
+}
+
+static void flow_counters(json_t *o, const struct slot *s)
+{
+	struct dp_policy_stats p;
+
+	if (dp_policy_stats(s->p->policy, &p) < 0)
+		p = (struct dp_policy_stats){0};
+	doc_uint(o, "auth-err", s->in.auth_errors);
+	doc_uint(o, "dec-err", s->in.malformed);
+	doc_uint(o, "inner-warn", s->in.selector_drops);
+	doc_uint(o, "pkt-replay", s->in.replays);
+	doc_uint(o, "seq-send", s->out.seq);
+	doc_uint(o, "seq-recv", s->in.seq);
+	doc_uint(o, "pkt-encap", s->out.packets);
+	doc_uint(o, "pkt-decap", s->in.packets);
+	doc_uint(o, "byte-encap", s->out.bytes);
+	doc_uint(o, "byte-decap", s->in.bytes);
+	doc_wall(o, "last-encap", s->out.last_used_ns);
+	doc_wall(o, "last-decap", s->in.last_used_ns);
+	doc_uint(o, "acquire", p.acquires);
+	doc_uint(o, "no-sa-drops", p.no_sa_drops);
+}
+
+static void flow_proxy_id(json_t *o, const struct cfg_proxy_id *x)
+{
+	json_t *p = doc_object(o, "proxy-id");
+
+	doc_str(p, "name", x->name);
+	doc_addr(p, "lip", &x->local.a);
+	doc_uint(p, "lprefix", x->local.len);
+	doc_addr(p, "rip", &x->remote.a);
+	doc_uint(p, "rprefix", x->remote.len);
+	doc_uint(p, "proto", x->proto);
+	doc_uint(p, "lport", x->local_port);
+	doc_uint(p, "rport", x->remote_port);
+}
+
+static void flow(json_t *o, const struct ctl *c, const struct slot *s)
+{
+	const struct cfg_tunnel *t = s->p->tunnel;
+	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
+	const struct addr *local = s->n_sas ? &s->sa.local.a : g ? &g->ike.local : NULL;
+	const struct addr *peer = s->n_sas ? &s->sa.remote.a : g ? &g->ike.remote : NULL;
+	static const struct addr any;
+	char name[DOC_NAME];
+
+	doc_uint(o, "id", s->p->number);
+	doc_str(o, "name", doc_tunnel_name(t->name, s->p->proxy->name, name));
+	doc_str(o, "tunnel", t->name);
+	doc_str(o, "type", "IPSec");
+	doc_uint(o, "gwid", g ? g->ike.id : 0);
+	doc_str(o, "gateway", t->gateway);
+	doc_addr(o, "localip", local ? local : &any);
+	doc_addr(o, "peerip", peer ? peer : &any);
+	doc_str(o, "inner-if", t->interface);
+	doc_str(o, "outer-if", g ? g->interface : "");
+	doc_str(o, "state", s->n_sas ? "active" : s->negotiating ? "init" : "inactive");
+	doc_str(o, "mon", "off");
+	doc_str(o, "keytype", "auto key");
+	doc_str(o, "proto", "ESP");
+	doc_str(o, "mode", "tunl");
+	doc_bool(o, "anti-replay", t->replay_window > 0);
+	doc_uint(o, "anti-replay-window", t->replay_window);
+	doc_bool(o, "copy-tos", false);
+	doc_bool(o, "enable-gre-encap", false);
+	flow_proxy_id(o, s->p->proxy);
+	if (s->n_sas)
+		flow_sa(o, s);
+	flow_counters(o, s);
+}
+
+/* ---- the command --------------------------------------------------------------------------------- */
+
+static bool wanted(const struct ctl_policy *p, const char *name, uint32_t number)
+{
+	if (number && p->number != number)
+		return false;
+	return doc_tunnel_is(name, p->tunnel->name, p->proxy->name);
+}
+
+/* "1" to "4294967295"; 0 when it is no such number */
+static uint32_t number_of(const char *s)
+{
+	char *end;
+	unsigned long v = s[0] >= '0' && s[0] <= '9' ? strtoul(s, &end, 10) : 0;
+
+	return v && !*end && v <= UINT32_MAX ? (uint32_t)v : 0;
+}
+
+static enum cli_page flow_head(struct cli_job *j, json_t *doc, const char *name, uint32_t number)
+{
+	uint32_t shown = 0;
+
+	for (uint32_t i = 0; i < j->c->n_policies; i++)
+		shown += wanted(&j->c->policies[i], name, number);
+	if (!shown && number) {
+		snprintf(j->err, sizeof(j->err), "there is no tunnel with id %u; show vpn flow lists them",
+			 number);
+		return CLI_FAILED;
+	}
+	if (!shown && name)
+		return cli_no_tunnel(j, name);
+	doc_str(doc, "type", "vpn-flow");
+	doc_bool(doc, "detail", name || number);
+	doc_uint(doc, "total", j->c->n_policies);
+	doc_uint(doc, "num_ipsec", j->c->n_policies);
+	doc_uint(doc, "num_shown", shown);
+	return CLI_MORE;
+}
+
+/* The page's proxy-IDs into slots; true when there are more behind them. */
+static bool fill(struct cli_job *j, struct gather *g, const char *name, uint32_t number)
+{
+	uint32_t i = (uint32_t)j->at;
+
+	for (; i < j->c->n_policies && g->n < j->page_len; i++)
+		if (wanted(&j->c->policies[i], name, number))
+			g->slots[g->n++].p = &j->c->policies[i];
+	j->at = i;
+	for (; i < j->c->n_policies; i++)
+		if (wanted(&j->c->policies[i], name, number))
+			return true;
+	return false;
+}
+
+enum cli_page cli_show_flow(struct cli_job *j, json_t *doc)
+{
+	const char *name = cli_arg(&j->m, "name"), *id = cli_arg(&j->m, "tunnel-id");
+	uint32_t number = id ? number_of(id) : 0;
+	struct gather g = {0};
+	json_t *list;
+	bool more;
+
+	if (id && !number) {
+		snprintf(j->err, sizeof(j->err), "tunnel-id: found \"%s\"; allowed: a number from 1", id);
+		j->exit = CLI_EXIT_USAGE;
+		return CLI_FAILED;
+	}
+	if (j->part++ == 0 && flow_head(j, doc, name, number) == CLI_FAILED)
+		return CLI_FAILED;
+	g.slots = calloc(j->page_len, sizeof(g.slots[0]));
+	if (!g.slots) {
+		snprintf(j->err, sizeof(j->err), "out of memory");
+		return CLI_FAILED;
+	}
+	more = fill(j, &g, name, number);
+	qsort(g.slots, g.n, sizeof(g.slots[0]), slot_cmp);
+	ike_each_child(j->c->ike, on_child, &g);
+	ike_each_conf_child(j->c->ike, on_conf_child, &g);
+	qsort(g.slots, g.n, sizeof(g.slots[0]), slot_in_order);
+	list = doc_list(doc, "entries");
+	for (size_t i = 0; i < g.n; i++)
+		flow(doc_append(list), j->c, &g.slots[i]);
+	free(g.slots);
+	return more ? CLI_MORE : CLI_LAST;
+}

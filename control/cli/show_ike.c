@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show vpn ike-sa, show vpn ipsec-sa: what the engine holds. */
+#include "handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *role_str(enum ike_role r)
+{
+	return r == IKE_INITIATOR ? "Init" : "Resp";
+}
+
+/* A combined-mode cipher has no hash of its own: an IKE SA then shows its PRF's. */
+static const char *ike_hash(const struct suite_choice *s)
+{
+	return s->integ ? doc_integ(s->integ) : doc_prf(s->prf);
+}
+
+/* ---- IKE SAs ------------------------------------------------------------------------------------- */
+
+static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
+{
+	const struct cfg_gateway *g = cli_gateway(c, i->gateway);
+	char enc[DOC_ALG], dh[DOC_ALG], algo[4 * DOC_ALG], longer[DOC_ALG];
+
+	doc_uint(o, "gwid", i->gateway_id);
+	doc_str(o, "name", i->gateway);
+	doc_str(o, "role", role_str(i->role));
+	doc_str(o, "mode", "IKEv2");
+	doc_uint(o, "sn", i->serial);
+	snprintf(algo, sizeof(algo), "PSK/%s/%s/%s", doc_dh(i->suite.dh, dh),
+		 doc_encr(i->suite.encr, i->suite.key_bits, enc), ike_hash(&i->suite));
+	/* Nothing is agreed upon before the peer's first answer. */
+	doc_str(o, "algo", i->suite.encr ? algo : "");
+	doc_str(o, "auth", "PSK");
+	doc_str(o, "enc", doc_encr_long(i->suite.encr, i->suite.key_bits, longer));
+	doc_str(o, "hash", doc_integ(i->suite.integ));
+	doc_str(o, "prf", doc_prf(i->suite.prf));
+	doc_str(o, "dh", doc_dh(i->suite.dh, dh));
+	doc_str(o, "state", i->state);
+	doc_bool(o, "established", i->established);
+	doc_wall(o, "started", i->created);
+	doc_wall(o, "created", i->established_at);
+	doc_wall(o, "expires", i->expires);
+	doc_wall(o, "rekey-at", i->rekey_at);
+	doc_uint(o, "retransmits", i->retransmits);
+	doc_uint(o, "child", i->n_children);
+	doc_spi(o, "spi-i", i->spi_i);
+	doc_spi(o, "spi-r", i->spi_r);
+	doc_addr(o, "local-ip", &i->local.a);
+	doc_uint(o, "local-port", i->local.port);
+	doc_addr(o, "remote-ip", &i->remote.a);
+	doc_uint(o, "remote-port", i->remote.port);
+	doc_id(o, "local-id", &i->local_id, &i->local.a);
+	doc_id(o, "remote-id", &i->remote_id, &i->remote.a);
+	doc_bool(o, "nat-local", i->nat_local);
+	doc_bool(o, "nat-remote", i->nat_remote);
+	doc_bool(o, "udp-encap", i->udp_encap);
+	doc_uint(o, "msgid-rx", i->msgid_in);
+	doc_uint(o, "msgid-tx", i->msgid_out);
+	doc_wall(o, "last-heard", i->last_heard);
+	doc_uint(o, "dpd-interval", g ? g->ike.dpd_interval_s : 0);
+}
+
+struct ike_walk {
+	struct page p;
+	const char *gateway;
+};
+
+static bool on_ike_sa(void *arg, const struct ike_sa_info *i)
+{
+	struct ike_walk *w = arg;
+	bool stop;
+
+	if (w->gateway && strcmp(w->gateway, i->gateway) != 0)
+		return true;
+	if (page_take(&w->p, &stop))
+		ike_sa(doc_append(w->p.list), w->p.j->c, i);
+	return !stop;
+}
+
+/* ---- Child SAs ----------------------------------------------------------------------------------- */
+
+void cli_child(json_t *o, const struct ike_child_info *i)
+{
+	uint64_t now = ctl_now();
+	char name[DOC_NAME], buf[DOC_ALG];
+
+	doc_uint(o, "gwid", i->gateway_id);
+	doc_str(o, "gateway", i->gateway);
+	doc_uint(o, "tid", i->tunnel_id);
+	doc_str(o, "name", doc_tunnel_name(i->tunnel, i->proxy_id, name));
+	doc_str(o, "tunnel", i->tunnel);
+	doc_str(o, "proxy-id", i->proxy_id);
+	doc_addr(o, "remote", &i->remote.a);
+	doc_uint(o, "id", i->id);
+	doc_uint(o, "parent", i->parent_serial);
+	doc_str(o, "role", role_str(i->role));
+	doc_str(o, "proto", "ESP");
+	doc_str(o, "mode", "tunl");
+	doc_str(o, "enc", doc_encr(i->suite.encr, i->suite.key_bits, buf));
+	doc_str(o, "hash", doc_integ(i->suite.integ));
+	doc_str(o, "dh", i->suite.dh ? doc_dh(i->suite.dh, buf) : "no-pfs");
+	doc_bool(o, "esn", i->suite.esn);
+	doc_uint(o, "i_spi", i->spi_in);
+	doc_uint(o, "o_spi", i->spi_out);
+	doc_uint(o, "msgid", i->msgid);
+	doc_str(o, "state", i->state);
+	doc_uint(o, "life", i->lifetime_s);
+	doc_uint(o, "remain", i->expires > now ? (i->expires - now) / 1000000000 : 0);
+	doc_uint(o, "kb", i->life_bytes / 1024); /* 0: unlimited */
+	doc_wall(o, "created", i->created);
+	doc_wall(o, "expires", i->expires);
+	doc_wall(o, "rekey-at", i->rekey_at);
+	doc_bool(o, "udp-encap", i->udp_encap);
+	doc_ts(o, "ts-local", &i->ts_local);
+	doc_ts(o, "ts-remote", &i->ts_remote);
+}
+
+struct child_walk {
+	struct page p;
+	const char *gateway, *tunnel;
+};
+
+static bool on_child(void *arg, const struct ike_child_info *i)
+{
+	struct child_walk *w = arg;
+	bool stop;
+
+	if ((w->gateway && strcmp(w->gateway, i->gateway) != 0) ||
+	    !doc_tunnel_is(w->tunnel, i->tunnel, i->proxy_id))
+		return true;
+	if (page_take(&w->p, &stop))
+		cli_child(doc_append(w->p.list), i);
+	return !stop;
+}
+
+/* ---- what failed --------------------------------------------------------------------------------- */
+
+struct failure_walk {
+	struct page p;
+	const char *gateway;
+};
+
+static void failure(json_t *o, const char *gateway, const struct ike_child_conf *child,
+		    const struct ike_reason *r)
+{
+	doc_str(o, "gateway", gateway);
+	doc_str(o, "tunnel", child ? child->tunnel : NULL);
+	doc_str(o, "proxy-id", child ? child->proxy_id : NULL);
+	doc_reason(o, r);
+}
+
+static bool on_gateway_failure(void *arg, const struct ike_gw_info *i)
+{
+	struct failure_walk *w = arg;
+	bool stop = false;
+
+	if ((w->gateway && strcmp(w->gateway, i->conf->name) != 0) || !i->last_failure ||
+	    i->last_failure->cause == IKE_CAUSE_NONE)
+		return true;
+	if (page_take(&w->p, &stop))
+		failure(doc_append(w->p.list), i->conf->name, NULL, i->last_failure);
+	return !stop;
+}
+
+static bool on_child_failure(void *arg, const struct ike_conf_child_info *i)
+{
+	struct failure_walk *w = arg;
+	bool stop = false;
+
+	if ((w->gateway && strcmp(w->gateway, i->gw->name) != 0) || !i->last_failure ||
+	    i->last_failure->cause == IKE_CAUSE_NONE)
+		return true;
+	if (page_take(&w->p, &stop))
+		failure(doc_append(w->p.list), i->gw->name, i->conf, i->last_failure);
+	return !stop;
+}
+
+/* ---- the commands -------------------------------------------------------------------------------- */
+
+struct count {
+	const char *gateway, *tunnel;
+	uint64_t n;
+};
+
+static bool count_ike_sa(void *arg, const struct ike_sa_info *i)
+{
+	struct count *c = arg;
+
+	c->n += !c->gateway || strcmp(c->gateway, i->gateway) == 0;
+	return true;
+}
+
+static bool count_child(void *arg, const struct ike_child_info *i)
+{
+	struct count *c = arg;
+
+	c->n += doc_tunnel_is(c->tunnel, i->tunnel, i->proxy_id);
+	return true;
+}
+
+static bool count_conf_child(void *arg, const struct ike_conf_child_info *i)
+{
+	struct count *c = arg;
+
+	c->n += doc_tunnel_is(c->tunnel, i->conf->tunnel, i->conf->proxy_id);
+	return true;
+}
+
+static void ike_sa_head(struct cli_job *j, json_t *doc, const char *gateway)
+{
+	struct count n = {.gateway = gateway};
+
+	ike_each_sa(j->c->ike, count_ike_sa, &n);
+	doc_str(doc, "type", cli_given(&j->m, "detail") ? "vpn-ike-sa-detail" : "vpn-ike-sa");
+	doc_uint(doc, "gateways-found", j->c->conf->n_gateways);
+	doc_uint(doc, "ike-sa-found", n.n);
+	doc_wall(doc, "now", ctl_now());
+	doc_list(doc, "entries");
+	doc_list(doc, "children");
+	doc_list(doc, "failures");
+}
+
+/* In this order: IKE SAs, Child SAs, failures of gateways, failures of proxy-IDs. */
+enum cli_page cli_show_ike_sa(struct cli_job *j, json_t *doc)
+{
+	const char *gateway = cli_arg(&j->m, "gateway");
+	bool failures = gateway || cli_given(&j->m, "detail"), more = false;
+
+	if (gateway && !cli_gateway(j->c, gateway))
+		return cli_no_gateway(j, gateway);
+	if (j->part == 0 && j->at == 0)
+		ike_sa_head(j, doc, gateway);
+	if (j->part == 0) {
+		struct ike_walk w = {page_begin(j, doc_list(doc, "entries")), gateway};
+
+		ike_each_sa(j->c->ike, on_ike_sa, &w);
+		more = page_end(&w.p);
+	} else if (j->part == 1) {
+		struct child_walk w = {page_begin(j, doc_list(doc, "children")), gateway, NULL};
+
+		ike_each_child(j->c->ike, on_child, &w);
+		more = page_end(&w.p);
+	} else if (j->part == 2) {
+		struct failure_walk w = {page_begin(j, doc_list(doc, "failures")), gateway};
+
+		ike_each_gateway(j->c->ike, on_gateway_failure, &w);
+		more = page_end(&w.p);
+	} else {
+		struct failure_walk w = {page_begin(j, doc_list(doc, "failures")), gateway};
+
+		ike_each_conf_child(j->c->ike, on_child_failure, &w);
+		more = page_end(&w.p);
+	}
+	if (!more)
+		j->part++;
+	return j->part == (failures ? 4 : 2) ? CLI_LAST : CLI_MORE;
+}
+
+enum cli_page cli_show_ipsec_sa(struct cli_job *j, json_t *doc)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel");
+	struct child_walk w = {.tunnel = tunnel};
+
+	if (tunnel && !cli_tunnel_known(j->c, tunnel))
+		return cli_no_tunnel(j, tunnel);
+	if (j->at == 0) {
+		struct count tunnels = {.tunnel = tunnel}, sas = {.tunnel = tunnel};
+
+		ike_each_conf_child(j->c->ike, count_conf_child, &tunnels);
+		ike_each_child(j->c->ike, count_child, &sas);
+		doc_str(doc, "type", "vpn-ipsec-sa");
+		doc_uint(doc, "ntun", tunnels.n);
+		doc_uint(doc, "ipsec-sa-found", sas.n);
+	}
+	w.p = page_begin(j, doc_list(doc, "entries"));
+	ike_each_child(j->c->ike, on_child, &w);
+	return page_end(&w.p) ? CLI_MORE : CLI_LAST;
+}

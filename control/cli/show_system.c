@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counters, interfaces, routes, workers, the daemon itself. */
+#include "handlers.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* ---- counters -------------------------------------------------------------------------------------- */
+
+static void counter(json_t *list, const char *name, uint64_t value, const char *help)
+{
+	json_t *e = doc_append(list);
+
+	doc_str(e, "name", name);
+	doc_uint(e, "value", value);
+	doc_str(e, "help", help);
+}
+
+enum cli_page cli_show_counter_drop(struct cli_job *j, json_t *doc)
+{
+	bool all = cli_given(&j->m, "all");
+	json_t *list = doc_list(doc, "entries");
+	struct dp_drop d;
+
+	doc_str(doc, "type", "counter-drop");
+	for (unsigned i = 0; dp_drop_stats(i, &d) == 0; i++)
+		if (all || d.packets)
+			counter(list, d.name, d.packets, d.help);
+	return CLI_LAST;
+}
+
+enum cli_page cli_show_counter_ike(struct cli_job *j, json_t *doc)
+{
+	const struct ike_counters *v = ike_counters(j->c->ike);
+	bool all = cli_given(&j->m, "all");
+	json_t *list = doc_list(doc, "entries");
+
+	doc_str(doc, "type", "counter-ike");
+	for (unsigned i = 0; i < sizeof(v->v) / sizeof(v->v[0]) && ike_counter_name(i); i++)
+		if (all || v->v[i])
+			counter(list, ike_counter_name(i), v->v[i], ike_counter_help(i));
+	return CLI_LAST;
+}
+
+/* ---- interfaces ------------------------------------------------------------------------------------ */
+
+static void interface(json_t *o, const struct cfg_interface *f, uint16_t ifindex)
+{
+	struct dp_if_stats s;
+	char buf[PREFIX_STR], mac[20];
+	json_t *list;
+
+	doc_uint(o, "id", ifindex);
+	doc_str(o, "name", f->name);
+	doc_str(o, "kind", f->tunnel ? "tunnel" : "ethernet");
+	doc_str(o, "zone", f->zone);
+	if (!f->tunnel)
+		doc_str(o, "port", f->port);
+	list = doc_list(o, "address");
+	for (unsigned i = 0; i < f->n_addr; i++)
+		json_array_append_new(list, json_string(prefix_str(&f->addr[i], buf)));
+	if (dp_if_stats(ifindex, &s) < 0)
+		return;
+	if (s.is_port) {
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", s.mac[0], s.mac[1], s.mac[2],
+			 s.mac[3], s.mac[4], s.mac[5]);
+		doc_str(o, "mac", mac);
+		doc_uint(o, "mtu", s.mtu);
+	}
+	doc_str(o, "state", s.link_up ? "up" : "down");
+	doc_uint(o, "rx-packets", s.rx_packets);
+	doc_uint(o, "rx-bytes", s.rx_bytes);
+	doc_uint(o, "tx-packets", s.tx_packets);
+	doc_uint(o, "tx-bytes", s.tx_bytes);
+	doc_uint(o, "rx-missed", s.rx_missed);
+	doc_uint(o, "tx-failed", s.tx_failed);
+}
+
+enum cli_page cli_show_interface(struct cli_job *j, json_t *doc)
+{
+	const char *name = cli_arg(&j->m, "");
+	json_t *list = doc_list(doc, "entries");
+	size_t n = 0, i = j->at;
+	bool found = false;
+
+	if (name && strcmp(name, "all") == 0)
+		name = NULL;
+	doc_str(doc, "type", "interface");
+	doc_bool(doc, "detail", name);
+	for (; i < j->c->n_interfaces && n < j->page_len; i++) {
+		const struct cfg_interface *f = config_interface(j->c->conf, j->c->interfaces[i].name);
+
+		if (!f || (name && strcmp(name, f->name) != 0))
+			continue;
+		interface(doc_append(list), f, j->c->interfaces[i].ifindex);
+		found = true;
+		n++;
+	}
+	j->at = i;
+	if (name && !found) {
+		snprintf(j->err, sizeof(j->err), "there is no interface \"%s\"; show interface lists them",
+			 name);
+		return CLI_FAILED;
+	}
+	return i < j->c->n_interfaces ? CLI_MORE : CLI_LAST;
+}
+
+/* ---- routes ---------------------------------------------------------------------------------------- */
+
+static const char *interface_name(const struct ctl *c, uint16_t ifindex)
+{
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (c->interfaces[i].ifindex == ifindex)
+			return c->interfaces[i].name;
+	return "";
+}
+
+static const char *interface_towards(const struct ctl *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->conf->n_interfaces; i++)
+		for (unsigned x = 0; x < c->conf->interfaces[i].n_addr; x++)
+			if (prefix_has(&c->conf->interfaces[i].addr[x], a))
+				return c->conf->interfaces[i].name;
+	return "";
+}
+
+static const char *route_name(const struct ctl *c, const struct prefix *dst)
+{
+	for (size_t i = 0; i < c->conf->n_routes; i++)
+		if (prefix_eq(&c->conf->routes[i].dst, dst))
+			return c->conf->routes[i].name;
+	return "";
+}
+
+static void route(json_t *list, const char *name, const struct prefix *dst, const struct addr *via,
+		  const char *interface_name_, const char *type)
+{
+	json_t *o = doc_append(list);
+	char buf[PREFIX_STR];
+
+	doc_str(o, "name", name);
+	doc_str(o, "destination", prefix_str(dst, buf));
+	doc_addr(o, "nexthop", via);
+	doc_str(o, "interface", interface_name_);
+	doc_str(o, "type", type);
+}
+
+static enum cli_page route_lookup(struct cli_job *j, json_t *doc, const char *text)
+{
+	struct dp_route r;
+	struct addr a;
+
+	if (addr_parse(text, &a) < 0) {
+		snprintf(j->err, sizeof(j->err), "destination: found \"%s\"; allowed: an IP address", text);
+		j->exit = CLI_EXIT_USAGE;
+		return CLI_FAILED;
+	}
+	if (dp_route_lookup(&a, &r) < 0) {
+		snprintf(j->err, sizeof(j->err), "no route leads to %s", text);
+		return CLI_FAILED;
+	}
+	doc_str(doc, "type", "route-lookup");
+	doc_str(doc, "for", text);
+	route(doc_list(doc, "entries"), route_name(j->c, &r.dst), &r.dst, &r.via,
+	      r.via.v ? interface_towards(j->c, &r.via) : interface_name(j->c, r.ifindex),
+	      r.via.v || route_name(j->c, &r.dst)[0] ? "static" : "direct");
+	return CLI_LAST;
+}
+
+/* First the networks of the interfaces, then what is configured. */
+static unsigned list_connected(struct cli_job *j, json_t *list)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < j->c->conf->n_interfaces; i++) {
+		const struct cfg_interface *f = &j->c->conf->interfaces[i];
+
+		for (unsigned x = 0; x < f->n_addr; x++, n++) {
+			struct prefix net = prefix_mask(f->addr[x]);
+
+			route(list, "", &net, &f->addr[x].a, f->name, "connect");
+		}
+	}
+	return n;
+}
+
+enum cli_page cli_show_route(struct cli_job *j, json_t *doc)
+{
+	const char *to = cli_arg(&j->m, "destination");
+	const struct config *conf = j->c->conf;
+	json_t *list;
+	uint64_t end;
+
+	if (to)
+		return route_lookup(j, doc, to);
+	list = doc_list(doc, "entries");
+	if (j->part++ == 0) {
+		doc_str(doc, "type", "routing-route");
+		list_connected(j, list);
+	}
+	end = j->at + j->page_len;
+	for (; j->at < conf->n_routes && j->at < end; j->at++) {
+		const struct cfg_route *r = &conf->routes[j->at];
+
+		route(list, r->name, &r->dst, &r->via,
+		      r->via.v ? interface_towards(j->c, &r->via) : r->interface, "static");
+	}
+	return j->at < conf->n_routes ? CLI_MORE : CLI_LAST;
+}
+
+/* ---- the daemon ------------------------------------------------------------------------------------ */
+
+enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
+{
+	json_t *list = doc_list(doc, "entries");
+	struct dp_worker_stats s;
+
+	doc_str(doc, "type", "dataplane");
+	doc_str(doc, "idle", j->c->conf->sys.adaptive_idle ? "adaptive" : "poll");
+	for (unsigned i = 0; i < j->c->conf->sys.workers && dp_worker_stats(i, &s) == 0; i++) {
+		json_t *e = doc_append(list);
+
+		doc_uint(e, "worker", i);
+		doc_uint(e, "cpu", s.cpu);
+		doc_uint(e, "loops", s.loops);
+		doc_uint(e, "idle-loops", s.idle_loops);
+		doc_uint(e, "rx-packets", s.rx_packets);
+		doc_uint(e, "tx-packets", s.tx_packets);
+		doc_uint(e, "handed-over", s.handed_over);
+	}
+	return CLI_LAST;
+}
+
+static bool count_sa(void *arg, const struct ike_sa_info *i)
+{
+	++*(uint64_t *)arg;
+	return true;
+}
+
+static bool count_child(void *arg, const struct ike_child_info *i)
+{
+	++*(uint64_t *)arg;
+	return true;
+}
+
+enum cli_page cli_show_system_info(struct cli_job *j, json_t *doc)
+{
+	const struct ctl *c = j->c;
+	uint64_t sas = 0, children = 0;
+	struct utsname u;
+
+	ike_each_sa(c->ike, count_sa, &sas);
+	ike_each_child(c->ike, count_child, &children);
+	doc_str(doc, "type", "system-info");
+	doc_str(doc, "hostname", c->conf->sys.hostname);
+	doc_str(doc, "sw-version", CULVERT_VERSION);
+	if (uname(&u) == 0)
+		doc_str(doc, "kernel", u.release);
+	doc_int(doc, "pid", getpid());
+	doc_wall(doc, "time", ctl_now());
+	doc_wall(doc, "started", c->started_ns);
+	doc_uint(doc, "uptime", (ctl_now() - c->started_ns) / 1000000000);
+	doc_str(doc, "configuration", c->conf_path);
+	doc_uint(doc, "workers", c->conf->sys.workers);
+	doc_uint(doc, "interfaces", c->conf->n_interfaces);
+	doc_uint(doc, "gateways", c->conf->n_gateways);
+	doc_uint(doc, "tunnels", c->conf->n_tunnels);
+	doc_uint(doc, "proxy-ids", c->n_policies);
+	doc_uint(doc, "ike-sas", sas);
+	doc_uint(doc, "ipsec-sas", children);
+	doc_uint(doc, "max-sas", c->conf->sys.max_sas);
+	return CLI_LAST;
+}
