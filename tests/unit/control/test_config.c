@@ -502,6 +502,29 @@ static void test_many(void **state)
 	free(text);
 }
 
+/* The examples that are shipped. */
+static void test_examples(void **state)
+{
+	struct said s = {0};
+	struct config *c = config_load(CONF_DIR "/hq.conf", say, &s);
+
+	if (!c)
+		fail_msg("refused: %s", s.text);
+	assert_non_null(strstr(s.text, "pre-shared-key: has 26 characters; recommended: at least 32\n"));
+	assert_int_equal(c->n_gateways, 1);
+	assert_string_equal(c->gateways[0].ike.name, "IKE-GW-Cisco-ISR");
+	assert_string_equal(c->tunnels[0].proxy_ids[0].name, "Proxy-Branch-to-HQ");
+	config_free(c);
+
+	/* Whose keys stand in files that nobody has: they are all that is missing. */
+	s = (struct said){0};
+	assert_null(config_load(CONF_DIR "/multi.conf", say, &s));
+	assert_int_equal(s.n - s.warnings, 3);
+	assert_int_equal(s.warnings, 0);
+	assert_non_null(strstr(
+		s.text, "\"partner\": pre-shared-key-file: \"/etc/culvert/partner.psk\": No such file"));
+}
+
 static int set_up(void **state)
 {
 	return mkdtemp(dir) ? 0 : -1;
@@ -535,6 +558,7 @@ int main(void)
 		cmocka_unit_test(test_all_at_once),
 		cmocka_unit_test(test_flood),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_examples),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
