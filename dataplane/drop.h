@@ -50,8 +50,11 @@
 	X(DROP_ESP_DUMMY,         "esp-dummy",               "dummy packet for traffic-flow confidentiality") \
 	X(DROP_ESP_INNER,         "esp-inner-malformed",     "authenticated, but the inner packet is not a sound IP packet") \
 	X(DROP_ESP_SELECTOR,      "esp-inner-selector",      "authenticated, but the inner packet is outside the SA's selectors") \
+	X(DROP_ESP_ECN,           "esp-ecn",                 "congestion was marked on the way and the inner packet cannot carry the mark") \
+	X(DROP_ESP_CRYPTO,        "esp-crypto-failed",       "the crypto library did not finish the packet") \
 	X(DROP_ESP_SEQ_EXHAUSTED, "esp-sequence-exhausted",  "outbound sequence numbers used up; waits for rekey") \
 	X(DROP_ESP_LIFETIME,      "esp-lifetime-expired",    "SA is past its hard byte or packet lifetime") \
+	X(DROP_NO_ROOM,           "no-buffer-room",          "packet buffer too short for ESP header and trailer") \
 	X(DROP_NATT_MALFORMED,    "natt-malformed",          "UDP 4500 datagram is neither ESP, IKE nor keepalive") \
 	X(DROP_NATT_KEEPALIVE,    "natt-keepalive",          "NAT keepalive, done its work by arriving") \
 	X(DROP_HANDOVER_FULL,     "handover-ring-full",      "worker that owns the SA is behind") \

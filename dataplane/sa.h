@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Run-time SAs: what a worker touches per packet, and nothing else.  Names, identities, lifetimes in
+ * Run-time SAs: what a worker touches per packet, and little else.  Names, identities, lifetimes in
  * seconds and the negotiation live in the control plane.
  *
  * An SA belongs to one worker (`owner`); sequence number, window and counters are plain integers that
  * only the owner writes.  The control thread reads the counters without a lock: an aligned 64-bit
- * load is never torn, and a value one packet old is as good as a fresh one.  Each type starts with
- * the line every packet needs, then colder ones, then the expanded keys, which the suite lays out.
+ * load is never torn, and a value one packet old is as good as a fresh one.
+ *
+ * Cache lines are what an SA costs when there are many of them, so both types are laid out by line.
+ * Outbound: line 0, one of two header templates, the key lines.  Inbound: lines 0 and 1, the window's
+ * word, the key lines.  Everything else is cold and lies between.
  */
 #pragma once
 
@@ -16,80 +19,122 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <intel-ipsec-mb.h>
 #include <rte_common.h>
 
 #include "addr.h"
 #include "dp_api.h"
 
-struct suite;
+/* Expanded keys.  GCM's with its 48 powers of the hash key is the largest; the suites that need AES and
+ * HMAC keys assert that theirs fit. */
+enum { SA_KEY_BYTES = (sizeof(struct gcm_key_data) + 63) & ~63 };
 
-/* Expanded keys: the largest is GCM's gcm_key_data, see suite.c. */
-enum { SA_KEY_BYTES = 1280 };
+enum sa_flag {
+	SA_PLAIN4 =
+		1, /* selectors: one IPv4 range a side, any protocol and port: struct sa_ranges says all */
+	SA_ESN = 2,
+	SA_UDP = 4, /* RFC 3948 encapsulation */
+	SA_REPLAY = 8,
+};
 
-/* The negotiated selectors of one SA, with the one-IPv4-range-a-side case ready for the fast path. */
+/* Last use in units of 2^31 TSC cycles, about a second; 0 is never. */
+enum { SA_USED_SHIFT = 31 };
+
+/* Address ranges of a SA_PLAIN4 SA, host order, inclusive. */
+struct sa_ranges {
+	uint32_t local_lo, local_hi, remote_lo, remote_hi;
+};
+
+/* Negotiated selectors that struct sa_ranges cannot express.  Immutable while the SA lives. */
 struct sa_selectors {
-	bool plain4; /* one IPv4 range each way, any protocol, any port: only the four words below count */
 	uint8_t n_local, n_remote;
-	uint32_t local_lo, local_hi, remote_lo, remote_hi; /* host order */
 	struct ts local[DP_TS_MAX], remote[DP_TS_MAX];
 };
 
-struct sa_counters { /* owner worker: w, control: r */
-	uint64_t packets, bytes;
-	uint64_t last_used_tsc; /* refreshed at most once a second */
-	uint64_t auth_errors, replays, selector_drops, malformed;
+/* Limits in force and what was said about them already; life.h. */
+struct sa_life {
+	struct dp_limits limits;
+	bool soft_sent, hard_sent;
+};
+
+/* Outer headers ready to copy: IPv4 20 + UDP 8 + ESP 8, and room for IPv6 40 + 8 + 8. */
+struct sa_outer {
+	alignas(64) uint8_t hdr[64];
 };
 
 struct sa_out {
-	/* line 0: read per packet, seq and counters written by the owner */
-	const struct suite *suite;
-	uint64_t seq;                      /* last one used */
-	uint64_t packets, bytes;           /* owner: w */
-	uint64_t check_at;                 /* packets + 1 at which limits are looked at again (slow path) */
-	uint32_t spi_be;
-	uint32_t salt;                     /* as bytes */
+	/* line 0: the owner's, per packet */
+	uint64_t seq;        /* last one used; also the number of packets */
+	uint64_t bytes;      /* inner */
+	uint64_t stop_seq;   /* the next sequence number beyond this takes the slow path: life.h */
+	uint64_t stop_bytes; /* the same for bytes */
+	struct sa_ranges ranges;
+	uint32_t salt; /* as bytes */
+	uint32_t used;
 	uint16_t owner;
-	uint8_t hdr_len;                   /* outer IP + UDP + ESP header + IV: bytes to prepend */
-	uint8_t icv_len;
-	uint8_t udp_encap, esn, v, expired;
-	/* line 1: the outer header, ready to copy (IPv4 20 + UDP 8 + ESP 8 at most, or IPv6 40 + 8 + 8) */
-	alignas(64) uint8_t outer[64];
-	/* line 2: cold */
-	alignas(64) uint32_t handle;       /* DP_SA_NONE while free */
+	_Atomic uint16_t max_inner; /* control: w.  Largest inner packet for the way out's MTU */
+	uint8_t suite;              /* index, see suite_at() */
+	uint8_t hdr_len;            /* outer IP, UDP, ESP header and IV: bytes to prepend */
+	uint8_t flags;              /* enum sa_flag */
+	_Atomic uint8_t outer_now;  /* control: w.  Which of outer[] is in force */
+	/* Two header templates: dp_sa_move() writes the one not in force and flips outer_now (release);
+	 * it writes again only after a grace period, so a worker never copies one that is being written. */
+	struct sa_outer outer[2];
+	/* cold */
+	_Atomic uint32_t handle; /* 0 while free */
 	uint32_t policy;
+	uint32_t spi; /* host order */
+	struct sa_life life;
+	uint64_t selector_drops;  /* owner: w */
+	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */
+	/* control only */
 	struct endpoint local, remote;
-	struct dp_limits limits;
-	struct sa_counters c;              /* its packets and bytes are unused: line 0 has them */
-	uint16_t mtu_overhead;
-	uint8_t soft_sent, hard_sent;
-	struct sa_selectors sel;
+	bool moving, move_again; /* grace period of a move runs; another move waits for its end */
+	bool dying;
 	alignas(64) uint8_t key[SA_KEY_BYTES];
 };
-static_assert(offsetof(struct sa_out, outer) == 64, "outer header template has its own line");
-static_assert(offsetof(struct sa_out, handle) == 128, "hot part of sa_out is two lines");
+static_assert(offsetof(struct sa_out, outer) == 64, "hot part of sa_out is one line");
+static_assert(offsetof(struct sa_out, handle) == 192, "each template has its own line");
 
 struct sa_in {
 	/* line 0 */
-	_Atomic uint32_t spi;              /* host order; 0 while free; stored last (release) on install */
-	uint32_t salt;
-	const struct suite *suite;
-	uint64_t seq_top;                  /* right edge of the window */
-	uint64_t *window;                  /* replay_window bits, rounded up (replay.h) */
-	uint64_t packets, bytes;
+	_Atomic uint32_t spi;    /* host order; 0 while free; stored last (release) on install */
+	uint32_t salt;           /* as bytes */
+	uint64_t *window;        /* replay.h */
+	uint64_t seq_top;        /* highest authenticated */
+	uint64_t packets, bytes; /* inner */
 	uint16_t owner;
-	uint16_t window_size;
-	uint16_t tunnel_if;                /* where decrypted packets arrive */
-	uint8_t icv_len, iv_len;
-	uint8_t udp_encap, esn, expired, spare;
+	uint16_t window_size, window_mask;
+	uint16_t tunnel_if; /* where decrypted packets arrive */
+	uint8_t suite, flags;
+	uint32_t used;
+	uint64_t stop_packets; /* slow path beyond this: life.h */
+	/* line 1 */
+	alignas(64) struct sa_ranges ranges;
+	uint64_t stop_bytes;
+	_Atomic uint64_t peer;    /* control: w.  sa_peer() of the peer's address and port */
+	uint64_t moved_at;        /* TSC of the last punt_moved() */
+	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */
+	/* cold: owner: w, control: r */
+	alignas(64) uint64_t auth_errors;
+	uint64_t replays, selector_drops, malformed;
+	struct sa_life life;
+	/* control only */
 	uint32_t policy;
-	/* line 1 on: per packet but small, then cold */
-	alignas(64) struct sa_selectors sel;
-	struct sa_counters c;
+	bool dying;
 	struct endpoint local, remote;
-	uint64_t moved_sent_tsc;
-	struct dp_limits limits;
-	uint64_t check_at;
-	uint8_t soft_sent, hard_sent;
 	alignas(64) uint8_t key[SA_KEY_BYTES];
 };
-static_assert(offsetof(struct sa_in, sel) == 64, "hot line of sa_in");
+static_assert(offsetof(struct sa_in, ranges) == 64, "line 0 of sa_in");
+static_assert(offsetof(struct sa_in, auth_errors) == 128, "hot part of sa_in is two lines");
+
+/* An IPv4 peer and its port as one word that is stored and loaded whole. */
+static inline uint64_t sa_peer(uint32_t addr_be, uint16_t port)
+{
+	return (uint64_t)addr_be << 16 | port;
+}
+
+static inline uint32_t sa_used_now(uint64_t tsc)
+{
+	return (uint32_t)(tsc >> SA_USED_SHIFT) + 1;
+}
