@@ -1,15 +1,31 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SA tables.  An inbound SPI's low bits are the slot's index, its high bits a random generation, so
- * that finding an SA is one load and one compare. */
+/*
+ * The SA tables.  An inbound SPI's low bits are the slot's index, its high bits a random generation, so
+ * that finding an SA is one load and one compare.  An outbound SA's handle is made the same way, with a
+ * counted generation: a stale handle is refused.
+ *
+ * Slots are reused after a grace period (dp_retire) and in order of release, as late as possible.
+ * Memory for all slots is taken at init; a worker may hold a pointer to a slot until its turn ends.
+ */
 #pragma once
 
 #include "sa.h"
 #include "worker.h"
 
-/* ESP packets: reads the SPI, sets sa_in and seq's low 32 bits; unknown SPIs are dropped. */
+/* ESP packets: reads the SPI, sets spi, sa_in and seq's low 32 bits; unknown SPIs are dropped. */
 void sad_lookup(struct worker *w, struct list *l);
 
+/* The slot of a handle that a policy is bound to. */
+extern struct sa_out *sad_out;
+extern uint32_t sad_mask;
+
+static inline struct sa_out *sad_out_at(uint32_t handle)
+{
+	return &sad_out[handle & sad_mask];
+}
+
+/* The live outbound SA of a handle, or NULL when the handle is stale.  Control thread. */
+struct sa_out *sad_out_find(uint32_t handle);
+
 int sad_init(uint32_t max_sas);
-void sad_fini(void); /* wipes keys */
-/* Free and wipe removed SAs whose grace period is over.  Control thread. */
-void sad_reclaim(void);
+void sad_fini(void); /* wipes keys; no worker runs */

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sad.h"
+#include "sad_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <rte_byteorder.h>
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+
+#include "dp.h"
+
+enum { SPI_MIN = 256 }; /* RFC 4303 2.1: 1..255 are reserved, 0 is never sent */
+
+struct sa_out *sad_out;
+uint32_t sad_mask;
+
+enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_SA };
+
+struct fifo { /* free slots, the one that was freed first leaves first */
+	uint32_t *slot, head, n;
+};
+
+static struct sa_in *sad_in;
+static struct {
+	struct fifo free_in, free_out;
+	uint8_t *state_in; /* enum slot_state */
+	uint32_t *spi;     /* of a slot: reserved, installed, or the last it had */
+	uint32_t *gen_out; /* last generation of an outbound slot */
+	uint32_t pool[64]; /* random numbers in store */
+	unsigned n_pool;
+} t;
+
+/* ---- workers --------------------------------------------------------------------------------- */
+
+void sad_lookup(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		uint32_t spi_seq[2];
+
+		/* whoever classified the packet as ESP has seen eight bytes there */
+		memcpy(spi_seq, pkt_at(p, p->esp_off), sizeof(spi_seq));
+		p->spi = rte_be_to_cpu_32(spi_seq[0]);
+		p->seq = rte_be_to_cpu_32(spi_seq[1]);
+		p->sa_in = &sad_in[p->spi & sad_mask];
+		rte_prefetch0(p->sa_in);
+		rte_prefetch0(&p->sa_in->ranges);
+	}
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		uint32_t spi = atomic_load_explicit(&p->sa_in->spi, memory_order_acquire);
+
+		if (unlikely(spi != p->spi || spi == 0))
+			pkt_drop(w, p, DROP_ESP_NO_SA);
+		else
+			l->p[kept++] = p;
+	}
+	l->n = kept;
+}
+
+/* ---- slots ----------------------------------------------------------------------------------- */
+
+static void put(struct fifo *f, uint32_t slot)
+{
+	f->slot[(f->head + f->n++) & sad_mask] = slot;
+}
+
+static bool take(struct fifo *f, uint32_t *slot)
+{
+	if (f->n == 0)
+		return false;
+	*slot = f->slot[f->head & sad_mask];
+	f->head++;
+	f->n--;
+	return true;
+}
+
+/* A random number, 0 or -EIO. */
+static int random_u32(uint32_t *r)
+{
+	if (t.n_pool == 0) {
+		if (getrandom(t.pool, sizeof(t.pool), 0) != (ssize_t)sizeof(t.pool))
+			return -EIO;
+		t.n_pool = RTE_DIM(t.pool);
+	}
+	*r = t.pool[--t.n_pool];
+	t.pool[t.n_pool] = 0;
+	return 0;
+}
+
+int dp_spi_alloc(uint32_t *spi)
+{
+	uint32_t slot, r;
+
+	if (!take(&t.free_in, &slot))
+		return -ENOSPC;
+	do {
+		if (random_u32(&r) != 0) {
+			put(&t.free_in, slot);
+			return -EIO;
+		}
+		r = (r & ~sad_mask) | slot;
+	} while (r < SPI_MIN || r == t.spi[slot]); /* a late packet must not meet the successor */
+	t.spi[slot] = r;
+	t.state_in[slot] = SLOT_RESERVED;
+	*spi = r;
+	return 0;
+}
+
+void dp_spi_release(uint32_t spi)
+{
+	uint32_t slot = spi & sad_mask;
+
+	if (t.state_in[slot] != SLOT_RESERVED || t.spi[slot] != spi)
+		return;
+	t.state_in[slot] = SLOT_FREE;
+	put(&t.free_in, slot);
+}
+
+struct sa_in *sad_in_take(uint32_t spi, int *err)
+{
+	uint32_t slot = spi & sad_mask;
+
+	*err = -EINVAL;
+	if (t.spi[slot] != spi || t.state_in[slot] == SLOT_FREE)
+		return NULL;
+	*err = -EBUSY;
+	if (t.state_in[slot] == SLOT_SA)
+		return NULL;
+	t.state_in[slot] = SLOT_SA;
+	return &sad_in[slot];
+}
+
+void sad_in_untake(struct sa_in *sa)
+{
+	t.state_in[sa - sad_in] = SLOT_RESERVED;
+}
+
+struct sa_in *sad_in_find(uint32_t spi)
+{
+	struct sa_in *sa = &sad_in[spi & sad_mask];
+
+	return spi != 0 && atomic_load_explicit(&sa->spi, memory_order_relaxed) == spi ? sa : NULL;
+}
+
+void sad_in_put(struct sa_in *sa)
+{
+	uint32_t slot = (uint32_t)(sa - sad_in);
+
+	t.state_in[slot] = SLOT_FREE;
+	put(&t.free_in, slot);
+}
+
+struct sa_out *sad_out_take(uint32_t *handle)
+{
+	uint32_t slot;
+
+	if (!take(&t.free_out, &slot))
+		return NULL;
+	do
+		t.gen_out[slot] += sad_mask + 1;
+	while (t.gen_out[slot] == 0); /* so that no handle is DP_SA_NONE */
+	*handle = t.gen_out[slot] | slot;
+	return &sad_out[slot];
+}
+
+struct sa_out *sad_out_find(uint32_t handle)
+{
+	struct sa_out *sa = &sad_out[handle & sad_mask];
+
+	return handle != DP_SA_NONE && atomic_load_explicit(&sa->handle, memory_order_relaxed) == handle
+		       ? sa
+		       : NULL;
+}
+
+void sad_out_put(struct sa_out *sa)
+{
+	put(&t.free_out, (uint32_t)(sa - sad_out));
+}
+
+void sad_in_wipe(struct sa_in *sa)
+{
+	rte_free(sa->window);
+	free(sa->sel);
+	imb_clear_mem(sa, sizeof(*sa));
+}
+
+void sad_out_wipe(struct sa_out *sa)
+{
+	free(sa->sel);
+	imb_clear_mem(sa, sizeof(*sa));
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+/* All slots, in an order that nobody can guess: it is the low half of the SPIs to come. */
+static int fill(struct fifo *f, uint32_t n)
+{
+	f->slot = malloc(n * sizeof(*f->slot));
+	if (!f->slot)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t r, j;
+
+		if (random_u32(&r) != 0)
+			return -EIO;
+		j = r % (i + 1);
+		f->slot[i] = f->slot[j];
+		f->slot[j] = i;
+	}
+	f->head = 0;
+	f->n = n;
+	return 0;
+}
+
+int sad_init(uint32_t max_sas)
+{
+	uint32_t n = rte_align32pow2(RTE_MAX(max_sas, 16u));
+	int err;
+
+	if (max_sas > UINT32_C(1) << 24) /* at least eight random bits of SPI remain */
+		return -EINVAL;
+	sad_mask = n - 1;
+	sad_in = rte_zmalloc("sad_in", n * sizeof(*sad_in), RTE_CACHE_LINE_SIZE);
+	sad_out = rte_zmalloc("sad_out", n * sizeof(*sad_out), RTE_CACHE_LINE_SIZE);
+	t.state_in = calloc(n, sizeof(*t.state_in));
+	t.spi = calloc(n, sizeof(*t.spi));
+	t.gen_out = calloc(n, sizeof(*t.gen_out));
+	err = sad_in && sad_out && t.state_in && t.spi && t.gen_out ? 0 : -ENOMEM;
+	if (err == 0)
+		err = fill(&t.free_in, n);
+	if (err == 0)
+		err = fill(&t.free_out, n);
+	if (err != 0)
+		sad_fini();
+	return err;
+}
+
+void sad_fini(void)
+{
+	for (uint32_t i = 0; sad_in && i <= sad_mask; i++)
+		sad_in_wipe(&sad_in[i]);
+	for (uint32_t i = 0; sad_out && i <= sad_mask; i++)
+		sad_out_wipe(&sad_out[i]);
+	rte_free(sad_in);
+	rte_free(sad_out);
+	free(t.free_in.slot);
+	free(t.free_out.slot);
+	free(t.state_in);
+	free(t.spi);
+	free(t.gen_out);
+	sad_in = NULL;
+	sad_out = NULL;
+	memset(&t, 0, sizeof(t));
+}

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * SAs as the control thread handles them: install, move, remove, read.
+ *
+ * An SA is complete before its SPI (inbound) or a policy's binding (outbound) makes it visible.  It is
+ * withdrawn the same way, and wiped a grace period later.
+ */
+#include "sad_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_cycles.h>
+#include <rte_ip.h>
+#include <rte_malloc.h>
+#include <rte_udp.h>
+
+#include "dp.h"
+#include "fib.h"
+#include "life.h"
+#include "port.h"
+#include "replay.h"
+#include "spd.h"
+#include "suite.h"
+
+enum { OUTER_TTL = 64, MTU_UNKNOWN = 1500 };
+
+/* ---- selectors ------------------------------------------------------------------------------- */
+
+static bool any_proto(const struct ts *s)
+{
+	return s->proto == 0 && s->port_lo == 0 && s->port_hi == UINT16_MAX && s->lo.v == 4;
+}
+
+static uint32_t host4(const struct addr *a)
+{
+	return (uint32_t)a->b[0] << 24 | (uint32_t)a->b[1] << 16 | (uint32_t)a->b[2] << 8 | a->b[3];
+}
+
+/* The compare of a range takes for granted that it has a beginning and an end. */
+static bool sound(const struct ts *s, uint8_t n)
+{
+	if (n == 0 || n > DP_TS_MAX)
+		return false;
+	for (uint8_t i = 0; i < n; i++)
+		if (s[i].lo.v != s[i].hi.v || addr_cmp(&s[i].lo, &s[i].hi) > 0)
+			return false;
+	return true;
+}
+
+/* One IPv4 range a side and nothing else goes into *r, and *sel stays NULL; all else into *sel.  0 or
+ * -errno. */
+static int selectors(const struct ts *local, uint8_t n_local, const struct ts *remote, uint8_t n_remote,
+		     struct sa_ranges *r, struct sa_selectors **sel)
+{
+	struct sa_selectors *s;
+
+	if (!sound(local, n_local) || !sound(remote, n_remote))
+		return -EINVAL;
+	if (n_local == 1 && n_remote == 1 && any_proto(local) && any_proto(remote)) {
+		*r = (struct sa_ranges){host4(&local->lo), host4(&local->hi), host4(&remote->lo),
+					host4(&remote->hi)};
+		return 0;
+	}
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->n_local = n_local;
+	s->n_remote = n_remote;
+	memcpy(s->local, local, n_local * sizeof(*local));
+	memcpy(s->remote, remote, n_remote * sizeof(*remote));
+	*sel = s;
+	return 0;
+}
+
+/* ---- checks common to both directions ---------------------------------------------------------- */
+
+static int check(const struct dp_suite *suite, const struct dp_keys *keys, const struct endpoint *local,
+		 const struct endpoint *remote, const struct suite **s)
+{
+	*s = suite_find(suite);
+	if (!*s)
+		return -ENOTSUP;
+	if (!suite_keys_fit(*s, keys) || local->a.v != remote->a.v)
+		return -EINVAL;
+	return local->a.v == 4 ? 0 : -EAFNOSUPPORT;
+}
+
+static uint32_t addr4_be(const struct addr *a)
+{
+	uint32_t v;
+
+	memcpy(&v, a->b, sizeof(v));
+	return v;
+}
+
+/* ---- inbound --------------------------------------------------------------------------------- */
+
+static int fill_in(struct sa_in *sa, const struct dp_sa_in_conf *c, const struct suite *s)
+{
+	uint16_t window = c->replay_window;
+	int err;
+
+	if (window > REPLAY_WINDOW_MAX)
+		return -EINVAL;
+	if (window && window < REPLAY_WINDOW_MIN)
+		window = REPLAY_WINDOW_MIN;
+	err = selectors(c->ts_local, c->n_local, c->ts_remote, c->n_remote, &sa->ranges, &sa->sel);
+	if (err != 0)
+		return err;
+	if (window) {
+		uint32_t words = replay_words(window);
+
+		sa->window = rte_zmalloc("replay", words * sizeof(*sa->window), RTE_CACHE_LINE_SIZE);
+		if (!sa->window)
+			return -ENOMEM;
+		sa->window_mask = (uint16_t)(words - 1);
+	}
+	err = s->expand(s, dp.mb, &c->keys, sa->key);
+	if (err != 0)
+		return err;
+	memcpy(&sa->salt, c->keys.salt, sizeof(sa->salt));
+	sa->window_size = window;
+	sa->suite = (uint8_t)(s - suite_table);
+	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
+			      (c->udp_encap ? SA_UDP : 0) | (window ? SA_REPLAY : 0));
+	sa->policy = c->policy;
+	sa->local = c->local;
+	sa->remote = c->remote;
+	atomic_init(&sa->peer, sa_peer(addr4_be(&c->remote.a), c->remote.port));
+	sa->life.limits = c->limits;
+	life_in_init(sa);
+	return 0;
+}
+
+int dp_sa_in_install(const struct dp_sa_in_conf *c)
+{
+	const struct suite *s;
+	struct spd_place at;
+	struct sa_in *sa;
+	int err;
+
+	err = check(&c->suite, &c->keys, &c->local, &c->remote, &s);
+	if (err == 0)
+		err = spd_place(c->policy, &at);
+	if (err != 0)
+		return err;
+	sa = sad_in_take(c->spi, &err);
+	if (!sa)
+		return err;
+	err = fill_in(sa, c, s);
+	if (err != 0) {
+		/* The SPI stays the caller's, as it was. */
+		sad_in_wipe(sa);
+		sad_in_untake(sa);
+		return err;
+	}
+	sa->owner = at.owner;
+	sa->tunnel_if = at.tunnel_if;
+	atomic_store_explicit(&sa->spi, c->spi, memory_order_release);
+	return 0;
+}
+
+static void free_in(void *arg)
+{
+	struct sa_in *sa = arg;
+
+	sad_in_wipe(sa);
+	sad_in_put(sa);
+}
+
+int dp_sa_in_remove(uint32_t spi)
+{
+	struct sa_in *sa = sad_in_find(spi);
+
+	if (!sa)
+		return -ENOENT;
+	atomic_store_explicit(&sa->spi, 0, memory_order_release);
+	dp_retire(free_in, sa);
+	return 0;
+}
+
+/* ---- outbound -------------------------------------------------------------------------------- */
+
+/* The outer header with all that does not change from packet to packet; checksum holds the sum so far. */
+static void put_outer(struct sa_outer *o, const struct sa_out *sa, const struct endpoint *remote)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)o->hdr;
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	uint32_t spi_be = rte_cpu_to_be_32(sa->spi);
+	bool encap = sa->flags & SA_UDP;
+
+	memset(o, 0, sizeof(*o));
+	ip->version_ihl = RTE_IPV4_VHL_DEF;
+	ip->time_to_live = OUTER_TTL;
+	ip->next_proto_id = encap ? IPPROTO_UDP : IPPROTO_ESP;
+	ip->src_addr = addr4_be(&sa->local.a);
+	ip->dst_addr = addr4_be(&remote->a);
+	ip->hdr_checksum = rte_raw_cksum(ip, sizeof(*ip));
+	ip->packet_id = (uint16_t)sa->spi; /* where counting starts; not in the sum */
+	if (encap) {
+		udp->src_port = rte_cpu_to_be_16(sa->local.port);
+		udp->dst_port = rte_cpu_to_be_16(remote->port); /* checksum zero: RFC 3948 2.1 */
+	}
+	memcpy(o->hdr + sizeof(*ip) + (encap ? sizeof(*udp) : 0), &spi_be, sizeof(spi_be));
+}
+
+/* MTU of the port that leads to the peer. */
+static uint16_t outer_mtu(const struct sa_out *sa)
+{
+	struct addr next_hop;
+	uint8_t port;
+
+	return fib_resolve(&sa->remote.a, &port, &next_hop) == 0 ? ports[port].mtu : MTU_UNKNOWN;
+}
+
+/* The largest inner packet that fits `mtu`: the text is a whole number of blocks, two bytes of it are
+ * pad length and next header (RFC 4303 2.4). */
+static uint16_t max_inner(const struct sa_out *sa, uint16_t mtu)
+{
+	const struct suite *s = suite_at(sa->suite);
+	int text = (mtu - sa->hdr_len - s->icv_len) / s->block * s->block;
+
+	return text > 2 ? (uint16_t)(text - 2) : 0;
+}
+
+static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const struct suite *s)
+{
+	int err;
+
+	err = selectors(c->ts_local, c->n_local, c->ts_remote, c->n_remote, &sa->ranges, &sa->sel);
+	if (err == 0)
+		err = s->expand(s, dp.mb, &c->keys, sa->key);
+	if (err != 0)
+		return err;
+	memcpy(&sa->salt, c->keys.salt, sizeof(sa->salt));
+	sa->suite = (uint8_t)(s - suite_table);
+	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
+			      (c->udp_encap ? SA_UDP : 0));
+	sa->hdr_len = (uint8_t)(sizeof(struct rte_ipv4_hdr) +
+				(c->udp_encap ? sizeof(struct rte_udp_hdr) : 0) + ESP_HDR + s->iv_len);
+	sa->spi = c->spi;
+	sa->policy = c->policy;
+	sa->local = c->local;
+	sa->remote = c->remote;
+	sa->life.limits = c->limits;
+	life_out_init(sa);
+	put_outer(&sa->outer[0], sa, &c->remote);
+	atomic_init(&sa->max_inner, max_inner(sa, outer_mtu(sa)));
+	return 0;
+}
+
+int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out)
+{
+	const struct suite *s;
+	struct spd_place at;
+	struct sa_out *sa;
+	uint32_t handle;
+	int err;
+
+	if (c->spi < 256)
+		return -EINVAL;
+	err = check(&c->suite, &c->keys, &c->local, &c->remote, &s);
+	if (err == 0)
+		err = spd_place(c->policy, &at);
+	if (err != 0)
+		return err;
+	sa = sad_out_take(&handle);
+	if (!sa)
+		return -ENOSPC;
+	err = fill_out(sa, c, s);
+	if (err != 0) {
+		sad_out_wipe(sa);
+		sad_out_put(sa);
+		return err;
+	}
+	sa->owner = at.owner;
+	atomic_store_explicit(&sa->handle, handle, memory_order_release);
+	*sa_out = handle;
+	return 0;
+}
+
+static void free_out(void *arg)
+{
+	struct sa_out *sa = arg;
+
+	if (sa->moving) { /* moved() still comes; it frees */
+		sa->dying = true;
+		return;
+	}
+	sad_out_wipe(sa);
+	sad_out_put(sa);
+}
+
+int dp_sa_out_remove(uint32_t sa_out)
+{
+	struct sa_out *sa = sad_out_find(sa_out);
+
+	if (!sa)
+		return -ENOENT;
+	spd_unbind(sa->policy, sa_out);
+	atomic_store_explicit(&sa->handle, DP_SA_NONE, memory_order_release);
+	dp_retire(free_out, sa);
+	return 0;
+}
+
+/* ---- moving peers ---------------------------------------------------------------------------- */
+
+static void moved(void *arg);
+
+/* Write the template that is not in force, put it in force, and leave the other alone for a grace
+ * period.  The sequence number stays where it is: an SA must never exist twice. */
+static void move_out(struct sa_out *sa)
+{
+	uint8_t next = !atomic_load_explicit(&sa->outer_now, memory_order_relaxed);
+
+	put_outer(&sa->outer[next], sa, &sa->remote);
+	atomic_store_explicit(&sa->outer_now, next, memory_order_release);
+	atomic_store_explicit(&sa->max_inner, max_inner(sa, outer_mtu(sa)), memory_order_relaxed);
+	sa->moving = true;
+	sa->move_again = false;
+	dp_retire(moved, sa);
+}
+
+static void moved(void *arg)
+{
+	struct sa_out *sa = arg;
+
+	sa->moving = false;
+	if (sa->dying)
+		free_out(sa);
+	else if (sa->move_again)
+		move_out(sa);
+}
+
+int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote)
+{
+	struct sa_in *in = sad_in_find(spi_in);
+	struct sa_out *out = sad_out_find(sa_out);
+
+	if (!in || !out)
+		return -ENOENT;
+	if (remote->a.v != out->remote.a.v)
+		return -EAFNOSUPPORT;
+	in->remote = *remote;
+	atomic_store_explicit(&in->peer, sa_peer(addr4_be(&remote->a), remote->port), memory_order_relaxed);
+	out->remote = *remote;
+	if (out->moving)
+		out->move_again = true;
+	else
+		move_out(out);
+	return 0;
+}
+
+/* ---- reading --------------------------------------------------------------------------------- */
+
+static uint64_t last_used_ns(uint32_t used)
+{
+	uint64_t now = rte_rdtsc(), then = (uint64_t)(used - 1) << SA_USED_SHIFT;
+	double ago;
+
+	if (used == 0)
+		return 0;
+	ago = now > then ? (double)(now - then) * 1e9 / (double)rte_get_tsc_hz() : 0;
+	return (double)dp.now_ns > ago ? dp.now_ns - (uint64_t)ago : 1;
+}
+
+int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s)
+{
+	const struct sa_in *sa = sad_in_find(spi);
+
+	if (!sa)
+		return -ENOENT;
+	*s = (struct dp_sa_stats){
+		.packets = count_read(&sa->packets),
+		.bytes = count_read(&sa->bytes),
+		.seq = count_read(&sa->seq_top),
+		.last_used_ns = last_used_ns(__atomic_load_n(&sa->used, __ATOMIC_RELAXED)),
+		.auth_errors = count_read(&sa->auth_errors),
+		.replays = count_read(&sa->replays),
+		.selector_drops = count_read(&sa->selector_drops),
+		.malformed = count_read(&sa->malformed),
+		.worker = sa->owner,
+	};
+	return 0;
+}
+
+int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s)
+{
+	const struct sa_out *sa = sad_out_find(sa_out);
+
+	if (!sa)
+		return -ENOENT;
+	*s = (struct dp_sa_stats){
+		.packets = count_read(&sa->seq),
+		.bytes = count_read(&sa->bytes),
+		.seq = count_read(&sa->seq),
+		.last_used_ns = last_used_ns(__atomic_load_n(&sa->used, __ATOMIC_RELAXED)),
+		.selector_drops = count_read(&sa->selector_drops),
+		.worker = sa->owner,
+	};
+	return 0;
+}
+
+uint16_t dp_sa_out_mtu(uint32_t sa_out)
+{
+	struct sa_out *sa = sad_out_find(sa_out);
+	uint16_t max;
+
+	if (!sa)
+		return 0;
+	max = max_inner(sa, outer_mtu(sa)); /* routes may have changed */
+	atomic_store_explicit(&sa->max_inner, max, memory_order_relaxed);
+	return max;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "selector.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+static bool any_port(const struct ts *t)
+{
+	return t->port_lo == 0 && t->port_hi == UINT16_MAX;
+}
+
+static bool one_has(const struct ts *t, uint8_t n, const struct addr *a, const struct pkt *p, uint16_t port)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (ts_has(&t[i], a, p->proto, port) && (!p->fragment || any_port(&t[i])))
+			return true;
+	return false;
+}
+
+bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbound)
+{
+	uint16_t sport = p->proto == IPPROTO_ICMP ? p->dport : p->sport;
+	struct addr src = {.v = 4}, dst = {.v = 4};
+
+	memcpy(src.b, &p->src4, sizeof(p->src4));
+	memcpy(dst.b, &p->dst4, sizeof(p->dst4));
+	if (outbound)
+		return one_has(s->local, s->n_local, &src, p, sport) &&
+		       one_has(s->remote, s->n_remote, &dst, p, p->dport);
+	return one_has(s->remote, s->n_remote, &src, p, sport) &&
+	       one_has(s->local, s->n_local, &dst, p, p->dport);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is a packet inside its SA's negotiated selectors?  Outbound that matters when the peer has narrowed a
+ * proxy-ID, inbound it is the check of RFC 4301 5.2 that a peer sends only what it may.
+ */
+#pragma once
+
+#include "burst.h"
+#include "sa.h"
+
+/* One IPv4 range a side and nothing else; addresses in host order. */
+static inline bool selector_ranges_have(const struct sa_ranges *r, uint32_t local, uint32_t remote)
+{
+	return local - r->local_lo <= r->local_hi - r->local_lo &&
+	       remote - r->remote_lo <= r->remote_hi - r->remote_lo;
+}
+
+/* All other selectors: some local and some remote one must hold the packet.  A fragment tells no ports
+ * and so fits only where any port does (RFC 4301 7); ICMP has one number, type and code, for both
+ * sides (RFC 7296 3.13.1). */
+bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbound);
