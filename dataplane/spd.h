@@ -7,8 +7,19 @@
 #include "sa.h"
 #include "worker.h"
 
-/* Sets sa_out; packets outside all proxy-IDs or without SA are dropped, the latter asking for keys. */
+/* Packets whose next_hop is a tunnel interface.  Sets sa_out; packets outside all proxy-IDs or without
+ * SA are dropped, the latter asking for keys. */
 void spd_match(struct worker *w, struct list *l);
 
 int spd_init(uint32_t max_policies);
 void spd_fini(void);
+
+/* Where a policy's SAs live.  Both directions share an owner, so that traffic of one pair of networks
+ * stays on one worker. */
+struct spd_place {
+	uint16_t owner, tunnel_if;
+};
+/* 0, or -ENOENT.  Control thread. */
+int spd_place(uint32_t policy, struct spd_place *at);
+/* Forget the binding if the policy is bound to this SA.  Control thread. */
+void spd_unbind(uint32_t policy, uint32_t sa_out);

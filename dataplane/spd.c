@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "spd.h"
+#include "spd_table.h"
+
+#include <rte_prefetch.h>
+
+#include "punt.h"
+#include "sad.h"
+
+struct policy *spd_policy;
+struct rte_hash *spd_hash;
+_Atomic(struct spd_if *) spd_if[IFS_MAX];
+
+/* What is known of the packets of one list while their policies are looked for. */
+struct search {
+	const struct spd_if *tun[BURST_MAX];
+	uint32_t policy[BURST_MAX]; /* SPD_NONE until found */
+	uint16_t rank[BURST_MAX];   /* of the policy found */
+	uint32_t pending;           /* bit set */
+};
+static_assert(BURST_MAX <= 32, "a bit for each packet");
+
+/* The key of packet p under a combination; false: such a packet cannot match it. */
+static inline bool make_key(const struct pkt *p, const struct spd_mask *m, struct spd_key *k)
+{
+	if (m->proto && p->proto == 0)
+		return false;
+	/* Fragments tell no ports, RFC 4301 7. */
+	if (m->ports && (p->fragment || (m->ports & SPD_LOCAL_PORT && p->sport == 0) ||
+			 (m->ports & SPD_REMOTE_PORT && p->dport == 0)))
+		return false;
+	*k = (struct spd_key){
+		.shape = spd_shape(p->next_hop, m->local_len, m->remote_len, m->proto ? p->proto : 0),
+		.local = p->src4 & m->local,
+		.remote = p->dst4 & m->remote,
+		.local_port = m->ports & SPD_LOCAL_PORT ? p->sport : 0,
+		.remote_port = m->ports & SPD_REMOTE_PORT ? p->dport : 0,
+	};
+	return true;
+}
+
+/* Policy `found` fits packet i under a combination of this rank: of equals, the first in the
+ * configuration wins. */
+static inline void hit(struct search *s, unsigned i, uint32_t found, uint16_t rank)
+{
+	if (s->policy[i] == SPD_NONE || spd_policy[found].order < spd_policy[s->policy[i]].order)
+		s->policy[i] = found;
+	s->rank[i] = rank;
+}
+
+/* Round r: every pending packet under the r-th combination of its tunnel. */
+static void search_round(const struct list *l, struct search *s, uint16_t r)
+{
+	struct spd_key key[BURST_MAX];
+	const void *keys[BURST_MAX];
+	uint8_t idx[BURST_MAX];
+	void *data[BURST_MAX];
+	uint64_t hits = 0;
+	uint32_t n = 0;
+
+	for (uint32_t todo = s->pending; todo; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+		const struct spd_if *t = s->tun[i];
+
+		if (r >= t->n_masks || (s->policy[i] != SPD_NONE && s->rank[i] != t->mask[r].rank)) {
+			s->pending &= ~(UINT32_C(1) << i);
+			continue;
+		}
+		if (make_key(l->p[i], &t->mask[r], &key[n])) {
+			keys[n] = &key[n];
+			idx[n++] = (uint8_t)i;
+		}
+	}
+	if (n == 0)
+		return;
+	rte_hash_lookup_bulk_data(spd_hash, keys, n, &hits, data);
+	for (uint32_t k = 0; k < n; k++) {
+		unsigned i = idx[k];
+
+		if (hits >> k & 1)
+			hit(s, i, (uint32_t)(uintptr_t)data[k], s->tun[i]->mask[r].rank);
+	}
+}
+
+static void search_start(const struct list *l, struct search *s)
+{
+	s->pending = 0;
+	for (unsigned i = 0; i < l->n; i++) {
+		const struct pkt *p = l->p[i];
+		const struct spd_if *t = atomic_load_explicit(&spd_if[p->next_hop], memory_order_acquire);
+
+		s->tun[i] = t;
+		s->policy[i] = SPD_NONE;
+		if (likely(t && t->single))
+			s->policy[i] = t->single - 1;
+		else if (t)
+			s->pending |= UINT32_C(1) << i;
+	}
+}
+
+/* Traffic without SA.  It asks for keys at most once a second for a policy, whichever worker it is. */
+static void no_sa(struct worker *w, struct pkt *p, uint32_t policy)
+{
+	struct policy *pol = &spd_policy[policy];
+	uint64_t last = atomic_load_explicit(&pol->acquire_tsc, memory_order_relaxed);
+
+	atomic_fetch_add_explicit(&pol->no_sa_drops, 1, memory_order_relaxed);
+	if ((last == 0 || w->tsc - last >= w->tsc_hz) &&
+	    atomic_compare_exchange_strong_explicit(&pol->acquire_tsc, &last, w->tsc | 1,
+						    memory_order_relaxed, memory_order_relaxed)) {
+		if (punt_acquire(w, policy, p))
+			atomic_fetch_add_explicit(&pol->acquires, 1, memory_order_relaxed);
+		else /* ring full: ask again with the next packet */
+			atomic_store_explicit(&pol->acquire_tsc, 0, memory_order_relaxed);
+	}
+	pkt_drop(w, p, DROP_TUNNEL_NO_SA);
+}
+
+void spd_match(struct worker *w, struct list *l)
+{
+	struct search s;
+	uint16_t kept = 0;
+
+	search_start(l, &s);
+	for (uint16_t r = 0; s.pending; r++)
+		search_round(l, &s, r);
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		uint32_t handle;
+
+		if (unlikely(s.policy[i] == SPD_NONE)) {
+			bool cut = p->fragment && s.tun[i] && s.tun[i]->ports;
+
+			pkt_drop(w, p, cut ? DROP_IP_FRAGMENT : DROP_TUNNEL_NO_PROXY_ID);
+			continue;
+		}
+		handle = atomic_load_explicit(&spd_policy[s.policy[i]].sa_out, memory_order_acquire);
+		if (unlikely(handle == DP_SA_NONE)) {
+			no_sa(w, p, s.policy[i]);
+			continue;
+		}
+		p->sa_out = sad_out_at(handle);
+		rte_prefetch0(p->sa_out);
+		rte_prefetch0(&p->sa_out->outer[0]);
+		l->p[kept++] = p;
+	}
+	l->n = kept;
+}
