@@ -336,7 +336,6 @@ void dp_service(uint64_t now_ns)
 	neigh_service(now_ns);
 	port_service(now_ns);
 	fib_service();
-	sad_reclaim();
 	free_retired();
 }
 

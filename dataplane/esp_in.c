@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp_in.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_prefetch.h>
+#include <rte_udp.h>
+
+#include "life.h"
+#include "parse.h"
+#include "punt.h"
+#include "replay.h"
+#include "selector.h"
+#include "suite.h"
+
+enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59, L2 = sizeof(struct rte_ether_hdr) };
+enum { ECN_MASK = 3, ECN_NOT_ECT = 0, ECN_ECT1 = 1, ECN_CE = 3 };
+
+static inline void in_drop(struct worker *w, struct pkt *p, enum drop why)
+{
+	struct sa_in *sa = p->sa_in;
+
+	switch (why) {
+	case DROP_ESP_AUTH: count_add(&sa->auth_errors, 1); break;
+	case DROP_ESP_REPLAY: count_add(&sa->replays, 1); break;
+	case DROP_ESP_SELECTOR: count_add(&sa->selector_drops, 1); break;
+	case DROP_ESP_TRUNCATED:
+	case DROP_ESP_ALIGN:
+	case DROP_ESP_PADDING:
+	case DROP_ESP_NEXT_HEADER:
+	case DROP_ESP_INNER: count_add(&sa->malformed, 1); break;
+	default: break;
+	}
+	pkt_drop(w, p, why);
+}
+
+/* ---- before the ICV --------------------------------------------------------------------------- */
+
+/* In UDP the datagram's length counts, which parse has seen to lie within the IP packet. */
+static inline void trim_udp(struct pkt *p)
+{
+	const struct rte_udp_hdr *u;
+
+	if (p->cls != PKT_ESP_UDP)
+		return;
+	u = (const struct rte_udp_hdr *)pkt_at(p, (uint16_t)(p->esp_off - sizeof(*u)));
+	p->ip_len = (uint16_t)(p->esp_off - sizeof(*u) - p->l3_off + rte_be_to_cpu_16(u->dgram_len));
+}
+
+static inline enum drop check(struct pkt *p, const struct sa_in *sa)
+{
+	const struct suite *s = suite_at(sa->suite);
+	uint32_t len;
+
+	trim_udp(p);
+	len = (uint32_t)p->l3_off + p->ip_len - p->esp_off;
+	if (unlikely(len < ESP_HDR + (uint32_t)s->iv_len + s->block + s->icv_len))
+		return DROP_ESP_TRUNCATED;
+	if (unlikely(suite_text_len(s, p) & (s->block - 1u)))
+		return DROP_ESP_ALIGN;
+	if (sa->flags & SA_ESN && !replay_infer(sa->seq_top, sa->window_size, (uint32_t)p->seq, &p->seq))
+		return DROP_ESP_REPLAY;
+	if (sa->flags & SA_REPLAY &&
+	    unlikely(!replay_ok(sa->window, sa->window_mask, sa->window_size, sa->seq_top, p->seq)))
+		return DROP_ESP_REPLAY;
+	return DROP_NONE;
+}
+
+void esp_in_check(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		enum drop why = check(p, p->sa_in);
+
+		if (unlikely(why != DROP_NONE)) {
+			in_drop(w, p, why);
+			continue;
+		}
+		p->drop = DROP_NONE;
+		l->p[kept++] = p;
+	}
+	l->n = kept;
+}
+
+void esp_in_open(struct worker *w, struct list *l)
+{
+	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
+	uint16_t kept = 0;
+
+	while (todo) { /* once for each suite in the list */
+		uint8_t suite = l->p[__builtin_ctz(todo)]->sa_in->suite;
+		struct pkt *same[BURST_MAX];
+		uint16_t n = 0;
+
+		for (uint32_t left = todo; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctz(left);
+
+			if (l->p[i]->sa_in->suite == suite) {
+				same[n++] = l->p[i];
+				todo &= ~(UINT32_C(1) << i);
+			}
+		}
+		suite_at(suite)->open(w, suite_at(suite), same, n);
+	}
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+
+		if (likely(p->drop == DROP_NONE))
+			l->p[kept++] = p;
+		else
+			in_drop(w, p, (enum drop)p->drop);
+	}
+	l->n = kept;
+}
+static_assert(BURST_MAX <= 32, "a bit for each packet");
+
+/* ---- after the ICV ---------------------------------------------------------------------------- */
+
+/* An authentic packet that moves the window came from somewhere else: the peer's NAT has changed its
+ * mind (RFC 7296 2.23).  Older packets prove nothing: they may have waited on the way. */
+static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_in *sa, bool newest)
+{
+	uint64_t from = sa_peer(p->src4, p->sport);
+	struct endpoint e = {.a.v = 4, .port = p->sport};
+
+	if (likely(from == atomic_load_explicit(&sa->peer, memory_order_relaxed)) || !newest)
+		return;
+	if (p->cls != PKT_ESP_UDP || !(sa->flags & SA_UDP))
+		return;
+	if (sa->moved_at != 0 && w->tsc - sa->moved_at < w->tsc_hz)
+		return;
+	memcpy(e.a.b, &p->src4, sizeof(p->src4));
+	if (punt_moved(w, p->spi, &e))
+		sa->moved_at = w->tsc | 1;
+}
+
+/* Length of the text in front of the padding, or -1: padding must be 1, 2, 3, ... (RFC 4303 2.4). */
+static inline int unpad(const uint8_t *text, uint32_t len)
+{
+	uint32_t pad = text[len - 2];
+
+	if (unlikely(pad + 2 > len))
+		return -1;
+	for (uint32_t i = 0; i < pad; i++)
+		if (unlikely(text[len - 2 - pad + i] != i + 1))
+			return -1;
+	return (int)(len - 2 - pad);
+}
+
+/* RFC 6040 4.2: what the path marked goes into the inner header; a mark on a packet that cannot carry
+ * it means the packet must not pass. */
+static inline bool ecn_decapsulate(struct rte_ipv4_hdr *inner, uint8_t outer_tos)
+{
+	uint8_t outer = outer_tos & ECN_MASK, in = inner->type_of_service & ECN_MASK;
+	uint8_t out = in;
+	uint16_t was, is;
+
+	if (likely(outer == in || outer == ECN_NOT_ECT))
+		return true;
+	if (in == ECN_NOT_ECT)
+		return outer != ECN_CE;
+	if (outer == ECN_CE || (outer == ECN_ECT1 && in != ECN_CE))
+		out = outer;
+	memcpy(&was, inner, sizeof(was));
+	inner->type_of_service = (uint8_t)((inner->type_of_service & ~ECN_MASK) | out);
+	memcpy(&is, inner, sizeof(is));
+	/* RFC 1624 eqn. 3 */
+	uint32_t sum = (uint16_t)~inner->hdr_checksum + (uint32_t)(uint16_t)~was + is;
+	sum = (sum & 0xffff) + (sum >> 16);
+	inner->hdr_checksum = (uint16_t) ~(sum + (sum >> 16));
+	return true;
+}
+
+static inline bool inside(const struct pkt *p, const struct sa_in *sa)
+{
+	if (likely(sa->flags & SA_PLAIN4))
+		return selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->dst4),
+					    rte_be_to_cpu_32(p->src4));
+	return selector_has(sa->sel, p, false);
+}
+
+/* Make the inner packet the packet.  The inner IP header says how long it is; what lies between it and
+ * the padding hides the length (RFC 4303 2.7) and is cut off. */
+static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const struct suite *s)
+{
+	uint8_t outer_tos = ((const struct rte_ipv4_hdr *)pkt_l3(p))->type_of_service;
+	uint32_t len = suite_text_len(s, p), off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
+	const uint8_t *text = pkt_at(p, (uint16_t)off);
+	uint8_t next = text[len - 1];
+	int inner = unpad(text, len);
+
+	if (unlikely(inner < 0))
+		return DROP_ESP_PADDING;
+	if (unlikely(next == NEXT_NONE))
+		return DROP_ESP_DUMMY;
+	if (unlikely(next != NEXT_IPV4))
+		return next == NEXT_IPV6 ? DROP_IPV6 : DROP_ESP_NEXT_HEADER;
+	if (unlikely(inner < (int)sizeof(struct rte_ipv4_hdr) || text[0] >> 4 != 4))
+		return DROP_ESP_INNER;
+
+	p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
+	p->l3_off = L2;
+	p->m->ol_flags = 0; /* what the port said of the outer packet */
+	if (unlikely(parse_ip(p, (uint16_t)inner) != DROP_NONE))
+		return DROP_ESP_INNER;
+	p->m->data_len = (uint16_t)(L2 + p->ip_len);
+	p->m->pkt_len = L2 + p->ip_len;
+	if (unlikely(!inside(p, sa)))
+		return DROP_ESP_SELECTOR;
+	if (unlikely(!ecn_decapsulate(pkt_l3(p), outer_tos)))
+		return DROP_ESP_ECN;
+	p->in_if = sa->tunnel_if;
+	p->cls = PKT_TRANSIT;
+	return DROP_NONE;
+}
+
+/* Second look at the window, and move it (RFC 4303 3.4.3). */
+static inline bool record(struct sa_in *sa, uint64_t seq)
+{
+	if (likely(sa->flags & SA_REPLAY))
+		return replay_update(sa->window, sa->window_mask, sa->window_size, &sa->seq_top, seq);
+	if (seq > sa->seq_top)
+		sa->seq_top = seq;
+	return true;
+}
+
+static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa)
+{
+	bool newest = p->seq > sa->seq_top;
+	enum drop why;
+
+	if (unlikely(!record(sa, p->seq)))
+		return DROP_ESP_REPLAY;
+	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+	watch_peer(w, p, sa, newest);
+	why = unwrap(p, sa, suite_at(sa->suite));
+	if (unlikely(why != DROP_NONE))
+		return why;
+	if (unlikely(sa->packets >= sa->stop_packets || sa->bytes + p->ip_len > sa->stop_bytes)) {
+		why = life_in(w, sa, p->ip_len);
+		if (why != DROP_NONE)
+			return why;
+	}
+	count_add(&sa->packets, 1);
+	count_add(&sa->bytes, p->ip_len);
+	return DROP_NONE;
+}
+
+void esp_in_finish(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		enum drop why = finish(w, p, p->sa_in);
+
+		if (unlikely(why != DROP_NONE)) {
+			in_drop(w, p, why);
+			continue;
+		}
+		l->p[kept++] = p;
+	}
+	l->n = kept;
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "esp_out.h"
+
+#include <string.h>
+
+#include <rte_byteorder.h>
+#include <rte_ether.h>
+#include <rte_ip.h>
+#include <rte_udp.h>
+
+#include "life.h"
+#include "selector.h"
+#include "suite.h"
+
+enum { NEXT_IPV4 = 4, L2 = sizeof(struct rte_ether_hdr), RAW = 20 + ESP_HDR, IN_UDP = RAW + 8 };
+
+/* Bytes behind the inner packet: padding, pad length, next header (RFC 4303 2.4 to 2.6). */
+static inline uint32_t trailer_len(const struct suite *s, uint32_t inner)
+{
+	return ((0 - inner - 2) & (s->block - 1u)) + 2;
+}
+
+/* Everything that can be said against the packet, before it costs a sequence number. */
+static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_out *sa, uint32_t behind)
+{
+	if (likely(sa->flags & SA_PLAIN4)) {
+		if (unlikely(!selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->src4),
+						   rte_be_to_cpu_32(p->dst4))))
+			return DROP_TUNNEL_SELECTOR;
+	} else if (!selector_has(sa->sel, p, true)) {
+		return DROP_TUNNEL_SELECTOR;
+	}
+	if (unlikely(p->ip_len > atomic_load_explicit(&sa->max_inner, memory_order_relaxed)))
+		return DROP_TOO_BIG;
+	if (unlikely(p->m->data_off + p->l3_off < sa->hdr_len + L2 ||
+		     p->m->data_off + p->l3_off + p->ip_len + behind > p->m->buf_len))
+		return DROP_NO_ROOM;
+	if (unlikely(sa->seq >= sa->stop_seq || sa->bytes + p->ip_len > sa->stop_bytes))
+		return life_out(w, sa, p->ip_len);
+	return DROP_NONE;
+}
+
+/* 1, 2, 3, ... as RFC 4303 2.4 wants it.  Where padding is short, four bytes are written whatever is
+ * needed: the trailer and ICV that follow overwrite the rest. */
+static inline void put_trailer(const struct suite *s, uint8_t *at, uint32_t len)
+{
+	static const uint8_t pad[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+
+	if (s->block == 4)
+		memcpy(at, pad, 4);
+	else
+		memcpy(at, pad, len - 2);
+	at[len - 2] = (uint8_t)(len - 2);
+	at[len - 1] = NEXT_IPV4;
+}
+
+static inline uint16_t fold(uint32_t sum)
+{
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)(sum + (sum >> 16));
+}
+
+/* Complete the outer IPv4 header.  DSCP and DF come from the inner packet (RFC 4301 5.1.2.1), ECN too
+ * (RFC 6040 4.1, normal mode).  The checksum starts from the template's sum. */
+static inline void put_ipv4(struct rte_ipv4_hdr *ip, const struct rte_ipv4_hdr *inner, uint32_t total,
+			    uint64_t seq)
+{
+	uint16_t df = inner->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	uint16_t len = rte_cpu_to_be_16((uint16_t)total);
+	uint16_t id = (uint16_t)(ip->packet_id + seq);
+	uint8_t tos = inner->type_of_service;
+
+	ip->hdr_checksum = (uint16_t)~fold((uint32_t)ip->hdr_checksum + len + id + df +
+					   rte_cpu_to_be_16(tos));
+	ip->type_of_service = tos;
+	ip->total_length = len;
+	ip->packet_id = id;
+	ip->fragment_offset = df;
+}
+
+/* Copy the template in front and fill in what changes.  SPI and sequence number are stored as one word:
+ * the cipher loads them as one. */
+static inline void put_header(uint8_t *to, const uint8_t *tmpl, bool udp, const struct rte_ipv4_hdr *inner,
+			      uint32_t total, uint64_t seq)
+{
+	const uint32_t esp = udp ? IN_UDP - ESP_HDR : RAW - ESP_HDR;
+	uint32_t spi_seq[2];
+
+	memcpy(to, tmpl, esp);
+	put_ipv4((struct rte_ipv4_hdr *)to, inner, total, seq);
+	if (udp) {
+		struct rte_udp_hdr *u = (struct rte_udp_hdr *)(to + sizeof(struct rte_ipv4_hdr));
+
+		u->dgram_len = rte_cpu_to_be_16((uint16_t)(total - sizeof(struct rte_ipv4_hdr)));
+	}
+	memcpy(spi_seq, tmpl + esp, sizeof(spi_seq[0]));
+	spi_seq[1] = rte_cpu_to_be_32((uint32_t)seq);
+	memcpy(to + esp, spi_seq, sizeof(spi_seq));
+}
+
+static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, const struct suite *s,
+			uint32_t trailer)
+{
+	uint8_t now = atomic_load_explicit(&sa->outer_now, memory_order_acquire);
+	const uint8_t *tmpl = sa->outer[now].hdr;
+	uint8_t *inner = pkt_l3(p), *outer = inner - sa->hdr_len;
+	uint32_t total = sa->hdr_len + p->ip_len + trailer + s->icv_len;
+	uint64_t seq = sa->seq + 1;
+
+	count_add(&sa->seq, 1);
+	count_add(&sa->bytes, p->ip_len);
+	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+	put_trailer(s, inner + p->ip_len, trailer);
+	if (sa->flags & SA_UDP)
+		put_header(outer, tmpl, true, (const struct rte_ipv4_hdr *)inner, total, seq);
+	else
+		put_header(outer, tmpl, false, (const struct rte_ipv4_hdr *)inner, total, seq);
+
+	p->m->data_off = (uint16_t)(p->m->data_off + p->l3_off - sa->hdr_len - L2);
+	p->m->data_len = (uint16_t)(L2 + total);
+	p->m->pkt_len = L2 + total;
+	p->seq = seq;
+	p->l3_off = L2;
+	p->l3_len = sizeof(struct rte_ipv4_hdr);
+	p->ip_len = (uint16_t)total;
+	p->esp_off = (uint16_t)(L2 + (sa->flags & SA_UDP ? IN_UDP : RAW) - ESP_HDR);
+	memcpy(&p->src4, tmpl + offsetof(struct rte_ipv4_hdr, src_addr), 4);
+	memcpy(&p->dst4, tmpl + offsetof(struct rte_ipv4_hdr, dst_addr), 4);
+	p->proto = tmpl[offsetof(struct rte_ipv4_hdr, next_proto_id)];
+	p->fragment = 0;
+	p->drop = DROP_NONE;
+}
+
+void esp_out_prepare(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		struct sa_out *sa = p->sa_out;
+		const struct suite *s = suite_at(sa->suite);
+		uint32_t trailer = trailer_len(s, p->ip_len);
+		enum drop why = admit(w, p, sa, trailer + s->icv_len);
+
+		if (unlikely(why != DROP_NONE)) {
+			if (why == DROP_TUNNEL_SELECTOR)
+				count_add(&sa->selector_drops, 1);
+			pkt_drop(w, p, why);
+			continue;
+		}
+		wrap(w, p, sa, s, trailer);
+		l->p[kept++] = p;
+	}
+	l->n = kept;
+}
+
+void esp_out_seal(struct worker *w, struct list *l)
+{
+	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
+	uint16_t kept = 0;
+
+	while (todo) { /* once for each suite in the list */
+		uint8_t suite = l->p[__builtin_ctz(todo)]->sa_out->suite;
+		struct pkt *same[BURST_MAX];
+		uint16_t n = 0;
+
+		for (uint32_t left = todo; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctz(left);
+
+			if (l->p[i]->sa_out->suite == suite) {
+				same[n++] = l->p[i];
+				todo &= ~(UINT32_C(1) << i);
+			}
+		}
+		suite_at(suite)->seal(w, suite_at(suite), same, n);
+	}
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+
+		if (likely(p->drop == DROP_NONE))
+			l->p[kept++] = p;
+		else
+			pkt_drop(w, p, (enum drop)p->drop);
+	}
+	l->n = kept;
+}
+static_assert(BURST_MAX <= 32, "a bit for each packet");
