@@ -10,11 +10,15 @@
 
 /* ---- complaints ------------------------------------------------------------------------------- */
 
-static void line_out(struct cfg_load *l, bool warning, const char *line)
+static void line_out(struct cfg_load *l, bool warning, char *line)
 {
 	unsigned *n = warning ? &l->warnings : &l->errors;
 	unsigned max = warning ? CFG_WARNINGS_MAX : CFG_ERRORS_MAX;
 
+	/* One complaint is one line, whatever the strings in the file hold. */
+	for (char *c = line; *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = '?';
 	if (*n < max)
 		l->say(l->arg, warning, line);
 	else if (*n == max)

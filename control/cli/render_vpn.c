@@ -255,12 +255,14 @@ void render_ipsec_sa(FILE *out, const json_t *doc)
 
 /* ---- gateway, tunnel ------------------------------------------------------------------------------- */
 
-/* "[DH14,DH19]" of a list of words */
+/* "[DH14,DH19]" of a list of words, nothing of an empty one */
 static void words(char *to, size_t cap, const json_t *list)
 {
 	const json_t *w;
 	size_t i, n = strlen(to);
 
+	if (json_array_size(list) == 0)
+		return;
 	n += (size_t)snprintf(to + n, cap - n, "[");
 	json_array_foreach(list, i, w) if (n < cap)
 		n += (size_t)snprintf(to + n, cap - n, "%s%s", i ? "," : "", json_string_value(w));
@@ -336,7 +338,9 @@ void render_tunnel(FILE *out, const json_t *doc)
 			snprintf(proposals, sizeof(proposals), "[no-pfs]");
 		words(proposals, sizeof(proposals), render_list(e, "enc"));
 		words(proposals, sizeof(proposals), render_list(e, "hash"));
-		fprintf(out, "ESP tunl %-22s%lld-sec\n", proposals, render_int(e, "life"));
+		fputs("ESP tunl ", out);
+		render_col(out, 22, "%s", proposals);
+		fprintf(out, "%lld-sec\n", render_int(e, "life"));
 	}
 	fprintf(out, "\nShow IPSec tunnel config: Total %lld tunnels found\n",
 		render_int(doc, "tunnels-found"));

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_world.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "wire.h"
+
+struct fake_world *fake;
+
+static struct cfg_interface interfaces[2];
+static struct cfg_route routes[2];
+static struct cfg_gateway gateways[1];
+static struct cfg_tunnel tunnels[1];
+static struct cfg_proxy_id proxy_ids[2];
+static struct ike_child_conf child_confs[2];
+static struct ctl_policy policies[2];
+static struct ctl_interface ctl_interfaces[2];
+static struct ctl_child handle = {.spi_in = 0x1001, .sa_out = 7, .policy = 101};
+
+static void make_conf(struct config *c)
+{
+	memset(interfaces, 0, sizeof(interfaces));
+	strcpy(interfaces[0].name, "ethernet1/1");
+	strcpy(interfaces[0].port, "net_null0");
+	strcpy(interfaces[0].zone, "untrust");
+	interfaces[0].mtu = 1500;
+	interfaces[0].n_addr = 1;
+	prefix_parse("198.51.100.20/24", &interfaces[0].addr[0]);
+	strcpy(interfaces[1].name, "tunnel.1");
+	interfaces[1].tunnel = true;
+	strcpy(interfaces[1].zone, "VPN-Zone");
+	memset(routes, 0, sizeof(routes));
+	prefix_parse("0.0.0.0/0", &routes[0].dst);
+	addr_parse("198.51.100.1", &routes[0].via);
+	strcpy(routes[1].name, "Route-to-Branch");
+	prefix_parse("10.10.10.0/24", &routes[1].dst);
+	strcpy(routes[1].interface, "tunnel.1");
+	memset(gateways, 0, sizeof(gateways));
+	strcpy(gateways[0].ike.name, "G1");
+	strcpy(gateways[0].interface, "ethernet1/1");
+	gateways[0].ike.id = 1;
+	gateways[0].ike.dpd_interval_s = 10;
+	gateways[0].ike.dpd_retry = 3;
+	gateways[0].ike.lifetime_s = 28800;
+	gateways[0].ike.ike = (struct ike_algs){.n_encr = 1,
+						.n_integ = 1,
+						.n_dh = 2,
+						.encr = {{ENCR_AES_CBC, 256}},
+						.integ = {AUTH_HMAC_SHA2_256_128},
+						.dh = {DH_MODP2048, DH_ECP256}};
+	addr_parse("198.51.100.20", &gateways[0].ike.local);
+	addr_parse("203.0.113.10", &gateways[0].ike.remote);
+	memcpy(gateways[0].ike.psk, "never to be seen", 16);
+	gateways[0].ike.psk_len = 16;
+	memset(tunnels, 0, sizeof(tunnels));
+	memset(proxy_ids, 0, sizeof(proxy_ids));
+	strcpy(tunnels[0].name, "T1");
+	strcpy(tunnels[0].interface, "tunnel.1");
+	strcpy(tunnels[0].gateway, "G1");
+	tunnels[0].n_proxy_ids = 2;
+	tunnels[0].proxy_ids = proxy_ids;
+	tunnels[0].replay_window = 1024;
+	for (int i = 0; i < 2; i++) {
+		char text[32];
+
+		snprintf(proxy_ids[i].name, sizeof(proxy_ids[i].name), "P%d", i + 1);
+		snprintf(text, sizeof(text), "10.20.%d.0/24", 20 + i);
+		prefix_parse(text, &proxy_ids[i].local);
+		prefix_parse("10.10.10.0/24", &proxy_ids[i].remote);
+	}
+	strcpy(c->sys.hostname, "hq");
+	c->sys.workers = 1;
+	c->sys.max_sas = 4096;
+	c->n_interfaces = 2;
+	c->interfaces = interfaces;
+	c->n_routes = 2;
+	c->routes = routes;
+	c->n_gateways = 1;
+	c->gateways = gateways;
+	c->n_tunnels = 1;
+	c->tunnels = tunnels;
+}
+
+static void make_children(void)
+{
+	memset(child_confs, 0, sizeof(child_confs));
+	for (uint32_t i = 0; i < 2; i++) {
+		struct ike_child_conf *k = &child_confs[i];
+
+		strcpy(k->tunnel, "T1");
+		strcpy(k->proxy_id, proxy_ids[i].name);
+		k->tunnel_id = i + 1;
+		k->policy = 101 + i;
+		k->n_local = k->n_remote = 1;
+		k->local[0] = ts_of(&proxy_ids[i].local, 0, 0);
+		k->remote[0] = ts_of(&proxy_ids[i].remote, 0, 0);
+		k->lifetime_s = 3600;
+		k->esp = (struct ike_algs){.n_encr = 1, .encr = {{ENCR_AES_GCM_16, 256}}};
+		policies[i] = (struct ctl_policy){
+			.tunnel = &tunnels[0], .proxy = &proxy_ids[i], .number = i + 1, .policy = 101 + i};
+		fake->conf_children[i].gw = &gateways[0].ike;
+		fake->conf_children[i].conf = k;
+	}
+	fake->n_conf_children = 2;
+}
+
+void fake_begin(void)
+{
+	fake = calloc(1, sizeof(*fake));
+	fake->now = 1000ull * 1000000000;
+	fake->epoch = 1764000000;
+	make_conf(&fake->conf);
+	make_children();
+	fake->gateways[0].conf = &gateways[0].ike;
+	fake->n_gateways = 1;
+	fake->ctl.conf = &fake->conf;
+	fake->ctl.conf_path = "/etc/culvert/culvertd.conf";
+	fake->ctl.n_policies = 2;
+	fake->ctl.policies = policies;
+	strcpy(ctl_interfaces[0].name, "ethernet1/1");
+	strcpy(ctl_interfaces[1].name, "tunnel.1");
+	ctl_interfaces[1].ifindex = 1;
+	fake->ctl.n_interfaces = 2;
+	fake->ctl.interfaces = ctl_interfaces;
+	fake->ctl.started_ns = 1;
+}
+
+void fake_end(void)
+{
+	free(fake);
+	fake = NULL;
+}
+
+struct ike_sa_info *fake_ike_sa(void)
+{
+	struct ike_sa_info *i = &fake->sas[fake->n_sas++];
+
+	*i = (struct ike_sa_info){
+		.gateway = "G1",
+		.gateway_id = 1,
+		.serial = (uint32_t)fake->n_sas,
+		.state = "Established",
+		.established = true,
+		.suite = {.encr = ENCR_AES_CBC,
+			  .key_bits = 256,
+			  .integ = AUTH_HMAC_SHA2_256_128,
+			  .dh = DH_MODP2048},
+		.created = fake->now,
+		.established_at = fake->now,
+		.expires = fake->now + 28800ull * 1000000000,
+		.local = {gateways[0].ike.local, 500},
+		.remote = {gateways[0].ike.remote, 500},
+		.spi_i = 0x8669654AB024E4AE,
+		.spi_r = 0xCABD66D702C02131,
+	};
+	return i;
+}
+
+struct ike_child_info *fake_child(uint32_t n)
+{
+	struct ike_child_info *i = &fake->children[fake->n_children++];
+
+	*i = (struct ike_child_info){
+		.gateway = "G1",
+		.tunnel = "T1",
+		.proxy_id = proxy_ids[n - 1].name,
+		.gateway_id = 1,
+		.tunnel_id = n,
+		.policy = 100 + n,
+		.id = (uint32_t)fake->n_children,
+		.parent_serial = 1,
+		.state = "Mature",
+		.spi_in = 0x1001,
+		.spi_out = 0xFCAEE176,
+		.suite = {.encr = ENCR_AES_GCM_16, .key_bits = 256},
+		.created = fake->now,
+		.expires = fake->now + 3600ull * 1000000000,
+		.rekey_at = fake->now + 3000ull * 1000000000,
+		.lifetime_s = 3600,
+		.host = &handle,
+		.local = {gateways[0].ike.local, 500},
+		.remote = {gateways[0].ike.remote, 500},
+	};
+	i->ts_local.n = i->ts_remote.n = 1;
+	i->ts_local.t[0] = child_confs[n - 1].local[0];
+	i->ts_remote.t[0] = child_confs[n - 1].remote[0];
+	return i;
+}
+
+/* ---- ctl ---------------------------------------------------------------------------------------- */
+
+uint64_t ctl_now(void)
+{
+	return fake->now;
+}
+
+int64_t ctl_wall(uint64_t now_time)
+{
+	return fake->epoch + (int64_t)(now_time / 1000000000);
+}
+
+void ctl_ike_rearm(struct ctl *c)
+{
+	fake->rearmed++;
+}
+
+int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
+{
+	say(arg, true, "culvertd.conf:1: a warning");
+	if (!fake->commit_says)
+		return 0;
+	say(arg, false, fake->commit_says);
+	return -EINVAL;
+}
+
+const struct cfg_interface *config_interface(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (strcmp(c->interfaces[i].name, name) == 0)
+			return &c->interfaces[i];
+	return NULL;
+}
+
+/* ---- the engine --------------------------------------------------------------------------------- */
+
+const char *ike_cause_str(enum ike_cause c)
+{
+	return c == IKE_CAUSE_AUTH_FAILED       ? "auth-failed"
+	       : c == IKE_CAUSE_TS_UNACCEPTABLE ? "ts-unacceptable"
+						: "other";
+}
+
+static int called(const char *what, const char *name)
+{
+	snprintf(fake->called, sizeof(fake->called), "%s %s", what, name ? name : "(all)");
+	return fake->answer;
+}
+
+int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now)
+{
+	return called("test ike-sa", gateway);
+}
+
+int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+{
+	return called("test ipsec-sa", tunnel);
+}
+
+int ike_clear_ike_sa(struct ike *k, const char *gateway, uint64_t now)
+{
+	return called("clear ike-sa", gateway);
+}
+
+int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+{
+	return called("clear ipsec-sa", tunnel);
+}
+
+void ike_set_debug(struct ike *k, bool on)
+{
+	called("debug", on ? "on" : "off");
+}
+
+void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
+{
+	for (size_t i = 0; i < fake->n_sas; i++)
+		if (!cb(arg, &fake->sas[i]))
+			return;
+}
+
+void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
+{
+	for (size_t i = 0; i < fake->n_children; i++)
+		if (!cb(arg, &fake->children[i]))
+			return;
+}
+
+void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg)
+{
+	for (size_t i = 0; i < fake->n_gateways; i++)
+		if (!cb(arg, &fake->gateways[i]))
+			return;
+}
+
+void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i), void *arg)
+{
+	for (size_t i = 0; i < fake->n_conf_children; i++)
+		if (!cb(arg, &fake->conf_children[i]))
+			return;
+}
+
+const struct ike_counters *ike_counters(const struct ike *k)
+{
+	return &fake->counters;
+}
+
+const char *ike_counter_name(unsigned i)
+{
+	static const char *const names[] = {"rx-messages", "rx-malformed"};
+
+	return i < 2 ? names[i] : NULL;
+}
+
+const char *ike_counter_help(unsigned i)
+{
+	return i ? "messages that break the protocol" : "messages received";
+}
+
+/* ---- the data plane ----------------------------------------------------------------------------- */
+
+int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s)
+{
+	*s = fake->in;
+	return spi == handle.spi_in ? 0 : -ENOENT;
+}
+
+int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s)
+{
+	*s = fake->out;
+	return sa_out == handle.sa_out ? 0 : -ENOENT;
+}
+
+uint16_t dp_sa_out_mtu(uint32_t sa_out)
+{
+	return sa_out == handle.sa_out ? 1438 : 0;
+}
+
+int dp_policy_stats(uint32_t policy, struct dp_policy_stats *s)
+{
+	*s = fake->policy;
+	return 0;
+}
+
+int dp_drop_stats(unsigned i, struct dp_drop *d)
+{
+	static const char *const names[] = {"no-route", "esp-replay", "no-sa"};
+
+	if (i >= 3)
+		return -ENOENT;
+	*d = (struct dp_drop){names[i], "why it is dropped", fake->drops[i]};
+	return 0;
+}
+
+int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s)
+{
+	if (ifindex > 1)
+		return -ENOENT;
+	*s = (struct dp_if_stats){
+		.is_port = ifindex == 0, .link_up = true, .mac = {2, 0, 0, 0, 0, 1}, .mtu = 1500};
+	s->rx_packets = 11;
+	s->tx_packets = 12;
+	return 0;
+}
+
+int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
+{
+	*s = (struct dp_worker_stats){
+		.cpu = 3, .loops = 1000, .idle_loops = 750, .rx_packets = 5, .tx_packets = 6};
+	return worker ? -ENOENT : 0;
+}
+
+int dp_route_lookup(const struct addr *dst, struct dp_route *r)
+{
+	*r = fake->route;
+	return fake->route_rc;
+}

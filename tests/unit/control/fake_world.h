@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An engine and a data plane that hold what a test puts into them: what the operator's handlers read and
+ * call, without either being there.
+ */
+#pragma once
+
+#include "ctl.h"
+
+enum { FAKE_MAX = 4096 };
+
+struct fake_world {
+	struct ctl ctl;
+	struct config conf;
+	uint64_t now;
+	int64_t epoch; /* wall clock at now 0 */
+
+	size_t n_sas, n_children, n_gateways, n_conf_children;
+	struct ike_sa_info sas[FAKE_MAX];
+	struct ike_child_info children[FAKE_MAX];
+	struct ike_gw_info gateways[64];
+	struct ike_conf_child_info conf_children[FAKE_MAX];
+	struct ike_counters counters;
+
+	/* what was called */
+	char called[256];
+	int answer; /* of test and clear */
+	unsigned rearmed;
+	const char *commit_says; /* an error line; NULL: commit succeeds */
+
+	struct dp_sa_stats in, out;
+	struct dp_policy_stats policy;
+	uint64_t drops[3];
+	struct dp_route route;
+	int route_rc;
+};
+extern struct fake_world *fake;
+
+/* A gateway "G1" (198.51.100.20 to 203.0.113.10), tunnel "T1" with proxy-IDs "P1" and "P2", nothing up. */
+void fake_begin(void);
+void fake_end(void);
+/* An established IKE SA of G1, and a Child SA of policy number n (1, 2). */
+struct ike_sa_info *fake_ike_sa(void);
+struct ike_child_info *fake_child(uint32_t n);

@@ -1,0 +1,930 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From a request's line to what the operator reads: the daemon's jobs over an engine and a data plane that
+ * hold what the test put there, their pages put together as the client does, and the client's text of that
+ * document.  Texts marked [V] are layouts seen on real PAN-OS; they are compared to the letter.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "conn.h"
+#include "fake_world.h"
+#include "job.h"
+#include "render.h"
+#include "wire.h"
+
+static int begin(void **state)
+{
+	fake_begin();
+	return 0;
+}
+
+static int end(void **state)
+{
+	fake_end();
+	return 0;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------- */
+
+struct got {
+	json_t *doc, *last;
+	unsigned pages;
+};
+
+static struct got ask_line(const char *line)
+{
+	struct cli_job *j = cli_job_new(&fake->ctl, line, strlen(line));
+	struct got g = {0};
+	char *text;
+
+	assert_non_null(j);
+	while ((text = cli_job_line(j))) {
+		json_t *o = json_loads(text, 0, NULL), *doc;
+
+		assert_non_null(o);
+		assert_int_equal(text[strlen(text) - 1], '\n');
+		assert_null(memchr(text, '\n', strlen(text) - 1));
+		assert_null(g.last); /* nothing comes behind the status */
+		free(text);
+		doc = json_object_get(o, "document");
+		if (!doc) {
+			g.last = o;
+			continue;
+		}
+		assert_true(json_is_true(json_object_get(o, "more")));
+		g.pages++;
+		if (g.doc)
+			conn_merge(g.doc, doc);
+		else
+			g.doc = json_incref(doc);
+		json_decref(o);
+	}
+	assert_non_null(g.last);
+	cli_job_free(j);
+	return g;
+}
+
+static void got_free(struct got *g)
+{
+	json_decref(g->doc);
+	json_decref(g->last);
+}
+
+/* A command's words, blank-separated; page 0: the default. */
+static struct got ask(const char *words, int page)
+{
+	char buf[512], *w, *line;
+	json_t *o = json_object(), *list = json_array();
+	struct got g;
+
+	snprintf(buf, sizeof(buf), "%s", words);
+	for (w = strtok(buf, " "); w; w = strtok(NULL, " "))
+		json_array_append_new(list, json_string(w));
+	json_object_set_new(o, "command", list);
+	if (page)
+		json_object_set_new(o, "options", json_pack("{s:i}", "page", page));
+	line = json_dumps(o, JSON_COMPACT);
+	g = ask_line(line);
+	free(line);
+	json_decref(o);
+	return g;
+}
+
+static void assert_error(const char *words, int status, const char *error)
+{
+	struct got g = ask(words, 0);
+
+	assert_string_equal(json_string_value(json_object_get(g.last, "status")), "error");
+	assert_string_equal(json_string_value(json_object_get(g.last, "error")), error);
+	assert_int_equal(json_integer_value(json_object_get(g.last, "exit")), status);
+	assert_null(g.doc);
+	got_free(&g);
+}
+
+static char *text_of(const json_t *doc)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *f = open_memstream(&text, &n);
+
+	assert_true(render(f, doc));
+	fclose(f);
+	return text;
+}
+
+static void assert_text(const char *words, const char *want)
+{
+	struct got g = ask(words, 0);
+	char *text;
+
+	if (!g.doc)
+		fail_msg("%s: %s", words, json_string_value(json_object_get(g.last, "error")));
+	text = text_of(g.doc);
+	assert_string_equal(text, want);
+	free(text);
+	got_free(&g);
+}
+
+static void assert_rendered(const char *json, const char *want)
+{
+	json_error_t e;
+	json_t *doc = json_loads(json, 0, &e);
+	char *text;
+
+	if (!doc)
+		fail_msg("%s", e.text);
+	text = text_of(doc);
+	assert_string_equal(text, want);
+	free(text);
+	json_decref(doc);
+}
+
+static long long member(const json_t *o, const char *key)
+{
+	if (!json_is_integer(json_object_get(o, key)))
+		fail_msg("%s is not a number", key);
+	return json_integer_value(json_object_get(o, key));
+}
+
+static const json_t *entry(const struct got *g, const char *list, size_t i)
+{
+	const json_t *e = json_array_get(json_object_get(g->doc, list), i);
+
+	assert_non_null(e);
+	return e;
+}
+
+/* ---- golden text -------------------------------------------------------------------------------- */
+
+/* [V] */
+static void test_ike_sa_golden(void **state)
+{
+	struct ike_sa_info *s = fake_ike_sa();
+	struct ike_child_info *c = fake_child(1);
+	static struct cfg_gateway two[2];
+
+	/* Jun.04 21:09:13 UTC */
+	fake->epoch = 1780607353 - 1000;
+	two[0] = two[1] = fake->conf.gateways[0];
+	strcpy(two[0].ike.name, "CF_Magic_WAN_IKE_01");
+	fake->conf.gateways = two;
+	fake->conf.n_gateways = 2;
+	s->gateway = c->gateway = two[0].ike.name;
+	s->gateway_id = 2;
+	s->serial = c->parent_serial = 67;
+	s->suite.dh = DH_ECP384;
+	s->n_children = 1;
+	addr_parse("162.159.66.164", &s->remote.a);
+	c->tunnel = "CF_Magic_WAN_IPsec_01";
+	c->proxy_id = "";
+	c->tunnel_id = 2;
+	c->id = 322550;
+	c->spi_in = 0xFCAEE176;
+	c->spi_out = 0x1EF41BA9;
+	c->msgid = 0x7B4;
+	assert_text(
+		"show vpn ike-sa gateway CF_Magic_WAN_IKE_01",
+		"\n"
+		"There is no IKEv1 phase-1 SA found.\n"
+		"\n"
+		"There is no IKEv1 phase-2 SA found.\n"
+		"\n"
+		"IKEv2 SAs\n"
+		"Gateway ID      Peer-Address           Gateway Name           Role SN       Algorithm             Established     Expiration      Xt Child  ST\n"
+		"----------      ------------           ------------           ---- --       ---------             -----------     ----------      -- -----  --\n"
+		"2               162.159.66.164         CF_Magic_WAN_IKE_01    Init 67       PSK/DH20/A256/SHA256  Jun.04 21:09:13 Jun.05 05:09:13 0  1      Established\n"
+		"\n"
+		"IKEv2 IPSec Child SAs\n"
+		"Gateway Name           TnID     Tunnel                    ID       Parent   Role SPI(in)  SPI(out) MsgID    ST\n"
+		"------------           ----     ------                    --       ------   ---- -------  -------- -----    --\n"
+		"CF_Magic_WAN_IKE_01    2        CF_Magic_WAN_IPsec_01     322550   67       Init FCAEE176 1EF41BA9 000007B4 Mature\n"
+		"\n"
+		"Show IKEv2 SA: Total 2 gateways found. 1 ike sa found.\n");
+}
+
+/* [V] */
+static void test_ipsec_sa_golden(void **state)
+{
+	struct ike_child_info *c = fake_child(1);
+
+	c->gateway_id = c->tunnel_id = 2;
+	c->gateway = "CF_Magic_WAN_IKE_01";
+	c->tunnel = "CF_Magic_WAN_IPsec_01";
+	c->proxy_id = "";
+	c->suite = (struct suite_choice){
+		.encr = ENCR_AES_CBC, .key_bits = 256, .integ = AUTH_HMAC_SHA2_256_128};
+	c->spi_in = 0xB5D09AB8;
+	c->spi_out = 0x9FA69407;
+	c->expires = fake->now + 3445ull * 1000000000;
+	addr_parse("162.159.66.164", &c->remote.a);
+	fake->n_conf_children = 1;
+	assert_text(
+		"show vpn ipsec-sa",
+		"GwID/client IP  TnID   Peer-Address           Tunnel(Gateway)                                Algorithm          SPI(in)  SPI(out) life(Sec/KB)             remain-time(Sec)\n"
+		"--------------  ----   ------------           ---------------                                ---------          -------  -------- ------------             ----------------\n"
+		"2               2      162.159.66.164         CF_Magic_WAN_IPsec_01(CF_Magic_WAN_IKE_01)     ESP/A256/SHA256    B5D09AB8 9FA69407 3600/Unlimited           3445\n"
+		"\n"
+		"Show IPSec SA: Total 1 tunnels found. 1 ipsec sa found.\n");
+}
+
+/* AEAD has no hash behind its slash [V]; a volume limit stands in KB. */
+static void test_ipsec_sa_aead(void **state)
+{
+	struct ike_child_info *c = fake_child(1);
+	struct got g;
+	char *text;
+
+	c->life_bytes = 102400ull * 1024;
+	g = ask("show vpn ipsec-sa", 0);
+	text = text_of(g.doc);
+	assert_non_null(strstr(text, "T1:P1(G1) "));
+	assert_non_null(strstr(text, " ESP/G256/ "));
+	assert_non_null(strstr(text, " 3600/102400 "));
+	free(text);
+	got_free(&g);
+}
+
+/* [V] but for the blanks in front of the totals */
+static void test_flow_list_golden(void **state)
+{
+	assert_rendered(
+		"{\"type\":\"vpn-flow\",\"total\":2,\"num_ipsec\":2,\"num_shown\":2,\"detail\":false,\"entries\":[{\"id\":24,"
+		"\"name\":\"localzs3:primarytunnel\",\"state\":\"active\",\"mon\":\"up\",\"localip\":\"10.96.19.238\","
+		"\"peerip\":\"10.66.88.108\",\"inner-if\":\"tunnel.2\"}]}",
+		"total tunnels configured:                                     2\n"
+		"filter - type IPSec, state any\n"
+		"\n"
+		"total IPSec tunnel configured:                                2\n"
+		"total IPSec tunnel shown:                                     2\n"
+		"\n"
+		"id    name                          state   monitor local-ip                      peer-ip                       tunnel-i/f\n"
+		"--    ----                          -----   ------- --------                      -------                       ----------\n"
+		"24    localzs3:primarytunnel        active  up      10.96.19.238                  10.66.88.108                  tunnel.2\n");
+}
+
+/* [V]: the identity is cut to its column there. */
+static void test_gateway_golden(void **state)
+{
+	assert_rendered(
+		"{\"type\":\"vpn-gateway\",\"gateways-found\":1,\"entries\":[{\"gwid\":17,\"name\":\"localzs3\","
+		"\"peer-ip\":\"10.66.88.108\",\"local-ip\":\"10.96.19.238\",\"local-id\":{\"type\":\"email\",\"value\":"
+		"\"pa220@ec2.compute\"},\"proto\":\"IKEv2\",\"auth\":\"PSK\",\"dh\":[\"DH2\"],\"enc\":[\"AES128\"],"
+		"\"hash\":[\"SHA1\"],\"life\":360}]}",
+		"GwID     Name                 Peer-Address/ID                Local Address/ID               Protocol    Proposals\n"
+		"----     ----                 ---------------                ----------------               --------    ---------\n"
+		"17       localzs3             10.66.88.108                   10.96.19.238(email:pa220@ec2.c IKEv2       [PSK][DH2][AES128][SHA1]360-sec\n"
+		"\n"
+		"Show IKE gateway config: Total 1 gateways found.\n");
+}
+
+/* [V] */
+static void test_tunnel_golden(void **state)
+{
+	assert_rendered(
+		"{\"type\":\"vpn-tunnel\",\"tunnels-found\":2,\"entries\":[{\"id\":3,\"name\":\"Zscaler-Tunnel\",\"gw\":"
+		"\"VPN-71\",\"TSi_ip\":\"0.0.0.0\",\"TSi_prefix\":0,\"TSi_proto\":0,\"TSi_port\":0,\"TSr_ip\":\"0.0.0.0\","
+		"\"TSr_prefix\":0,\"TSr_proto\":0,\"TSr_port\":0,\"dh\":[\"DH2\"],\"enc\":[\"NULL\"],\"hash\":[\"MD5\"],"
+		"\"life\":7200}]}",
+		"TnID    Name(Gateway)                        Local Proxy IP     Ptl:Port      Remote Proxy IP    Ptl:Port         Proposals\n"
+		"----    -------------                        --------------     --------      ---------------    --------         ---------\n"
+		"3          Zscaler-Tunnel(VPN-71)            0.0.0.0/0          0:0           0.0.0.0/0          0:0         ESP tunl [DH2][NULL][MD5]      7200-sec\n"
+		"\n"
+		"Show IPSec tunnel config: Total 2 tunnels found\n");
+}
+
+/* [V] */
+static void test_actions_golden(void **state)
+{
+	fake->epoch = 1780619429 - 1000; /* Jun.05 00:30:29 */
+	fake->answer = 1;
+	assert_text("test vpn ike-sa gateway G1", "Start time: Jun.05 00:30:29\nInitiate 1 IKE SA.\n");
+	assert_string_equal(fake->called, "test ike-sa G1");
+	assert_int_equal(fake->rearmed, 1);
+	assert_text("test vpn ipsec-sa tunnel T1:P1",
+		    "Start time: Jun.05 00:30:29\nInitiate 1 IPSec SA for tunnel T1:P1.\n");
+	assert_string_equal(fake->called, "test ipsec-sa T1:P1");
+	assert_text("clear vpn ike-sa", "Clear IKE SA: 0 IKEv1 SA, 1 IKEv2 SA.\n");
+	assert_string_equal(fake->called, "clear ike-sa (all)");
+	fake->answer = 2;
+	assert_text("clear vpn ipsec-sa tunnel T1", "Clear IPSec SA: 0 IKEv1 SA, 2 IKEv2 SA.\n");
+	assert_string_equal(fake->called, "clear ipsec-sa T1");
+	assert_int_equal(fake->rearmed, 4);
+}
+
+/* The long form: labels as on PAN-OS, values to column 32. */
+static void test_flow_detail(void **state)
+{
+	struct ike_child_info *c = fake_child(1);
+
+	fake->now += 862ull * 1000000000;
+	c->udp_encap = true;
+	c->local.port = c->remote.port = 4500;
+	fake->out = (struct dp_sa_stats){.packets = 231300323, .bytes = 144622057752, .seq = 20957};
+	fake->in = (struct dp_sa_stats){.packets = 198892459,
+					.bytes = 28346038120,
+					.seq = 16585,
+					.replays = 3,
+					.auth_errors = 2,
+					.worker = 1};
+	fake->policy.acquires = 38863;
+	assert_text("show vpn flow tunnel-id 1", "tunnel  T1:P1\n"
+						 "        id:                     1\n"
+						 "        type:                   IPSec\n"
+						 "        gateway id:             1\n"
+						 "        local ip:               198.51.100.20\n"
+						 "        peer ip:                203.0.113.10\n"
+						 "        inner interface:        tunnel.1\n"
+						 "        outer interface:        ethernet1/1\n"
+						 "        state:                  active\n"
+						 "        tunnel mtu:             1438\n"
+						 "        soft lifetime:          3000\n"
+						 "        hard lifetime:          3600\n"
+						 "        lifetime remain:        2738 sec\n"
+						 "        lifesize remain:        N/A\n"
+						 "        latest rekey:           862 seconds ago\n"
+						 "        monitor:                off\n"
+						 "        local spi:              00001001\n"
+						 "        remote spi:             FCAEE176\n"
+						 "        key type:               auto key\n"
+						 "        protocol:               ESP\n"
+						 "        auth algorithm:         null\n"
+						 "        enc  algorithm:         AES256-GCM16\n"
+						 "        NAT traversal:          UDP 4500 - 4500\n"
+						 "        traffic selector:\n"
+						 "          protocol:             any\n"
+						 "          local ip range:       10.20.20.0 - 10.20.20.255\n"
+						 "          local port range:     0 - 65535\n"
+						 "          remote ip range:      10.10.10.0 - 10.10.10.255\n"
+						 "          remote port range:    0 - 65535\n"
+						 "        anti replay check:      yes\n"
+						 "        anti replay window:     1024\n"
+						 "        copy tos:               no\n"
+						 "        enable gre encap:       no\n"
+						 "        initiator:              yes\n"
+						 "        authentication errors:  2\n"
+						 "        decryption errors:      0\n"
+						 "        inner packet warnings:  0\n"
+						 "        replay packets:         3\n"
+						 "        sending sequence:       20957\n"
+						 "        receive sequence:       16585\n"
+						 "        encap packets:          231300323\n"
+						 "        decap packets:          198892459\n"
+						 "        encap bytes:            144622057752\n"
+						 "        decap bytes:            28346038120\n"
+						 "        key acquire requests:   38863\n"
+						 "        dropped without SA:     0\n"
+						 "        owner cpuid:            1\n"
+						 "\n");
+}
+
+static void test_flow_down(void **state)
+{
+	struct got g = ask("show vpn flow name T1:P2", 0);
+	char *text = text_of(g.doc);
+
+	assert_string_equal(json_string_value(json_object_get(entry(&g, "entries", 0), "state")), "inactive");
+	assert_non_null(strstr(text, "        enc  algorithm:         not established\n"));
+	assert_non_null(strstr(text, "        proxy-id local ip:      10.20.21.0/24\n"));
+	assert_null(strstr(text, "local spi"));
+	free(text);
+	got_free(&g);
+	fake->conf_children[1].negotiating = true;
+	g = ask("show vpn flow name T1:P2", 0);
+	assert_string_equal(json_string_value(json_object_get(entry(&g, "entries", 0), "state")), "init");
+	got_free(&g);
+}
+
+static void test_ike_sa_detail(void **state)
+{
+	struct ike_sa_info *s = fake_ike_sa();
+
+	fake_child(1);
+	fake->epoch = 1780607353 - 1000;
+	s->msgid_in = 35;
+	s->msgid_out = 37;
+	s->nat_remote = true;
+	s->remote_id = (struct ike_id){.type = ID_FQDN, .len = 6, .data = "branch"};
+	s->rekey_at = fake->now + 100ull * 1000000000;
+	assert_text("show vpn ike-sa detail gateway G1",
+		    "IKE Gateway G1, ID 1 198.51.100.20[500] => 203.0.113.10[500]\n"
+		    "Current time: Jun.04 21:09:13\n"
+		    "\n"
+		    "IKE SA:\n"
+		    "SPI: 8669654AB024E4AE:CABD66D702C02131 Init\n"
+		    "State: Established\n"
+		    "SN: 1\n"
+		    "Authentication: PSK, peer PSK\n"
+		    "Proposal: AES256-CBC/SHA256/DH14\n"
+		    "ID local: ipaddr:198.51.100.20\n"
+		    "remote: fqdn:branch\n"
+		    "ID_i: IPv4_address:198.51.100.20\n"
+		    "ID_r: FQDN:branch\n"
+		    "NAT: Peer behind NAT\n"
+		    "Message ID: rx 35, tx 37\n"
+		    "Liveness check: sending informational packet after idle 10 seconds\n"
+		    "Created: Jun.04 21:09:13, rekey: Jun.04 21:10:53, expires: Jun.05 05:09:13\n"
+		    "\n"
+		    "Child SA 1:\n"
+		    "Tunnel: T1:P1, ID 1\n"
+		    "SPI: 00001001:FCAEE176 Init\n"
+		    "State: Mature\n"
+		    "Proposal: ESP/G256//no-pfs\n"
+		    "TS local: 10.20.20.0/24\n"
+		    "TS remote: 10.10.10.0/24\n"
+		    "Created: Jun.04 21:09:13, rekey: Jun.04 21:59:13, expires: Jun.04 22:09:13\n"
+		    "\n");
+}
+
+static void test_nothing_up(void **state)
+{
+	assert_text("show vpn ike-sa",
+		    "\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n"
+		    "There is no IKEv2 SA found.\n");
+	assert_text("show vpn ipsec-sa", "\nThere is no IPSec SA found.\n");
+}
+
+/* ---- why it failed ------------------------------------------------------------------------------- */
+
+static struct ike_reason failed = {
+	.cause = IKE_CAUSE_AUTH_FAILED,
+	.role = IKE_RESPONDER,
+	.exchange = IKE_AUTH,
+	.text = "peer's proof does not verify",
+	.ours = "psk of G1",
+	.theirs = "\x1b[31mid\xff\n",
+	.hint = "compare the pre-shared keys",
+};
+
+static void test_failure_reason(void **state)
+{
+	static struct ike_reason child = {
+		.cause = IKE_CAUSE_TS_UNACCEPTABLE, .reported_by_peer = true, .text = "no"};
+
+	fake->epoch = 1780607353 - 1000;
+	failed.at = child.at = fake->now;
+	fake->gateways[0].last_failure = &failed;
+	fake->conf_children[1].last_failure = &child;
+	assert_text("show vpn ike-sa gateway G1",
+		    "\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n"
+		    "There is no IKEv2 SA found.\n"
+		    "\n"
+		    "Last failure of gateway G1: Jun.04 21:09:13, as responder, in IKE_AUTH\n"
+		    "  cause:         auth-failed\n"
+		    "  what happened: peer's proof does not verify\n"
+		    "  we have:       psk of G1\n"
+		    "  peer has:      \\x1b[31mid\\xff\\x0a\n"
+		    "  what to do:    compare the pre-shared keys\n"
+		    "\n"
+		    "Last failure of tunnel T1:P2: Jun.04 21:09:13, as initiator, as the peer reports\n"
+		    "  cause:         ts-unacceptable\n"
+		    "  what happened: no\n");
+	/* Without a gateway the tables alone. */
+	assert_text("show vpn ike-sa",
+		    "\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n"
+		    "There is no IKEv2 SA found.\n");
+}
+
+static void test_failure_document(void **state)
+{
+	struct got g;
+	const json_t *f;
+
+	failed.at = fake->now;
+	fake->gateways[0].last_failure = &failed;
+	g = ask("show vpn ike-sa gateway G1", 0);
+	f = entry(&g, "failures", 0);
+	assert_string_equal(json_string_value(json_object_get(f, "gateway")), "G1");
+	assert_true(json_is_null(json_object_get(f, "tunnel")));
+	assert_string_equal(json_string_value(json_object_get(f, "cause")), "auth-failed");
+	assert_string_equal(json_string_value(json_object_get(f, "exchange")), "IKE_AUTH");
+	assert_string_equal(json_string_value(json_object_get(f, "hint")), "compare the pre-shared keys");
+	assert_int_equal(member(f, "at"), fake->epoch + 1000);
+	assert_true(json_is_false(json_object_get(f, "reported-by-peer")));
+	got_free(&g);
+}
+
+/* No command shows a key. */
+static void test_no_secret(void **state)
+{
+	static const char *const commands[] = {
+		"show vpn ike-sa detail", "show vpn gateway", "show vpn tunnel",    "show vpn flow name T1",
+		"show vpn ipsec-sa",      "show system info", "show interface all", "show routing route"};
+
+	fake_ike_sa();
+	fake_child(1);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		struct got g = ask(commands[i], 0);
+		char *text = json_dumps(g.doc, 0);
+
+		assert_non_null(text);
+		assert_null(strstr(text, "never to be"));
+		free(text);
+		got_free(&g);
+	}
+}
+
+/* ---- documents ----------------------------------------------------------------------------------- */
+
+static void test_ipsec_sa_document(void **state)
+{
+	struct got g;
+	const json_t *e;
+
+	fake_child(2);
+	g = ask("show vpn ipsec-sa tunnel T1:P2", 0);
+	e = entry(&g, "entries", 0);
+	assert_int_equal(member(g.doc, "ntun"), 1);
+	assert_int_equal(member(e, "gwid"), 1);
+	assert_int_equal(member(e, "tid"), 2);
+	assert_int_equal(member(e, "i_spi"), 0x1001);
+	assert_int_equal(member(e, "o_spi"), 0xFCAEE176);
+	assert_int_equal(member(e, "life"), 3600);
+	assert_int_equal(member(e, "remain"), 3600);
+	assert_int_equal(member(e, "kb"), 0);
+	assert_string_equal(json_string_value(json_object_get(e, "name")), "T1:P2");
+	assert_string_equal(json_string_value(json_object_get(e, "enc")), "G256");
+	assert_string_equal(json_string_value(json_object_get(e, "hash")), "");
+	assert_string_equal(json_string_value(json_object_get(e, "dh")), "no-pfs");
+	assert_string_equal(json_string_value(json_array_get(json_object_get(e, "ts-local"), 0)),
+			    "10.20.21.0/24");
+	got_free(&g);
+	g = ask("show vpn ipsec-sa tunnel T1:P1", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 0);
+	got_free(&g);
+}
+
+/* Old and new SA of a rekey are one tunnel's counters, and the newer one's numbers. */
+static void test_flow_while_rekeying(void **state)
+{
+	struct ike_child_info *old = fake_child(1), *new = fake_child(1);
+	struct got g;
+
+	old->spi_out = 1;
+	new->spi_out = 2;
+	new->created += 1000000000;
+	fake->in.packets = 5;
+	fake->out.packets = 7;
+	g = ask("show vpn flow name T1:P1", 0);
+	assert_int_equal(member(entry(&g, "entries", 0), "pkt-decap"), 10);
+	assert_int_equal(member(entry(&g, "entries", 0), "pkt-encap"), 14);
+	assert_string_equal(json_string_value(json_object_get(entry(&g, "entries", 0), "remote-spi")),
+			    "00000002");
+	got_free(&g);
+}
+
+static void test_counters(void **state)
+{
+	struct got g;
+
+	fake->drops[1] = 9;
+	fake->counters.v[0] = 4;
+	assert_text("show counter drop", "name                                   value  description\n"
+					 "----                                   -----  -----------\n"
+					 "esp-replay                                 9  why it is dropped\n"
+					 "\n"
+					 "Total counters shown: 1\n");
+	g = ask("show counter drop all", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 3);
+	got_free(&g);
+	g = ask("show counter ike", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 1);
+	assert_int_equal(member(entry(&g, "entries", 0), "value"), 4);
+	got_free(&g);
+}
+
+static void test_interface(void **state)
+{
+	struct got g;
+
+	assert_text(
+		"show interface all",
+		"total configured interfaces: 2\n"
+		"\n"
+		"name                id    state zone             mac address       rx packets      tx packets      address\n"
+		"------------------- ----- ----- ---------------- ----------------- --------------- --------------- ------------------\n"
+		"ethernet1/1         0     up    untrust          02:00:00:00:00:01 11              12              198.51.100.20/24\n"
+		"tunnel.1            1     up    VPN-Zone                           11              12              N/A\n");
+	g = ask("show interface ethernet1/1", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 1);
+	assert_int_equal(member(entry(&g, "entries", 0), "mtu"), 1500);
+	got_free(&g);
+}
+
+static void test_routes(void **state)
+{
+	prefix_parse("10.10.10.0/24", &fake->route.dst);
+	fake->route.ifindex = 1;
+	assert_text("show routing route destination 10.10.10.9",
+		    "destination:  10.10.10.9\n"
+		    "route:        10.10.10.0/24  Route-to-Branch\n"
+		    "interface:    tunnel.1\n"
+		    "nexthop:      None\n");
+	assert_text("show routing route",
+		    "flags: A:active, C:connect, S:static\n"
+		    "\n"
+		    "destination        nexthop         flags interface         name\n"
+		    "-----------        -------         ----- ---------         ----\n"
+		    "198.51.100.0/24    198.51.100.20   A C   ethernet1/1\n"
+		    "0.0.0.0/0          198.51.100.1    A S   ethernet1/1\n"
+		    "10.10.10.0/24      0.0.0.0         A S   tunnel.1          Route-to-Branch\n"
+		    "total routes shown: 3\n");
+	fake->route_rc = -ENETUNREACH;
+	assert_error("show routing route destination 192.0.2.1", 1, "no route leads to 192.0.2.1");
+	assert_error("show routing route destination nowhere", 2,
+		     "destination: found \"nowhere\"; allowed: an IP address");
+}
+
+static void test_system(void **state)
+{
+	struct got g = ask("show system info", 0);
+
+	assert_string_equal(json_string_value(json_object_get(g.doc, "hostname")), "hq");
+	assert_int_equal(member(g.doc, "uptime"), 999);
+	assert_int_equal(member(g.doc, "proxy-ids"), 2);
+	got_free(&g);
+	assert_text("show dataplane",
+		    "idle mode: poll\n"
+		    "\n"
+		    "worker cpu  busy%  rx packets      tx packets      handed over     loops\n"
+		    "------ ---- ------ --------------- --------------- --------------- ---------------\n"
+		    "0      3    25.0   5               6               0               1000\n");
+}
+
+static void test_config_documents(void **state)
+{
+	struct got g = ask("show vpn gateway", 0);
+	char *text = text_of(g.doc);
+
+	assert_non_null(strstr(
+		text, "1        G1                   203.0.113.10                   198.51.100.20          "
+		      "        IKEv2       [PSK][DH14,DH19][AES256][SHA256]28800-sec\n"));
+	free(text);
+	got_free(&g);
+	g = ask("show vpn tunnel name T1:P2", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 1);
+	assert_string_equal(json_string_value(json_object_get(entry(&g, "entries", 0), "TSi_ip")),
+			    "10.20.21.0");
+	assert_int_equal(member(entry(&g, "entries", 0), "TSi_prefix"), 24);
+	text = text_of(g.doc);
+	assert_non_null(strstr(text, "ESP tunl [no-pfs][AES256-GCM]  3600-sec\n"));
+	free(text);
+	got_free(&g);
+}
+
+/* Every command answers with a document that the client knows. */
+static void test_every_command(void **state)
+{
+	fake_ike_sa();
+	fake_child(1);
+	for (size_t i = 0; i < cli_n_commands; i++) {
+		char words[256] = "";
+		struct got g;
+		char *text;
+
+		for (size_t w = 0; cli_commands[i].words[w]; w++)
+			snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s ",
+				 cli_commands[i].words[w]);
+		g = ask(words, 0);
+		assert_non_null(g.doc);
+		assert_string_equal(json_string_value(json_object_get(g.last, "status")), "ok");
+		text = text_of(g.doc);
+		assert_true(strlen(text) > 5);
+		free(text);
+		got_free(&g);
+	}
+}
+
+/* ---- pages ----------------------------------------------------------------------------------------- */
+
+static void test_pages(void **state)
+{
+	enum { SAS = 1000 };
+	static const int sizes[] = {1, 7, 64, 500, 1000, 1024};
+
+	for (int i = 0; i < SAS; i++) {
+		fake_ike_sa();
+		fake_child(1)->id = (uint32_t)i + 1;
+	}
+	for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++) {
+		struct got g = ask("show vpn ike-sa", sizes[s]);
+
+		assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), SAS);
+		assert_int_equal(json_array_size(json_object_get(g.doc, "children")), SAS);
+		assert_int_equal(g.pages, 2 * ((SAS + sizes[s] - 1) / sizes[s]));
+		for (int i = 0; i < SAS; i++) {
+			assert_int_equal(member(entry(&g, "entries", (size_t)i), "sn"), i + 1);
+			assert_int_equal(member(entry(&g, "children", (size_t)i), "id"), i + 1);
+		}
+		got_free(&g);
+	}
+}
+
+static void test_flow_pages(void **state)
+{
+	enum { N = 300 };
+	static struct ctl_policy many[N];
+	struct got g;
+
+	for (int i = 0; i < N; i++) {
+		many[i] = fake->ctl.policies[i % 2];
+		many[i].number = (uint32_t)i + 1;
+		many[i].policy = 5000 - (uint32_t)i; /* not in the table's order */
+	}
+	fake->ctl.policies = many;
+	fake->ctl.n_policies = N;
+	g = ask("show vpn flow", 0);
+	assert_int_equal(g.pages, (N + CLI_PAGE - 1) / CLI_PAGE);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), N);
+	for (size_t i = 0; i < N; i++)
+		assert_int_equal(member(entry(&g, "entries", i), "id"), i + 1);
+	got_free(&g);
+	g = ask("show vpn flow name T1:P2", 100);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), N / 2);
+	got_free(&g);
+}
+
+/* SAs that go away between two pages do not keep the listing from its end. */
+static void test_change_between_pages(void **state)
+{
+	static const char line[] = "{\"command\":[\"show\",\"vpn\",\"ike-sa\"],\"options\":{\"page\":10}}";
+	struct cli_job *j;
+	unsigned lines = 0;
+	char *text;
+
+	for (int i = 0; i < 100; i++)
+		fake_ike_sa();
+	j = cli_job_new(&fake->ctl, line, strlen(line));
+	while ((text = cli_job_line(j))) {
+		free(text);
+		if (++lines == 3)
+			fake->n_sas = 5;
+	}
+	assert_true(lines < 10);
+	cli_job_free(j);
+}
+
+/* ---- refusals -------------------------------------------------------------------------------------- */
+
+static void test_no_such_thing(void **state)
+{
+	assert_error("show vpn ike-sa gateway X", 1,
+		     "there is no gateway \"X\"; show vpn gateway lists them");
+	assert_error("clear vpn ike-sa gateway X", 1,
+		     "there is no gateway \"X\"; show vpn gateway lists them");
+	assert_error("test vpn ipsec-sa tunnel T1:P9", 1,
+		     "there is no tunnel, or proxy-ID of a tunnel, \"T1:P9\"; show vpn tunnel lists them");
+	assert_error("show vpn flow name T", 1,
+		     "there is no tunnel, or proxy-ID of a tunnel, \"T\"; show vpn tunnel lists them");
+	assert_error("show vpn flow tunnel-id 99", 1,
+		     "there is no tunnel with id 99; show vpn flow lists them");
+	assert_error("show vpn flow tunnel-id 0x1", 2, "tunnel-id: found \"0x1\"; allowed: a number from 1");
+	assert_error("show interface eth9", 1, "there is no interface \"eth9\"; show interface lists them");
+	assert_string_equal(fake->called, "");
+}
+
+static void test_engine_refuses(void **state)
+{
+	fake->answer = -EPERM;
+	assert_error("test vpn ike-sa gateway G1", 1,
+		     "G1 is passive-mode: it waits for its peer to begin; start the negotiation there");
+	fake->answer = -ENOENT;
+	assert_error("clear vpn ipsec-sa", 1, "ipsec-sa: No such file or directory");
+}
+
+static void test_commit(void **state)
+{
+	struct got g;
+	char *text;
+
+	assert_text("commit",
+		    "warning: culvertd.conf:1: a warning\n/etc/culvert/culvertd.conf is committed.\n");
+	fake->commit_says = "culvertd.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"";
+	g = ask("commit", 0);
+	assert_int_equal(member(g.last, "exit"), 1);
+	assert_string_equal(json_string_value(json_object_get(g.last, "error")),
+			    "/etc/culvert/culvertd.conf: 1 error; nothing was changed");
+	text = text_of(g.doc);
+	assert_string_equal(
+		text, "warning: culvertd.conf:1: a warning\n"
+		      "error: culvertd.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"\n");
+	free(text);
+	got_free(&g);
+}
+
+static void test_bad_requests(void **state)
+{
+	static const struct {
+		const char *line, *error;
+	} cases[] = {
+		{"", "not JSON: "},
+		{"nonsense", "not JSON: "},
+		{"{\"command\":[\"show\"", "not JSON: "},
+		{"[]", "a request is one JSON object in one line"},
+		{"5", "not JSON: "},
+		{"{}", "a request holds either command or complete"},
+		{"{\"command\":[],\"complete\":[]}", "a request holds either command or complete"},
+		{"{\"command\":\"show\"}", "a command is a list of at most 32 words"},
+		{"{\"command\":[1]}", "a word is a string of at most 255 bytes"},
+		{"{\"command\":[\"a\\u0000b\"]}", "not JSON: "},
+		{"{\"command\":[\"show\"],\"x\":1}",
+		 "unknown member \"x\"; allowed: command, complete, options"},
+		{"{\"command\":[\"show\"],\"command\":[]}", "not JSON: "},
+		{"{\"command\":[\"commit\"],\"options\":{\"x\":1}}", "unknown option \"x\"; allowed: page"},
+		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
+		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
+		{"{\"command\":[]}", "incomplete; allowed next: show, test, clear, debug, commit"},
+		{"{\"command\":[\"\\u001b[2J\"]}", "\\x1b[2J: unknown word \"\\x1b[2J\"; allowed: "},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct got g = ask_line(cases[i].line);
+		const char *error = json_string_value(json_object_get(g.last, "error"));
+
+		if (!error || strncmp(error, cases[i].error, strlen(cases[i].error)) != 0)
+			fail_msg("%s: %s", cases[i].line, error);
+		assert_int_equal(member(g.last, "exit"), 2);
+		assert_null(g.doc);
+		got_free(&g);
+	}
+	assert_string_equal(fake->called, "");
+}
+
+/* ---- completion ------------------------------------------------------------------------------------ */
+
+static void assert_completes(const char *line, const char *want)
+{
+	struct got g = ask_line(line);
+	char text[1024] = "";
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(json_object_get(g.last, "candidates"), i, e)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s", i ? " " : "",
+			 json_string_value(json_object_get(e, "word")));
+	assert_string_equal(text, want);
+	got_free(&g);
+}
+
+static void test_complete(void **state)
+{
+	assert_completes("{\"complete\":[\"show\",\"vpn\",\"ip\"]}", "ipsec-sa");
+	assert_completes("{\"complete\":[]}", "show test clear debug commit");
+	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
+	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
+	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1");
+	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T1:\"]}", "T1:P1 T1:P2");
+	assert_completes("{\"complete\":[\"show\",\"interface\",\"\"]}", "ethernet1/1 tunnel.1");
+	assert_completes("{\"complete\":[\"show\",\"routing\",\"route\",\"destination\",\"\"]}",
+			 "<ip-address>");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		T(test_ike_sa_golden),
+		T(test_ipsec_sa_golden),
+		T(test_ipsec_sa_aead),
+		T(test_flow_list_golden),
+		T(test_gateway_golden),
+		T(test_tunnel_golden),
+		T(test_actions_golden),
+		T(test_flow_detail),
+		T(test_flow_down),
+		T(test_ike_sa_detail),
+		T(test_nothing_up),
+		T(test_failure_reason),
+		T(test_failure_document),
+		T(test_no_secret),
+		T(test_ipsec_sa_document),
+		T(test_flow_while_rekeying),
+		T(test_counters),
+		T(test_interface),
+		T(test_routes),
+		T(test_system),
+		T(test_config_documents),
+		T(test_every_command),
+		T(test_pages),
+		T(test_flow_pages),
+		T(test_change_between_pages),
+		T(test_no_such_thing),
+		T(test_engine_refuses),
+		T(test_commit),
+		T(test_bad_requests),
+		T(test_complete),
+	};
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
