@@ -12,7 +12,14 @@
 #include "wire.h"
 #include "wr.h"
 
-enum { MSG_MAX = 65535, MSG_NOTIFIES_MAX = 32, MSG_DELETES_MAX = 8, MSG_CERTS_MAX = 8, MSG_VENDORS_MAX = 16 };
+enum {
+	MSG_MAX = 65535,
+	MSG_NOTIFIES_MAX = 32,
+	MSG_DELETES_MAX = 8,
+	MSG_CERTS_MAX = 8,
+	MSG_VENDORS_MAX = 16,
+	MSG_ORDER_MAX = 64
+};
 
 struct ike_hdr {
 	uint64_t spi_i, spi_r;
@@ -47,6 +54,11 @@ struct msg_cert {
 	uint8_t encoding;
 	struct bytes data;
 };
+/* RFC 7383 2.5: one fragment; body is IV, ciphertext, ICV. */
+struct msg_fragment {
+	uint16_t num, total;
+	struct bytes body;
+};
 
 /* Which payloads were there: bit (type - 32). */
 #define PL_BIT(type) (UINT64_C(1) << ((type)-32))
@@ -66,31 +78,40 @@ struct msg {
 	struct msg_cert cert[MSG_CERTS_MAX], certreq[MSG_CERTS_MAX];
 	struct bytes vendor[MSG_VENDORS_MAX];
 	uint8_t n_notify, n_delete, n_cert, n_certreq, n_vendor;
-	/* SK: the encrypted body (IV, ciphertext, ICV), its offset in raw, and the first inner type. */
+	struct bytes cp, eap; /* bodies */
+	/* SK: the encrypted body (IV, ciphertext, ICV), a view into raw, and the first inner type. */
 	struct bytes sk;
+	struct msg_fragment skf; /* SKF; sk_first is that of fragment 1, else 0 */
 	uint8_t sk_first;
 	uint8_t unknown_critical; /* type of the first unknown payload with the critical bit; 0: none */
+	uint8_t bad;              /* type of the payload at which parsing stopped; 0: none */
+	uint8_t n_order;          /* types as they came, known or not; what exceeds the bound is left out */
+	uint8_t order[MSG_ORDER_MAX];
 };
 
 enum msg_error {
 	MSG_OK,
-	MSG_SHORT,
-	MSG_LENGTH,
-	MSG_VERSION,
-	MSG_EXCHANGE,
-	MSG_CHAIN,
-	MSG_PAYLOAD,
-	MSG_TOO_MANY,
-	MSG_DUPLICATE,
-	MSG_CRITICAL,
+	MSG_SHORT,     /* no room for an IKE header */
+	MSG_LENGTH,    /* header's length is not the datagram's */
+	MSG_VERSION,   /* major version is not 2 */
+	MSG_EXCHANGE,  /* exchange type unknown */
+	MSG_CHAIN,     /* payloads overrun the message, leave bytes behind, or SK is not the last */
+	MSG_PAYLOAD,   /* a payload's inside is wrong; m->bad says which */
+	MSG_TOO_MANY,  /* more notifies, deletes, certificates or vendor IDs than the bounds above */
+	MSG_DUPLICATE, /* two of a payload that comes once; m->bad says which */
+	MSG_CRITICAL,  /* unknown payload with the critical bit; m->unknown_critical says which */
 };
 const char *msg_error_str(enum msg_error e);
 
-/* Header only: enough to find the SA. */
+/* Header only: enough to find the SA.  *h is filled as far as the bytes reach, on errors too: the
+ * version to answer with INVALID_MAJOR_VERSION stands in it.  Minor version and reserved flags are
+ * ignored (RFC 7296 3.1). */
 enum msg_error msg_parse_header(const void *p, size_t len, struct ike_hdr *h);
-/* The whole datagram, SK left encrypted. On MSG_CRITICAL m->unknown_critical says which. */
+/* The whole datagram, SK left encrypted.  The order of payloads does not matter (RFC 7296 2.5), unknown
+ * ones are skipped, the critical bit counts on unknown ones only. */
 enum msg_error msg_parse(const void *p, size_t len, struct msg *m);
-/* A decrypted SK body whose first payload is `first`: fills the payload views of m, keeps hdr and raw. */
+/* A decrypted SK body whose first payload is `first`: fills the payload views of m, keeps hdr, raw and
+ * sk.  What stood in front of the SK payload is forgotten. */
 enum msg_error msg_parse_inner(struct bytes plain, uint8_t first, struct msg *m);
 
 /* First notify of that type, or NULL. */
@@ -113,11 +134,14 @@ struct msg_wr {
 	size_t next_at;  /* where the type of the next payload goes */
 	size_t len_mark; /* open payload's length */
 	size_t start;    /* open payload's start */
+	bool inner, any; /* inside of SK; has a payload already */
+	uint8_t first;   /* inner: type of the first payload */
 };
 
 void msg_wr_begin(struct msg_wr *m, void *buf, size_t cap, const struct ike_hdr *h);
-/* Continue in a fresh buffer for the inside of an SK payload; *first receives the first inner type. */
+/* The inside of an SK payload in a buffer of its own, for sk_seal(). */
 void msg_wr_begin_inner(struct msg_wr *m, void *buf, size_t cap);
+/* Type of its first payload; PL_NONE when it is empty, as in a liveness check. */
 uint8_t msg_wr_inner_first(const struct msg_wr *m);
 /* Open a payload of this type, write its body to &m->w, close it. */
 void msg_wr_open(struct msg_wr *m, uint8_t type);
@@ -133,3 +157,5 @@ void msg_wr_delete_ike(struct msg_wr *m);
 void msg_wr_delete_esp(struct msg_wr *m, const uint32_t *spis, uint16_t n);
 /* Set the header's length; the message's length, or 0 when it did not fit. */
 size_t msg_wr_end(struct msg_wr *m);
+/* The chain written since msg_wr_begin_inner(), possibly empty: 0, or -EMSGSIZE when it did not fit. */
+int msg_wr_end_inner(const struct msg_wr *m, struct bytes *plain);
