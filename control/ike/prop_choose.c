@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Choosing a suite from an offer, and telling an operator why none could be chosen. */
+#include "proposal.h"
+#include "sb.h"
+
+#include <errno.h>
+
+/* What decides, gathered once. */
+struct chooser {
+	const struct ike_algs *mine;
+	enum prop_kind kind;
+	bool esn;
+	uint8_t n_prf;
+	uint16_t prf[IKE_ALGS_MAX];
+};
+
+static bool has_type(const struct proposal *p, uint8_t type)
+{
+	for (uint8_t i = 0; i < p->n; i++)
+		if (p->t[i].type == type)
+			return true;
+	return false;
+}
+
+/* Key lengths must be the same, so that an AES without one matches nothing (RFC 7296 3.3.5). */
+static bool has(const struct proposal *p, uint8_t type, uint16_t id, uint16_t key_bits)
+{
+	for (uint8_t i = 0; i < p->n; i++) {
+		const struct transform *t = &p->t[i];
+
+		if (t->type == type && t->id == id && t->key_bits == key_bits && !t->odd)
+			return true;
+	}
+	return false;
+}
+
+static bool has_encr(const struct proposal *p, const struct ike_alg *a)
+{
+	bool sized = encr_has_key_length(a->id);
+
+	return (!sized || a->key_bits) && has(p, TT_ENCR, a->id, sized ? a->key_bits : 0);
+}
+
+/* Index of the first of our IDs, `none` left out, that the proposal has; -1: none of them. */
+static int pick(const struct proposal *p, uint8_t type, const uint16_t *ids, uint8_t n)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (ids[i] && has(p, type, ids[i], 0))
+			return i;
+	return -1;
+}
+
+/* A type that is not there, or is there with NONE, is the same offer (RFC 7296 3.3.6). */
+static bool none_ok(const struct proposal *p, uint8_t type)
+{
+	return !has_type(p, type) || has(p, type, 0, 0);
+}
+
+static bool wants_none(const uint16_t *ids, uint8_t n)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (!ids[i])
+			return true;
+	return n == 0;
+}
+
+/* RFC 7296 3.3.3: which transform types a protocol's proposal may have.  Types from later RFCs are not
+ * among them, and make the proposal unacceptable (3.3.6). */
+static bool types_ok(const struct proposal *p, enum prop_kind kind)
+{
+	unsigned allowed = kind == PROP_IKE
+				   ? TT_BIT(TT_ENCR) | TT_BIT(TT_PRF) | TT_BIT(TT_INTEG) | TT_BIT(TT_DH)
+				   : TT_BIT(TT_ENCR) | TT_BIT(TT_INTEG) | TT_BIT(TT_DH) | TT_BIT(TT_ESN);
+
+	for (uint8_t i = 0; i < p->n; i++)
+		if (p->t[i].type >= TT_MAX || !(allowed & TT_BIT(p->t[i].type)))
+			return false;
+	return true;
+}
+
+static bool protocol_ok(const struct proposal *p, enum prop_kind kind)
+{
+	return p->protocol == (kind == PROP_IKE ? PROTO_IKE : PROTO_ESP);
+}
+
+/* Each returns our index, the larger the less preferred, or -1. */
+static int choose_integ(const struct chooser *c, const struct proposal *p, uint16_t encr)
+{
+	/* RFC 5282 8, RFC 7296 3.3: a combined-mode cipher goes with no integrity transform, or with NONE */
+	if (encr_is_aead(encr))
+		return none_ok(p, TT_INTEG) ? 0 : -1;
+	return pick(p, TT_INTEG, c->mine->integ, c->mine->n_integ);
+}
+
+static int choose_prf(const struct chooser *c, const struct proposal *p)
+{
+	return c->kind == PROP_IKE ? pick(p, TT_PRF, c->prf, c->n_prf) : 0;
+}
+
+static int choose_dh(const struct chooser *c, const struct proposal *p, uint16_t *dh)
+{
+	int i;
+
+	*dh = DH_NONE;
+	if (c->kind == PROP_ESP_FIRST) /* RFC 7296 1.2: IKE_AUTH carries no key exchange */
+		return 0;
+	if (c->kind == PROP_ESP && c->mine->n_dh == 0)
+		return none_ok(p, TT_DH) ? 0 : -1;
+	i = pick(p, TT_DH, c->mine->dh, c->mine->n_dh);
+	if (i >= 0)
+		*dh = c->mine->dh[i];
+	else if (c->kind == PROP_ESP && wants_none(c->mine->dh, c->mine->n_dh) && none_ok(p, TT_DH))
+		i = IKE_ALGS_MAX;
+	return i;
+}
+
+static int choose_esn(const struct chooser *c, const struct proposal *p)
+{
+	if (c->kind == PROP_IKE)
+		return 0;
+	if (c->esn && has(p, TT_ESN, ESN_YES, 0))
+		return ESN_YES;
+	return none_ok(p, TT_ESN) ? ESN_NO : -1;
+}
+
+static uint8_t types_carried(const struct proposal *p, enum prop_kind kind)
+{
+	unsigned bits = 0;
+
+	for (uint8_t i = 0; i < p->n; i++)
+		bits |= TT_BIT(p->t[i].type);
+	if (kind == PROP_ESP_FIRST && !has(p, TT_DH, DH_NONE, 0))
+		bits &= ~TT_BIT(TT_DH);
+	return (uint8_t)bits;
+}
+
+/* The best that proposal p can give with our cipher number e; its rank, the less the better, or -1. */
+static long choose_from(const struct chooser *c, const struct proposal *p, uint8_t e, struct suite_choice *s)
+{
+	const struct ike_alg *encr = &c->mine->encr[e];
+	uint16_t dh;
+	int integ, prf, d, esn;
+
+	if (!protocol_ok(p, c->kind) || !types_ok(p, c->kind) || !has_encr(p, encr))
+		return -1;
+	integ = choose_integ(c, p, encr->id);
+	prf = choose_prf(c, p);
+	d = choose_dh(c, p, &dh);
+	esn = choose_esn(c, p);
+	if (integ < 0 || prf < 0 || d < 0 || esn < 0)
+		return -1;
+	*s = (struct suite_choice){.num = p->num,
+				   .protocol = p->protocol,
+				   .types = types_carried(p, c->kind),
+				   .spi_len = p->spi_len,
+				   .encr = encr->id,
+				   .key_bits = encr_has_key_length(encr->id) ? encr->key_bits : 0,
+				   .prf = c->kind == PROP_IKE ? c->prf[prf] : 0,
+				   .integ = encr_is_aead(encr->id) ? 0 : c->mine->integ[integ],
+				   .dh = dh,
+				   .esn = esn == ESN_YES};
+	memcpy(s->spi, p->spi, sizeof(s->spi));
+	return (long)e << 24 | (long)integ << 16 | (long)prf << 8 | (long)d << 1 | (esn == ESN_NO);
+}
+
+static void put_theirs(struct sb *t, const struct proposal *p, uint8_t type)
+{
+	const char *sep = "";
+	char one[ALG_STR];
+
+	for (uint8_t i = 0; i < p->n; i++) {
+		if (p->t[i].type != type)
+			continue;
+		sb_put(t, "%s%s", sep, prop_alg_str(&p->t[i], one));
+		sep = ", ";
+	}
+	if (!*sep)
+		sb_put(t, type == TT_DH ? "no-pfs" : "none");
+}
+
+static void put_ids(struct sb *t, uint8_t type, const uint16_t *ids, uint8_t n)
+{
+	char one[ALG_STR];
+
+	for (uint8_t i = 0; i < n; i++)
+		sb_put(t, "%s%s", i ? ", " : "",
+		       prop_alg_str(&(struct transform){.type = type, .id = ids[i]}, one));
+	if (!n)
+		sb_put(t, type == TT_DH ? "no-pfs" : "none");
+}
+
+static void put_ciphers(struct sb *t, const struct ike_algs *a)
+{
+	char one[ALG_STR];
+
+	for (uint8_t i = 0; i < a->n_encr; i++) {
+		const struct transform x = {
+			.type = TT_ENCR,
+			.id = a->encr[i].id,
+			.key_bits = encr_has_key_length(a->encr[i].id) ? a->encr[i].key_bits : 0};
+
+		sb_put(t, "%s%s", i ? ", " : "", prop_alg_str(&x, one));
+	}
+}
+
+/* Opens the sentence about one parameter. */
+static void put_head(struct sb *t, const char *what, const struct proposal *p, uint8_t type)
+{
+	sb_put(t, "%s%s: peer offers ", t->len ? ". " : "", what);
+	put_theirs(t, p, type);
+	sb_put(t, "; we accept ");
+}
+
+/* How far a proposal got, parameter by parameter. */
+struct verdict {
+	bool protocol, types, encr, integ, prf, dh, esn;
+	bool aead; /* some cipher in common is a combined-mode one */
+};
+
+static struct verdict judge(const struct chooser *c, const struct proposal *p)
+{
+	struct verdict v = {.protocol = protocol_ok(p, c->kind), .types = types_ok(p, c->kind)};
+	uint16_t dh;
+	bool need_integ = false;
+
+	for (uint8_t e = 0; e < c->mine->n_encr; e++) {
+		need_integ = need_integ || !encr_is_aead(c->mine->encr[e].id);
+		if (!has_encr(p, &c->mine->encr[e]))
+			continue;
+		v.encr = true;
+		v.aead = v.aead || encr_is_aead(c->mine->encr[e].id);
+		v.integ = v.integ || choose_integ(c, p, c->mine->encr[e].id) >= 0;
+	}
+	/* No cipher in common: speak of integrity only if we and this proposal both want some. */
+	if (!v.encr)
+		v.integ = !need_integ || !has_type(p, TT_INTEG) ||
+			  pick(p, TT_INTEG, c->mine->integ, c->mine->n_integ) >= 0;
+	v.prf = choose_prf(c, p) >= 0;
+	v.dh = choose_dh(c, p, &dh) >= 0;
+	v.esn = choose_esn(c, p) >= 0;
+	return v;
+}
+
+/* The cipher weighs most: two ends that mean the same tunnel differ in detail, not in kind. */
+static int score(const struct verdict *v)
+{
+	return v->protocol * 32 + v->encr * 8 + v->types * 4 + v->integ * 2 + v->prf * 2 + v->dh * 2 + v->esn;
+}
+
+static void put_foreign(struct sb *t, const struct proposal *p, enum prop_kind kind)
+{
+	const char *sep = "";
+	char one[ALG_STR];
+
+	sb_put(t, "%sfurther transforms: peer requires ", t->len ? ". " : "");
+	for (uint8_t i = 0; i < p->n; i++) {
+		const struct proposal only = {.n = 1, .t = {p->t[i]}};
+
+		if (types_ok(&only, kind))
+			continue;
+		sb_put(t, "%s%s", sep, prop_alg_str(&p->t[i], one));
+		sep = ", ";
+	}
+	sb_put(t, "; we accept none");
+}
+
+static void put_verdict(struct sb *t, const struct chooser *c, const struct proposal *p,
+			const struct verdict *v)
+{
+	if (!v->protocol) {
+		sb_put(t, "protocol: peer offers %s; we accept %s",
+		       p->protocol == PROTO_AH    ? "AH"
+		       : p->protocol == PROTO_IKE ? "IKE"
+		       : p->protocol == PROTO_ESP ? "ESP"
+						  : "an unknown one",
+		       c->kind == PROP_IKE ? "IKE" : "ESP");
+		return;
+	}
+	if (!v->encr) {
+		put_head(t, "encryption", p, TT_ENCR);
+		put_ciphers(t, c->mine);
+	}
+	if (!v->integ) {
+		put_head(t, "authentication", p, TT_INTEG);
+		if (v->encr && v->aead)
+			sb_put(t, "none beside a combined-mode cipher");
+		else
+			put_ids(t, TT_INTEG, c->mine->integ, c->mine->n_integ);
+	}
+	if (!v->prf) {
+		put_head(t, "prf", p, TT_PRF);
+		put_ids(t, TT_PRF, c->prf, c->n_prf);
+	}
+	if (!v->dh) {
+		put_head(t, c->kind == PROP_IKE ? "dh-group" : "dh-group (PFS)", p, TT_DH);
+		put_ids(t, TT_DH, c->mine->dh, c->mine->n_dh);
+	}
+	if (!v->esn) {
+		put_head(t, "extended sequence numbers", p, TT_ESN);
+		sb_put(t, c->esn ? "esn, no-esn" : "no-esn");
+	}
+	if (!v->types)
+		put_foreign(t, p, c->kind);
+}
+
+/* The proposal that came nearest, in words. */
+static void explain(const struct chooser *c, const struct proposals *theirs, char *why, size_t why_len)
+{
+	struct sb t = sb_of(why, why_len);
+	const struct proposal *nearest = NULL;
+	struct verdict best = {0};
+
+	for (uint8_t i = 0; i < theirs->n; i++) {
+		struct verdict v = judge(c, &theirs->p[i]);
+
+		if (nearest && score(&v) <= score(&best))
+			continue;
+		nearest = &theirs->p[i];
+		best = v;
+	}
+	if (!nearest)
+		sb_put(&t, "peer offers nothing");
+	else
+		put_verdict(&t, c, nearest, &best);
+}
+
+int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind, bool esn,
+		struct suite_choice *out, char *why, size_t why_len)
+{
+	struct chooser c = {.mine = mine, .kind = kind, .esn = esn};
+	struct suite_choice s;
+	long best = -1;
+
+	c.n_prf = prop_prfs(mine, c.prf);
+	for (uint8_t i = 0; i < theirs->n; i++) {
+		for (uint8_t e = 0; e < mine->n_encr; e++) {
+			long rank = choose_from(&c, &theirs->p[i], e, &s);
+
+			if (rank < 0 || (best >= 0 && rank >= best))
+				continue;
+			best = rank;
+			*out = s;
+		}
+	}
+	if (best >= 0)
+		return 0;
+	if (why && why_len)
+		explain(&c, theirs, why, why_len);
+	return -ENOENT;
+}
+
+static bool take(const struct proposal *answer, uint8_t type, const struct transform **t)
+{
+	*t = NULL;
+	for (uint8_t i = 0; i < answer->n; i++) {
+		if (answer->t[i].type != type)
+			continue;
+		if (*t)
+			return false;
+		*t = &answer->t[i];
+	}
+	return true;
+}
+
+int prop_accept(const struct proposals *answer, const struct proposals *offered, struct suite_choice *out)
+{
+	const struct proposal *a = &answer->p[0], *o = NULL;
+	const struct transform *t[TT_MAX] = {0};
+	struct suite_choice s;
+
+	/* RFC 7296 3.3.6: one proposal, by the number we gave it, one transform of each type */
+	if (answer->n != 1)
+		return -EINVAL;
+	for (uint8_t i = 0; i < a->n; i++)
+		if (a->t[i].type == 0 || a->t[i].type >= TT_MAX)
+			return -ENOENT;
+	for (uint8_t type = TT_ENCR; type < TT_MAX; type++)
+		if (!take(a, type, &t[type]))
+			return -EINVAL;
+	for (uint8_t i = 0; i < offered->n && !o; i++)
+		if (offered->p[i].num == a->num && offered->p[i].protocol == a->protocol)
+			o = &offered->p[i];
+	if (!o)
+		return -ENOENT;
+	for (uint8_t type = TT_ENCR; type < TT_MAX; type++) {
+		/* What is left out means NONE, and so does ESN 0: no extended sequence numbers. */
+		if (t[type] ? t[type]->odd || (!has(o, type, t[type]->id, t[type]->key_bits) &&
+					       !(t[type]->id == 0 && none_ok(o, type)))
+			    : !none_ok(o, type))
+			return -ENOENT;
+	}
+	if (!t[TT_ENCR])
+		return -ENOENT;
+	s = (struct suite_choice){.num = a->num,
+				  .protocol = a->protocol,
+				  .types = types_carried(a, PROP_ESP),
+				  .spi_len = a->spi_len,
+				  .encr = t[TT_ENCR]->id,
+				  .key_bits = t[TT_ENCR]->key_bits,
+				  .prf = t[TT_PRF] ? t[TT_PRF]->id : 0,
+				  .integ = t[TT_INTEG] ? t[TT_INTEG]->id : 0,
+				  .dh = t[TT_DH] ? t[TT_DH]->id : 0,
+				  .esn = t[TT_ESN] && t[TT_ESN]->id == ESN_YES};
+	memcpy(s.spi, a->spi, sizeof(s.spi));
+	*out = s;
+	return 0;
+}
