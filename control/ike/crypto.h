@@ -27,37 +27,41 @@ enum {
 };
 
 bool crypto_have_encr(uint16_t encr, uint16_t key_bits); /* for IKE SK payloads */
-bool crypto_have_integ(uint16_t integ);
+bool crypto_have_integ(uint16_t integ);                  /* false for AUTH_NONE */
 bool crypto_have_prf(uint16_t prf);
 bool crypto_have_dh(uint16_t group);
 
+/* Ends the process when there is no entropy: going on would mean predictable keys. */
 void crypto_random(void *p, size_t n);
 void crypto_wipe(void *p, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 
 /* Diffie-Hellman. The key object is owned by the caller until dh_free(). */
 struct dh;
-struct dh *dh_new(uint16_t group); /* NULL: not supported */
-void dh_free(struct dh *d);
+struct dh *dh_new(uint16_t group); /* a fresh key pair; NULL: not supported */
+void dh_free(struct dh *d);        /* NULL is fine */
 uint16_t dh_group(const struct dh *d);
 struct bytes dh_public(const struct dh *d); /* as the KE payload carries it */
-/* -EINVAL: peer's value has the wrong length, is off the curve or degenerate (RFC 6989). */
+/* secret has DH_SECRET_MAX bytes.  -EINVAL: peer's value has the wrong length, is off the curve or
+ * degenerate (RFC 6989); secret is wiped then. */
 int dh_derive(struct dh *d, struct bytes peer, uint8_t *secret, size_t *secret_len);
-size_t dh_public_len(uint16_t group);
+size_t dh_public_len(uint16_t group); /* 0: unknown group */
 
-size_t prf_len(uint16_t prf);
-int prf(uint16_t prf, struct bytes key, const struct bytes *parts, size_t n_parts, uint8_t *out);
-/* RFC 7296 2.13 */
-int prf_plus(uint16_t prf, struct bytes key, struct bytes seed, uint8_t *out, size_t out_len);
+size_t prf_len(uint16_t alg); /* output and preferred key length; 0: unknown */
+int prf(uint16_t alg, struct bytes key, const struct bytes *parts, size_t n_parts, uint8_t *out);
+/* RFC 7296 2.13; at most 255 blocks (-EINVAL) */
+int prf_plus(uint16_t alg, struct bytes key, struct bytes seed, uint8_t *out, size_t out_len);
 /* SHA-1 of the parts, for NAT detection (2.23). */
 int crypto_sha1(const struct bytes *parts, size_t n_parts, uint8_t out[20]);
 
-/* Keys of an IKE SA (2.14). */
+/* Keys of an IKE SA (2.14).  One owner: a copy would use its IVs a second time. */
 struct ike_keys {
 	uint16_t prf, encr, key_bits, integ;
 	size_t prf_len, encr_len /* salt included */, integ_len;
 	uint8_t d[PRF_MAX], ai[IKE_KEY_MAX], ar[IKE_KEY_MAX], ei[IKE_KEY_MAX], er[IKE_KEY_MAX], pi[PRF_MAX],
 		pr[PRF_MAX];
+	/* Next IV of a counter mode; either direction takes from it, so that none comes twice under a key. */
+	uint64_t iv;
 };
 int ike_keys_derive(const struct suite_choice *s, struct bytes ni, struct bytes nr, uint64_t spi_i,
 		    uint64_t spi_r, struct bytes dh_secret, struct ike_keys *k);
@@ -80,12 +84,14 @@ int auth_psk(const struct ike_keys *k, bool initiator, struct bytes psk, struct 
 	     struct bytes nonce, struct bytes id_body, uint8_t *out, size_t *out_len);
 
 /*
- * SK payloads (3.14, RFC 5282).  sk_seal takes a complete message whose last payload is the open SK:
- * header and SK payload header at buf, `iv_at` where the IV belongs; the plaintext chain is given
- * apart.  It writes IV, ciphertext, padding and ICV behind, sets both lengths.
+ * SK payloads (3.14, RFC 5282).  `initiator` in both: the sender of the message is the original
+ * initiator of the IKE SA (flag I), so SK_ei and SK_ai are used, else SK_er and SK_ar.
  */
 size_t sk_overhead(const struct ike_keys *k); /* IV + most padding + pad length + ICV */
-int sk_seal(const struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first,
-	    struct bytes plain, uint8_t *out, size_t cap, size_t *out_len);
-/* Verify, then decrypt into plain (cap >= m->sk.len): -EBADMSG when it does not verify. */
+/* Write a whole message: header h (its next and len are set here), the SK payload with `plain` in it, a
+ * chain of payloads that starts with type `first`.  -EMSGSIZE when cap is too small. */
+int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first, struct bytes plain,
+	    uint8_t *out, size_t cap, size_t *out_len);
+/* Verify, then decrypt m->sk into plain (cap >= m->sk.len), padding taken off.  m is as msg_parse() left
+ * it.  -EBADMSG when it does not verify, whatever the cause; plain holds nothing then. */
 int sk_open(const struct ike_keys *k, bool initiator, const struct msg *m, uint8_t *plain, size_t *plain_len);
