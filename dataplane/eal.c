@@ -152,6 +152,12 @@ static int count_pci(const struct dp_conf *conf)
 	return n;
 }
 
+/* rte_eal_init() takes char **, and changes none of them. */
+static char *arg(const char *text)
+{
+	return (char *)(uintptr_t)text;
+}
+
 int eal_start(const struct dp_conf *conf, char *err, size_t err_len)
 {
 	static char prog[] = "culvert", prefix[DP_NAME], lcores[LCORES_LEN], memory[16];
@@ -167,29 +173,29 @@ int eal_start(const struct dp_conf *conf, char *err, size_t err_len)
 	file_prefix(conf->name, prefix, sizeof(prefix));
 	snprintf(memory, sizeof(memory), "%u", conf->memory_mb ? conf->memory_mb : MEMORY_MB);
 	argv[argc++] = prog;
-	argv[argc++] = (char[]){"--file-prefix"};
+	argv[argc++] = arg("--file-prefix");
 	argv[argc++] = prefix;
-	argv[argc++] = (char[]){"--lcores"};
+	argv[argc++] = arg("--lcores");
 	argv[argc++] = lcores;
-	argv[argc++] = (char[]){"--no-telemetry"};
-	argv[argc++] = (char[]){"--log-level=warning"};
+	argv[argc++] = arg("--no-telemetry");
+	argv[argc++] = arg("--log-level=warning");
 	if (conf->hugepages) {
-		argv[argc++] = (char[]){"--in-memory"};
+		argv[argc++] = arg("--in-memory");
 	} else { /* --no-huge implies what --in-memory forbids; --no-shconf instead keeps it off the disk */
-		argv[argc++] = (char[]){"--no-huge"};
-		argv[argc++] = (char[]){"--no-shconf"};
-		argv[argc++] = (char[]){"-m"};
+		argv[argc++] = arg("--no-huge");
+		argv[argc++] = arg("--no-shconf");
+		argv[argc++] = arg("-m");
 		argv[argc++] = memory;
 	}
 	if (count_pci(conf) == 0)
-		argv[argc++] = (char[]){"--no-pci"};
+		argv[argc++] = arg("--no-pci");
 	for (uint16_t i = 0; i < conf->n_devices; i++) {
 		if (!port_device_is_pci(conf->devices[i]))
 			continue;
 		if (argc + 3 > ARGS_MAX)
 			return dp_fail(err, err_len, E2BIG, "more than %d PCI devices", PORTS_MAX);
-		argv[argc++] = (char[]){"-a"};
-		argv[argc++] = (char *)(uintptr_t)conf->devices[i];
+		argv[argc++] = arg("-a");
+		argv[argc++] = arg(conf->devices[i]);
 	}
 	argv[argc] = NULL;
 	rte_openlog_stream(stderr); /* the default is syslog as well */
