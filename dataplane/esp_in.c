@@ -133,7 +133,7 @@ static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_i
 		return;
 	if (p->cls != PKT_ESP_UDP || !(sa->flags & SA_UDP))
 		return;
-	if (sa->moved_at != 0 && w->tsc - sa->moved_at < w->tsc_hz)
+	if (sa->moved_at != 0 && (int64_t)(w->tsc - sa->moved_at) < (int64_t)w->tsc_hz)
 		return;
 	memcpy(e.a.b, &p->src4, sizeof(p->src4));
 	if (punt_moved(w, p->spi, &e))

@@ -105,7 +105,7 @@ static void no_sa(struct worker *w, struct pkt *p, uint32_t policy)
 	uint64_t last = atomic_load_explicit(&pol->acquire_tsc, memory_order_relaxed);
 
 	atomic_fetch_add_explicit(&pol->no_sa_drops, 1, memory_order_relaxed);
-	if ((last == 0 || w->tsc - last >= w->tsc_hz) &&
+	if ((last == 0 || (int64_t)(w->tsc - last) >= (int64_t)w->tsc_hz) &&
 	    atomic_compare_exchange_strong_explicit(&pol->acquire_tsc, &last, w->tsc | 1,
 						    memory_order_relaxed, memory_order_relaxed)) {
 		if (punt_acquire(w, policy, p))
