@@ -68,8 +68,11 @@ void client_help(FILE *out)
 	for (size_t i = 0; i < cli_n_commands; i++) {
 		char syntax[256];
 
-		fprintf(out, "  %-52s %s\n", cli_syntax(&cli_commands[i], syntax, sizeof(syntax)),
-			cli_commands[i].help);
+		cli_syntax(&cli_commands[i], syntax, sizeof(syntax));
+		if (strlen(syntax) > 52)
+			fprintf(out, "  %s\n  %52s %s\n", syntax, "", cli_commands[i].help);
+		else
+			fprintf(out, "  %-52s %s\n", syntax, cli_commands[i].help);
 	}
 	fputs("Words may be cut where they stay unique.\n", out);
 }

@@ -187,24 +187,29 @@ static void candidate(struct completion *c, const char *word, const char *help)
 		doc_str(e, "help", help);
 }
 
+/* Tunnels; and the proxy-IDs of one once it is the only one left, not before: there may be thousands. */
 static void tunnel_names(struct completion *c)
 {
 	const struct config *conf = c->j->c->conf;
+	const struct cfg_tunnel *only = NULL;
+	unsigned left = 0;
 
 	for (size_t i = 0; i < conf->n_tunnels; i++) {
 		const struct cfg_tunnel *t = &conf->tunnels[i];
 		size_t n = strlen(t->name);
 
 		candidate(c, t->name, NULL);
-		/* Its proxy-IDs once the name is there, not before: there may be thousands of them. */
-		if (strncmp(c->half, t->name, n) != 0 || c->half[n] != ':')
-			continue;
-		for (uint32_t x = 0; x < t->n_proxy_ids; x++) {
-			char name[2 * CFG_NAME + 2];
-
-			snprintf(name, sizeof(name), "%s:%s", t->name, t->proxy_ids[x].name);
-			candidate(c, name, NULL);
+		if (strncmp(t->name, c->half, strlen(c->half)) == 0 ||
+		    (strncmp(t->name, c->half, n) == 0 && c->half[n] == ':')) {
+			only = t;
+			left++;
 		}
+	}
+	for (uint32_t x = 0; left == 1 && x < only->n_proxy_ids; x++) {
+		char name[DOC_NAME];
+
+		if (only->proxy_ids[x].name[0])
+			candidate(c, doc_tunnel_name(only->name, only->proxy_ids[x].name, name), NULL);
 	}
 }
 

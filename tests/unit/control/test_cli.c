@@ -881,7 +881,8 @@ static void test_complete(void **state)
 	assert_completes("{\"complete\":[]}", "show test clear debug commit");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
-	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1");
+	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1 T1:P1 T1:P2");
+	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"X\"]}", "");
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T1:\"]}", "T1:P1 T1:P2");
 	assert_completes("{\"complete\":[\"show\",\"interface\",\"\"]}", "ethernet1/1 tunnel.1");
 	assert_completes("{\"complete\":[\"show\",\"routing\",\"route\",\"destination\",\"\"]}",
