@@ -24,7 +24,21 @@ const char *render_str(const json_t *o, const char *key);
 long long render_int(const json_t *o, const char *key);
 bool render_bool(const json_t *o, const char *key);
 const json_t *render_list(const json_t *o, const char *key);
-/* A column: text, padded to the width, one space at least behind it. */
+/*
+ * A table: titles over a line of dashes over rows, cell by cell.  A column grows beyond its width where a
+ * cell does not fit.  table_print() frees the table.
+ */
+struct render_column {
+	const char *title;
+	int width; /* with the blanks behind it */
+};
+struct render_table;
+struct render_table *table_new(const struct render_column *cols, int n);
+void table_cell(struct render_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void table_print(FILE *out, struct render_table *t);
+#define RENDER_COLUMNS(cols) (cols), (int)(sizeof(cols) / sizeof((cols)[0]))
+
+/* A column without a table: text, padded to the width, one space at least behind it. */
 void render_col(FILE *out, int width, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 /* "Jun.04 21:09:13" of a member with seconds since 1970; "" for null. */
 enum { RENDER_TIME = 24 };

@@ -7,6 +7,10 @@
 
 static void flow_list(FILE *out, const json_t *doc)
 {
+	static const struct render_column cols[] = {{"id", 6},        {"name", 30},     {"state", 8},
+						    {"monitor", 8},   {"local-ip", 30}, {"peer-ip", 30},
+						    {"tunnel-i/f", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
@@ -14,21 +18,18 @@ static void flow_list(FILE *out, const json_t *doc)
 	fputs("filter - type IPSec, state any\n\n", out);
 	fprintf(out, "%-62s%lld\n", "total IPSec tunnel configured:", render_int(doc, "num_ipsec"));
 	fprintf(out, "%-62s%lld\n\n", "total IPSec tunnel shown:", render_int(doc, "num_shown"));
-	fputs("id    name                          state   monitor local-ip                      peer-ip               "
-	      "        tunnel-i/f\n"
-	      "--    ----                          -----   ------- --------                      -------               "
-	      "        ----------\n",
-	      out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
-		render_col(out, 6, "%lld", render_int(e, "id"));
-		render_col(out, 30, "%s", render_str(e, "name"));
-		render_col(out, 8, "%s", render_str(e, "state"));
-		render_col(out, 8, "%s", render_str(e, "mon"));
-		render_col(out, 30, "%s", render_str(e, "localip"));
-		render_col(out, 30, "%s", render_str(e, "peerip"));
-		fprintf(out, "%s\n", render_str(e, "inner-if"));
+		table_cell(t, "%lld", render_int(e, "id"));
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%s", render_str(e, "state"));
+		table_cell(t, "%s", render_str(e, "mon"));
+		table_cell(t, "%s", render_str(e, "localip"));
+		table_cell(t, "%s", render_str(e, "peerip"));
+		table_cell(t, "%s", render_str(e, "inner-if"));
 	}
+	table_print(out, t);
 }
 
 /* ---- the long form --------------------------------------------------------------------------------- */

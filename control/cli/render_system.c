@@ -58,6 +58,10 @@ static void interface_detail(FILE *out, const json_t *e)
 
 void render_interface(FILE *out, const json_t *doc)
 {
+	static const struct render_column cols[] = {
+		{"name", 20},        {"id", 6},          {"state", 6},       {"zone", 17},
+		{"mac address", 18}, {"rx packets", 16}, {"tx packets", 16}, {"address", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
@@ -66,25 +70,22 @@ void render_interface(FILE *out, const json_t *doc)
 		return;
 	}
 	fprintf(out, "total configured interfaces: %zu\n\n", json_array_size(render_list(doc, "entries")));
-	fputs("name                id    state zone             mac address       rx packets      tx packets      "
-	      "address\n"
-	      "------------------- ----- ----- ---------------- ----------------- --------------- --------------- "
-	      "------------------\n",
-	      out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
 		char addr[512];
 
 		addresses(e, addr, sizeof(addr));
-		render_col(out, 20, "%s", render_str(e, "name"));
-		render_col(out, 6, "%lld", render_int(e, "id"));
-		render_col(out, 6, "%s", render_str(e, "state"));
-		render_col(out, 17, "%s", render_str(e, "zone"));
-		render_col(out, 18, "%s", render_str(e, "mac"));
-		render_col(out, 16, "%lld", render_int(e, "rx-packets"));
-		render_col(out, 16, "%lld", render_int(e, "tx-packets"));
-		fprintf(out, "%s\n", addr[0] ? addr : "N/A");
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%lld", render_int(e, "id"));
+		table_cell(t, "%s", render_str(e, "state"));
+		table_cell(t, "%s", render_str(e, "zone"));
+		table_cell(t, "%s", render_str(e, "mac"));
+		table_cell(t, "%lld", render_int(e, "rx-packets"));
+		table_cell(t, "%lld", render_int(e, "tx-packets"));
+		table_cell(t, "%s", addr[0] ? addr : "N/A");
 	}
+	table_print(out, t);
 }
 
 /* ---- routes ---------------------------------------------------------------------------------------- */
@@ -96,24 +97,23 @@ static const char *flags(const json_t *e)
 
 void render_routes(FILE *out, const json_t *doc)
 {
+	static const struct render_column cols[] = {
+		{"destination", 19}, {"nexthop", 16}, {"flags", 6}, {"interface", 18}, {"name", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
-	fputs("flags: A:active, C:connect, S:static\n\n"
-	      "destination        nexthop         flags interface         name\n"
-	      "-----------        -------         ----- ---------         ----\n",
-	      out);
+	fputs("flags: A:active, C:connect, S:static\n\n", out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
-		render_col(out, 19, "%s", render_str(e, "destination"));
-		render_col(out, 16, "%s", render_str(e, "nexthop"));
-		render_col(out, 6, "%s", flags(e));
-		if (render_str(e, "name")[0])
-			render_col(out, 18, "%s", render_str(e, "interface"));
-		else
-			fputs(render_str(e, "interface"), out);
-		fprintf(out, "%s\n", render_str(e, "name"));
+		table_cell(t, "%s", render_str(e, "destination"));
+		table_cell(t, "%s", render_str(e, "nexthop"));
+		table_cell(t, "%s", flags(e));
+		table_cell(t, "%s", render_str(e, "interface"));
+		table_cell(t, "%s", render_str(e, "name"));
 	}
+	table_print(out, t);
 	fprintf(out, "total routes shown: %zu\n", json_array_size(render_list(doc, "entries")));
 }
 
@@ -135,25 +135,28 @@ void render_route_lookup(FILE *out, const json_t *doc)
 
 void render_dataplane(FILE *out, const json_t *doc)
 {
+	static const struct render_column cols[] = {
+		{"worker", 7},      {"cpu", 5},          {"busy%", 7}, {"rx packets", 16},
+		{"tx packets", 16}, {"handed over", 16}, {"loops", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
 	fprintf(out, "idle mode: %s\n\n", render_str(doc, "idle"));
-	fputs("worker cpu  busy%  rx packets      tx packets      handed over     loops\n"
-	      "------ ---- ------ --------------- --------------- --------------- ---------------\n",
-	      out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
 		long long loops = render_int(e, "loops"), idle = render_int(e, "idle-loops");
 
-		render_col(out, 7, "%lld", render_int(e, "worker"));
-		render_col(out, 5, "%lld", render_int(e, "cpu"));
-		render_col(out, 7, "%.1f", loops > 0 ? 100. * (double)(loops - idle) / (double)loops : 0.);
-		render_col(out, 16, "%lld", render_int(e, "rx-packets"));
-		render_col(out, 16, "%lld", render_int(e, "tx-packets"));
-		render_col(out, 16, "%lld", render_int(e, "handed-over"));
-		fprintf(out, "%lld\n", loops);
+		table_cell(t, "%lld", render_int(e, "worker"));
+		table_cell(t, "%lld", render_int(e, "cpu"));
+		table_cell(t, "%.1f", loops > 0 ? 100. * (double)(loops - idle) / (double)loops : 0.);
+		table_cell(t, "%lld", render_int(e, "rx-packets"));
+		table_cell(t, "%lld", render_int(e, "tx-packets"));
+		table_cell(t, "%lld", render_int(e, "handed-over"));
+		table_cell(t, "%lld", loops);
 	}
+	table_print(out, t);
 }
 
 void render_system_info(FILE *out, const json_t *doc)

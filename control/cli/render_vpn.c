@@ -8,34 +8,40 @@
 
 static void ike_sas(FILE *out, const json_t *list)
 {
-	char t[RENDER_TIME];
+	static const struct render_column cols[] = {
+		{"Gateway ID", 16}, {"Peer-Address", 23}, {"Gateway Name", 23}, {"Role", 5}, {"SN", 9},
+		{"Algorithm", 22},  {"Established", 16},  {"Expiration", 16},   {"Xt", 3},   {"Child", 7},
+		{"ST", 0}};
+	struct render_table *t;
+	char when[RENDER_TIME];
 	const json_t *e;
 	size_t i;
 
-	fputs("IKEv2 SAs\n"
-	      "Gateway ID      Peer-Address           Gateway Name           Role SN       Algorithm             "
-	      "Established     Expiration      Xt Child  ST\n"
-	      "----------      ------------           ------------           ---- --       ---------             "
-	      "-----------     ----------      -- -----  --\n",
-	      out);
+	fputs("IKEv2 SAs\n", out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(list, i, e)
 	{
-		render_col(out, 16, "%lld", render_int(e, "gwid"));
-		render_col(out, 23, "%s", render_str(e, "remote-ip"));
-		render_col(out, 23, "%s", render_str(e, "name"));
-		render_col(out, 5, "%s", render_str(e, "role"));
-		render_col(out, 9, "%lld", render_int(e, "sn"));
-		render_col(out, 22, "%s", render_str(e, "algo"));
-		render_col(out, 16, "%s", render_time(e, "created", t));
-		render_col(out, 16, "%s", render_time(e, "expires", t));
-		render_col(out, 3, "%lld", render_int(e, "retransmits"));
-		render_col(out, 7, "%lld", render_int(e, "child"));
-		fprintf(out, "%s\n", render_str(e, "state"));
+		table_cell(t, "%lld", render_int(e, "gwid"));
+		table_cell(t, "%s", render_str(e, "remote-ip"));
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%s", render_str(e, "role"));
+		table_cell(t, "%lld", render_int(e, "sn"));
+		table_cell(t, "%s", render_str(e, "algo"));
+		table_cell(t, "%s", render_time(e, "created", when));
+		table_cell(t, "%s", render_time(e, "expires", when));
+		table_cell(t, "%lld", render_int(e, "retransmits"));
+		table_cell(t, "%lld", render_int(e, "child"));
+		table_cell(t, "%s", render_str(e, "state"));
 	}
+	table_print(out, t);
 }
 
 static void child_sas(FILE *out, const json_t *list)
 {
+	static const struct render_column cols[] = {
+		{"Gateway Name", 23}, {"TnID", 9},    {"Tunnel", 26},  {"ID", 9},    {"Parent", 9},
+		{"Role", 5},          {"SPI(in)", 9}, {"SPI(out)", 9}, {"MsgID", 9}, {"ST", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
@@ -43,25 +49,22 @@ static void child_sas(FILE *out, const json_t *list)
 		fputs("\nThere is no IKEv2 IPSec Child SA found.\n", out);
 		return;
 	}
-	fputs("\nIKEv2 IPSec Child SAs\n"
-	      "Gateway Name           TnID     Tunnel                    ID       Parent   Role SPI(in)  SPI(out) "
-	      "MsgID    ST\n"
-	      "------------           ----     ------                    --       ------   ---- -------  -------- "
-	      "-----    --\n",
-	      out);
+	fputs("\nIKEv2 IPSec Child SAs\n", out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(list, i, e)
 	{
-		render_col(out, 23, "%s", render_str(e, "gateway"));
-		render_col(out, 9, "%lld", render_int(e, "tid"));
-		render_col(out, 26, "%s", render_str(e, "name"));
-		render_col(out, 9, "%lld", render_int(e, "id"));
-		render_col(out, 9, "%lld", render_int(e, "parent"));
-		render_col(out, 5, "%s", render_str(e, "role"));
-		render_col(out, 9, "%08llX", render_int(e, "i_spi"));
-		render_col(out, 9, "%08llX", render_int(e, "o_spi"));
-		render_col(out, 9, "%08llX", render_int(e, "msgid"));
-		fprintf(out, "%s\n", render_str(e, "state"));
+		table_cell(t, "%s", render_str(e, "gateway"));
+		table_cell(t, "%lld", render_int(e, "tid"));
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%lld", render_int(e, "id"));
+		table_cell(t, "%lld", render_int(e, "parent"));
+		table_cell(t, "%s", render_str(e, "role"));
+		table_cell(t, "%08llX", render_int(e, "i_spi"));
+		table_cell(t, "%08llX", render_int(e, "o_spi"));
+		table_cell(t, "%08llX", render_int(e, "msgid"));
+		table_cell(t, "%s", render_str(e, "state"));
 	}
+	table_print(out, t);
 }
 
 /* Long sentences stay on their line: a terminal wraps them, `match` finds them. */
@@ -222,6 +225,11 @@ void render_ike_sa_detail(FILE *out, const json_t *doc)
 
 void render_ipsec_sa(FILE *out, const json_t *doc)
 {
+	static const struct render_column cols[] = {
+		{"GwID/client IP", 16},  {"TnID", 7},          {"Peer-Address", 23},
+		{"Tunnel(Gateway)", 47}, {"Algorithm", 19},    {"SPI(in)", 9},
+		{"SPI(out)", 9},         {"life(Sec/KB)", 25}, {"remain-time(Sec)", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
@@ -229,26 +237,23 @@ void render_ipsec_sa(FILE *out, const json_t *doc)
 		fputs("\nThere is no IPSec SA found.\n", out);
 		return;
 	}
-	fputs("GwID/client IP  TnID   Peer-Address           Tunnel(Gateway)                                Algorithm  "
-	      "        SPI(in)  SPI(out) life(Sec/KB)             remain-time(Sec)\n"
-	      "--------------  ----   ------------           ---------------                                ---------  "
-	      "        -------  -------- ------------             ----------------\n",
-	      out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
-		render_col(out, 16, "%lld", render_int(e, "gwid"));
-		render_col(out, 7, "%lld", render_int(e, "tid"));
-		render_col(out, 23, "%s", render_str(e, "remote"));
-		render_col(out, 47, "%s(%s)", render_str(e, "name"), render_str(e, "gateway"));
-		render_col(out, 19, "ESP/%s/%s", render_str(e, "enc"), render_str(e, "hash"));
-		render_col(out, 9, "%08llX", render_int(e, "i_spi"));
-		render_col(out, 9, "%08llX", render_int(e, "o_spi"));
+		table_cell(t, "%lld", render_int(e, "gwid"));
+		table_cell(t, "%lld", render_int(e, "tid"));
+		table_cell(t, "%s", render_str(e, "remote"));
+		table_cell(t, "%s(%s)", render_str(e, "name"), render_str(e, "gateway"));
+		table_cell(t, "ESP/%s/%s", render_str(e, "enc"), render_str(e, "hash"));
+		table_cell(t, "%08llX", render_int(e, "i_spi"));
+		table_cell(t, "%08llX", render_int(e, "o_spi"));
 		if (render_int(e, "kb"))
-			render_col(out, 25, "%lld/%lld", render_int(e, "life"), render_int(e, "kb"));
+			table_cell(t, "%lld/%lld", render_int(e, "life"), render_int(e, "kb"));
 		else
-			render_col(out, 25, "%lld/Unlimited", render_int(e, "life"));
-		fprintf(out, "%lld\n", render_int(e, "remain"));
+			table_cell(t, "%lld/Unlimited", render_int(e, "life"));
+		table_cell(t, "%lld", render_int(e, "remain"));
 	}
+	table_print(out, t);
 	fprintf(out, "\nShow IPSec SA: Total %lld tunnels found. %lld ipsec sa found.\n",
 		render_int(doc, "ntun"), render_int(doc, "ipsec-sa-found"));
 }
@@ -270,44 +275,41 @@ static void words(char *to, size_t cap, const json_t *list)
 		snprintf(to + n, cap - n, "]");
 }
 
-static void who(FILE *out, const json_t *e, const char *ip, const char *id, const char *end)
+static void who(struct render_table *t, const json_t *e, const char *ip, const char *id)
 {
 	const json_t *d = json_object_get(e, id);
 	char text[256];
 
-	if (d)
-		snprintf(text, sizeof(text), "%s(%s:%s)", render_str(e, ip), render_str(d, "type"),
-			 render_str(d, "value"));
-	else
-		snprintf(text, sizeof(text), "%s", render_str(e, ip));
-	/* This column is cut, as there: the document has it whole. */
-	fprintf(out, "%-30.30s%s", text, end);
+	snprintf(text, sizeof(text), "(%s:%s)", render_str(d, "type"), render_str(d, "value"));
+	/* The identity is cut to its column, as there: the document has it whole. */
+	table_cell(t, "%.*s%.*s", 30, render_str(e, ip), d ? 30 - (int)strlen(render_str(e, ip)) : 0, text);
 }
 
 void render_gateway(FILE *out, const json_t *doc)
 {
+	static const struct render_column cols[] = {
+		{"GwID", 9},      {"Name", 21},    {"Peer-Address/ID", 31}, {"Local Address/ID", 31},
+		{"Protocol", 12}, {"Proposals", 0}};
+	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
-	fputs("GwID     Name                 Peer-Address/ID                Local Address/ID               Protocol    "
-	      "Proposals\n"
-	      "----     ----                 ---------------                ----------------               --------    "
-	      "---------\n",
-	      out);
+	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
 		char proposals[512] = "";
 
-		render_col(out, 9, "%lld", render_int(e, "gwid"));
-		render_col(out, 21, "%s", render_str(e, "name"));
-		who(out, e, "peer-ip", "peer-id", " ");
-		who(out, e, "local-ip", "local-id", " ");
-		render_col(out, 12, "%s", render_str(e, "proto"));
+		table_cell(t, "%lld", render_int(e, "gwid"));
+		table_cell(t, "%s", render_str(e, "name"));
+		who(t, e, "peer-ip", "peer-id");
+		who(t, e, "local-ip", "local-id");
+		table_cell(t, "%s", render_str(e, "proto"));
 		words(proposals, sizeof(proposals), render_list(e, "dh"));
 		words(proposals, sizeof(proposals), render_list(e, "enc"));
 		words(proposals, sizeof(proposals), render_list(e, "hash"));
-		fprintf(out, "[%s]%s%lld-sec\n", render_str(e, "auth"), proposals, render_int(e, "life"));
+		table_cell(t, "[%s]%s%lld-sec", render_str(e, "auth"), proposals, render_int(e, "life"));
 	}
+	table_print(out, t);
 	fprintf(out, "\nShow IKE gateway config: Total %lld gateways found.\n",
 		render_int(doc, "gateways-found"));
 }

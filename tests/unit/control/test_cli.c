@@ -237,6 +237,29 @@ static void test_ipsec_sa_golden(void **state)
 		"Show IPSec SA: Total 1 tunnels found. 1 ipsec sa found.\n");
 }
 
+/* A name longer than its column widens it: the columns behind it stay where their titles are. */
+static void test_long_names(void **state)
+{
+	struct ike_child_info *c = fake_child(1);
+	struct got g;
+	char *text;
+
+	c->tunnel = "a-tunnel-with-a-name-of-considerable-length";
+	g = ask("show vpn ipsec-sa", 0);
+	text = text_of(g.doc);
+	assert_string_equal(
+		strtok(text, "\n"),
+		"GwID/client IP  TnID   Peer-Address           Tunnel(Gateway)                                 "
+		"   Algorithm          SPI(in)  SPI(out) life(Sec/KB)             remain-time(Sec)");
+	strtok(NULL, "\n");
+	assert_string_equal(
+		strtok(NULL, "\n"),
+		"1               1      203.0.113.10           a-tunnel-with-a-name-of-considerable-length:P1(G1"
+		") ESP/G256/          00001001 FCAEE176 3600/Unlimited           3600");
+	free(text);
+	got_free(&g);
+}
+
 /* AEAD has no hash behind its slash [V]; a volume limit stands in KB. */
 static void test_ipsec_sa_aead(void **state)
 {
@@ -611,7 +634,7 @@ static void test_interface(void **state)
 		"total configured interfaces: 2\n"
 		"\n"
 		"name                id    state zone             mac address       rx packets      tx packets      address\n"
-		"------------------- ----- ----- ---------------- ----------------- --------------- --------------- ------------------\n"
+		"----                --    ----- ----             -----------       ----------      ----------      -------\n"
 		"ethernet1/1         0     up    untrust          02:00:00:00:00:01 11              12              198.51.100.20/24\n"
 		"tunnel.1            1     up    VPN-Zone                           11              12              N/A\n");
 	g = ask("show interface ethernet1/1", 0);
@@ -656,7 +679,7 @@ static void test_system(void **state)
 		    "idle mode: poll\n"
 		    "\n"
 		    "worker cpu  busy%  rx packets      tx packets      handed over     loops\n"
-		    "------ ---- ------ --------------- --------------- --------------- ---------------\n"
+		    "------ ---  -----  ----------      ----------      -----------     -----\n"
 		    "0      3    25.0   5               6               0               1000\n");
 }
 
@@ -896,6 +919,7 @@ int main(void)
 		T(test_ike_sa_golden),
 		T(test_ipsec_sa_golden),
 		T(test_ipsec_sa_aead),
+		T(test_long_names),
 		T(test_flow_list_golden),
 		T(test_gateway_golden),
 		T(test_tunnel_golden),
