@@ -6,15 +6,15 @@
 
 void render_counters(FILE *out, const json_t *doc)
 {
-	const json_t *e;
+	const char *unit = strcmp(render_str(doc, "type"), "counter-drop") == 0 ? "packets" : "value";
 	size_t i, n = json_array_size(render_list(doc, "entries"));
+	const json_t *e;
 
 	if (n) {
-		fputs("name                                   value  description\n"
-		      "----                                   -----  -----------\n",
-		      out);
+		fprintf(out, "%-28s %15s  %s\n%-28s %15s  %s\n", "name", unit, "description", "----",
+			unit[0] == 'p' ? "-------" : "-----", "-----------");
 		json_array_foreach(render_list(doc, "entries"), i, e)
-			fprintf(out, "%-28s %15lld  %s\n", render_str(e, "name"), render_int(e, "value"),
+			fprintf(out, "%-28s %15lld  %s\n", render_str(e, "name"), render_int(e, unit),
 				render_str(e, "help"));
 		fputc('\n', out);
 	}

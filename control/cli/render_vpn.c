@@ -86,9 +86,18 @@ static void reason(FILE *out, const json_t *r, const char *what, const char *nam
 				render_str(r, lines[i]));
 }
 
+/* A gateway that fails takes its tunnels down with it: their records repeat the gateway's. */
+static bool same_failure(const json_t *a, const json_t *b)
+{
+	return a && render_int(a, "at") == render_int(b, "at") &&
+	       strcmp(render_str(a, "gateway"), render_str(b, "gateway")) == 0 &&
+	       strcmp(render_str(a, "cause"), render_str(b, "cause")) == 0 &&
+	       strcmp(render_str(a, "text"), render_str(b, "text")) == 0;
+}
+
 static void failures(FILE *out, const json_t *list)
 {
-	const json_t *e;
+	const json_t *e, *gateway = NULL;
 	size_t i;
 
 	json_array_foreach(list, i, e)
@@ -97,11 +106,15 @@ static void failures(FILE *out, const json_t *list)
 
 		if (!render_str(e, "tunnel")[0]) {
 			reason(out, e, "gateway", render_str(e, "gateway"));
+			gateway = e;
 			continue;
 		}
 		snprintf(name, sizeof(name), "%s%s%s", render_str(e, "tunnel"),
 			 render_str(e, "proxy-id")[0] ? ":" : "", render_str(e, "proxy-id"));
-		reason(out, e, "tunnel", name);
+		if (same_failure(gateway, e))
+			fprintf(out, "  with it:       tunnel %s\n", name);
+		else
+			reason(out, e, "tunnel", name);
 	}
 }
 
@@ -280,6 +293,9 @@ static void who(struct render_table *t, const json_t *e, const char *ip, const c
 	const json_t *d = json_object_get(e, id);
 	char text[256];
 
+	/* An identity that is the address says nothing new. */
+	if (strcmp(render_str(d, "value"), render_str(e, ip)) == 0)
+		d = NULL;
 	snprintf(text, sizeof(text), "(%s:%s)", render_str(d, "type"), render_str(d, "value"));
 	/* The identity is cut to its column, as there: the document has it whole. */
 	table_cell(t, "%.*s%.*s", 30, render_str(e, ip), d ? 30 - (int)strlen(render_str(e, ip)) : 0, text);

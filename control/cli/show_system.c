@@ -9,12 +9,12 @@
 
 /* ---- counters -------------------------------------------------------------------------------------- */
 
-static void counter(json_t *list, const char *name, uint64_t value, const char *help)
+static void counter(json_t *list, const char *name, const char *unit, uint64_t n, const char *help)
 {
 	json_t *e = doc_append(list);
 
 	doc_str(e, "name", name);
-	doc_uint(e, "value", value);
+	doc_uint(e, unit, n);
 	doc_str(e, "help", help);
 }
 
@@ -27,7 +27,7 @@ enum cli_page cli_show_counter_drop(struct cli_job *j, json_t *doc)
 	doc_str(doc, "type", "counter-drop");
 	for (unsigned i = 0; dp_drop_stats(i, &d) == 0; i++)
 		if (all || d.packets)
-			counter(list, d.name, d.packets, d.help);
+			counter(list, d.name, "packets", d.packets, d.help);
 	return CLI_LAST;
 }
 
@@ -40,7 +40,7 @@ enum cli_page cli_show_counter_ike(struct cli_job *j, json_t *doc)
 	doc_str(doc, "type", "counter-ike");
 	for (unsigned i = 0; i < sizeof(v->v) / sizeof(v->v[0]) && ike_counter_name(i); i++)
 		if (all || v->v[i])
-			counter(list, ike_counter_name(i), v->v[i], ike_counter_help(i));
+			counter(list, ike_counter_name(i), "value", v->v[i], ike_counter_help(i));
 	return CLI_LAST;
 }
 

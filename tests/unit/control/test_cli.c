@@ -517,6 +517,24 @@ static void test_failure_reason(void **state)
 		    "There is no IKEv2 SA found.\n");
 }
 
+/* What took the gateway and its tunnels is told once. */
+static void test_failure_of_all(void **state)
+{
+	struct got g;
+	char *text;
+
+	failed.at = fake->now;
+	fake->gateways[0].last_failure = &failed;
+	fake->conf_children[0].last_failure = fake->conf_children[1].last_failure = &failed;
+	g = ask("show vpn ike-sa gateway G1", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "failures")), 3);
+	text = text_of(g.doc);
+	assert_non_null(strstr(text, "compare the pre-shared keys\n  with it:       tunnel T1:P1\n"
+				     "  with it:       tunnel T1:P2\n"));
+	free(text);
+	got_free(&g);
+}
+
 static void test_failure_document(void **state)
 {
 	struct got g;
@@ -611,8 +629,8 @@ static void test_counters(void **state)
 
 	fake->drops[1] = 9;
 	fake->counters.v[0] = 4;
-	assert_text("show counter drop", "name                                   value  description\n"
-					 "----                                   -----  -----------\n"
+	assert_text("show counter drop", "name                                 packets  description\n"
+					 "----                                 -------  -----------\n"
 					 "esp-replay                                 9  why it is dropped\n"
 					 "\n"
 					 "Total counters shown: 1\n");
@@ -916,37 +934,17 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_ike_sa_golden),
-		T(test_ipsec_sa_golden),
-		T(test_ipsec_sa_aead),
-		T(test_long_names),
-		T(test_flow_list_golden),
-		T(test_gateway_golden),
-		T(test_tunnel_golden),
-		T(test_actions_golden),
-		T(test_flow_detail),
-		T(test_flow_down),
-		T(test_ike_sa_detail),
-		T(test_nothing_up),
-		T(test_failure_reason),
-		T(test_failure_document),
-		T(test_no_secret),
-		T(test_ipsec_sa_document),
-		T(test_flow_while_rekeying),
-		T(test_counters),
-		T(test_interface),
-		T(test_routes),
-		T(test_system),
-		T(test_config_documents),
-		T(test_every_command),
-		T(test_pages),
-		T(test_flow_pages),
-		T(test_change_between_pages),
-		T(test_no_such_thing),
-		T(test_engine_refuses),
-		T(test_commit),
-		T(test_bad_requests),
-		T(test_complete),
+		T(test_ike_sa_golden),  T(test_ipsec_sa_golden),   T(test_ipsec_sa_aead),
+		T(test_long_names),     T(test_flow_list_golden),  T(test_gateway_golden),
+		T(test_tunnel_golden),  T(test_actions_golden),    T(test_flow_detail),
+		T(test_flow_down),      T(test_ike_sa_detail),     T(test_nothing_up),
+		T(test_failure_reason), T(test_failure_document),  T(test_failure_of_all),
+		T(test_no_secret),      T(test_ipsec_sa_document), T(test_flow_while_rekeying),
+		T(test_counters),       T(test_interface),         T(test_routes),
+		T(test_system),         T(test_config_documents),  T(test_every_command),
+		T(test_pages),          T(test_flow_pages),        T(test_change_between_pages),
+		T(test_no_such_thing),  T(test_engine_refuses),    T(test_commit),
+		T(test_bad_requests),   T(test_complete),
 	};
 
 	setenv("TZ", "UTC", 1);
