@@ -47,7 +47,7 @@ int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *
 		n += got > 0 ? (size_t)got : 0;
 	}
 	close(fd);
-	if (rc < 0) {
+	if (rc != 0 || !buf) {
 		if (buf)
 			explicit_bzero(buf, n);
 		free(buf);
@@ -104,7 +104,7 @@ static void read_list(struct cfg_load *l, const config_setting_t *root, const st
 		return;
 	}
 	*t->objects = calloc(n ? n : 1, t->size);
-	*t->sources = calloc(n ? n : 1, sizeof(**t->sources));
+	*t->sources = calloc(n ? n : 1, sizeof(const config_setting_t *));
 	if (!*t->objects || !*t->sources) {
 		cfg_out_of_memory(l);
 		return;
@@ -250,7 +250,7 @@ struct config *config_load(const char *path, config_say_fn *say, void *arg)
 		return NULL;
 	}
 	rc = cfg_slurp(path, FILE_MAX, &text, &len, &mode);
-	if (rc < 0) {
+	if (rc < 0 || !text) {
 		cfg_file_error(&l, NULL, 0, "cannot be read: %s",
 			       rc == -EINVAL ? "not a regular file" : strerror(-rc));
 	} else if (memchr(text, 0, len)) {

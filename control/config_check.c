@@ -461,7 +461,7 @@ static void check_proxy_names(struct check *k, const struct cfg_obj *tun, const 
 
 	if (!m || t->n_proxy_ids < 2)
 		return;
-	src = calloc(t->n_proxy_ids, sizeof(src[0]));
+	src = calloc(t->n_proxy_ids, sizeof(const config_setting_t *));
 	if (!src) {
 		cfg_out_of_memory(k->l);
 		return;

@@ -18,7 +18,8 @@ enum { CFG_ERRORS_MAX = 200, CFG_WARNINGS_MAX = 50 };
 
 /* Where the objects of the model stand in the file, by the same index. */
 struct cfg_sources {
-	const config_setting_t **interfaces, **routes, **ike_profiles, **ipsec_profiles, **gateways, **tunnels;
+	const config_setting_t **interfaces, **routes, **ike_profiles, **ipsec_profiles, **gateways,
+		**tunnels;
 };
 
 /* A load that is going on. */
@@ -56,7 +57,8 @@ void cfg_warn(const struct cfg_obj *o, const config_setting_t *at, const char *k
 	__attribute__((format(printf, 4, 5)));
 /* An object inside an object, `s` under key of o; kind is room for what it is called. */
 enum { CFG_KIND = 2 * CFG_NAME + 64 };
-struct cfg_obj cfg_sub(const struct cfg_obj *o, const config_setting_t *s, const char *key, char kind[CFG_KIND]);
+struct cfg_obj cfg_sub(const struct cfg_obj *o, const config_setting_t *s, const char *key,
+		       char kind[CFG_KIND]);
 /* A line about the file as a whole, or a line of it that is no object's; line 0: none. */
 void cfg_file_error(struct cfg_load *l, const char *file, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));

@@ -71,7 +71,7 @@ int log_open(const char *path)
 
 void log_close(void)
 {
-	struct up *u, *next;
+	struct up *u = ups, *next;
 
 	if (out)
 		fclose(out);
@@ -79,8 +79,9 @@ void log_close(void)
 	if (to_syslog)
 		closelog();
 	to_syslog = false;
-	HASH_ITER (hh, ups, u, next) {
-		HASH_DEL(ups, u);
+	HASH_CLEAR(hh, ups); /* the table; its elements are still chained */
+	for (; u; u = next) {
+		next = u->hh.next;
 		free(u);
 	}
 	memset(&limit, 0, sizeof(limit));

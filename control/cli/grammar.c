@@ -203,27 +203,31 @@ static const struct cli_command *command_of(const char *const *path, size_t dept
 	return NULL;
 }
 
-/* Resolve the command's own words; *used gets how many.  No command's words begin another's (a test holds
- * the table to that), so the first complete one is it. */
-static int find_command(const char *const *words, size_t n, const struct cli_command **cmd, size_t *used,
-			char why[CLI_WHY])
+/* Resolve the command's own words; *used gets how many, why what is wrong when it is NULL.  No command's
+ * words begin another's (a test holds the table to that), so the first complete one is it. */
+static const struct cli_command *find_command(const char *const *words, size_t n, size_t *used,
+					      char why[CLI_WHY])
 {
 	const char *path[CLI_WORDS];
 
 	for (size_t d = 0;; d++) {
+		const struct cli_command *cmd = d ? command_of(path, d) : NULL;
 		struct choice c = {0};
 		size_t n_begin;
 
-		*cmd = d ? command_of(path, d) : NULL;
 		*used = d;
-		if (*cmd)
-			return 0;
+		if (cmd)
+			return cmd;
 		next_words(path, d, &c);
-		if (d == n)
-			return refuse(words, d, &c, 0, true, why);
+		if (d == n) {
+			refuse(words, d, &c, 0, true, why);
+			return NULL;
+		}
 		path[d] = choice_pick(&c, words[d], &n_begin);
-		if (!path[d])
-			return refuse(words, d, &c, n_begin, false, why);
+		if (!path[d]) {
+			refuse(words, d, &c, n_begin, false, why);
+			return NULL;
+		}
 	}
 }
 
@@ -262,7 +266,8 @@ int cli_parse(const char *const *words, size_t n, struct cli_match *m, char why[
 
 	*m = (struct cli_match){0};
 	why[0] = 0;
-	if (find_command(words, n, &m->cmd, &at, why) < 0)
+	m->cmd = find_command(words, n, &at, why);
+	if (!m->cmd)
 		return -EINVAL;
 	for (; at < n; at++) {
 		struct choice c = {0};

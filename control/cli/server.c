@@ -380,8 +380,10 @@ void cli_server_stop(struct cli_server *s)
 
 	if (!s)
 		return;
-	while (s->clients)
-		client_close(s->clients);
+	for (struct client *k = s->clients, *next; k; k = next) {
+		next = k->next;
+		client_close(k);
+	}
 	ev_io_stop(s->c->loop, &s->accept);
 	ev_timer_stop(s->c->loop, &s->pause);
 	close(s->fd);
