@@ -91,7 +91,7 @@ static void make_children(void)
 		struct ike_child_conf *k = &child_confs[i];
 
 		strcpy(k->tunnel, "T1");
-		snprintf(k->proxy_id, sizeof(k->proxy_id), "%s", proxy_ids[i].name);
+		memcpy(k->proxy_id, proxy_ids[i].name, sizeof(k->proxy_id));
 		k->tunnel_id = i + 1;
 		k->policy = 101 + i;
 		k->n_local = k->n_remote = 1;
