@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine's counters: X(name, help).  Every reject of a message has its own. */
+#pragma once
+
+#define IKE_COUNTERS(X)                                                                                      \
+	X(rx, "datagrams received")                                                                          \
+	X(rx_bytes, "bytes received")                                                                        \
+	X(tx, "datagrams sent")                                                                              \
+	X(tx_bytes, "bytes sent")                                                                            \
+	X(tx_keepalive, "NAT keepalives sent")                                                               \
+	X(tx_retransmit, "requests sent again for want of an answer")                                        \
+	X(tx_cached, "answers repeated because the request came again")                                      \
+	X(tx_plain_error, "unprotected error answers sent")                                                  \
+	X(drop_short, "shorter than an IKE header, or its length field disagrees")                           \
+	X(drop_version, "major version other than 2")                                                        \
+	X(drop_exchange, "unknown exchange type")                                                            \
+	X(drop_malformed, "payload chain outside SK malformed")                                              \
+	X(drop_flags, "flags, SPIs or message ID do not fit the exchange")                                   \
+	X(drop_unknown_spi, "no IKE SA with this SPI")                                                       \
+	X(drop_state, "no such message expected in the SA's state")                                          \
+	X(drop_msgid_old, "message ID already done with")                                                    \
+	X(drop_msgid_ahead, "message ID beyond the window")                                                  \
+	X(drop_response_unasked, "answer to no outstanding request")                                         \
+	X(drop_not_protected, "unprotected message where only a protected one counts")                       \
+	X(drop_integrity, "SK payload does not verify")                                                      \
+	X(drop_duplicate_init, "duplicate IKE_SA_INIT of an SA that is up")                                  \
+	X(drop_half_open_full, "too many half-open SAs")                                                     \
+	X(drop_half_open_source, "too many half-open SAs from one source")                                   \
+	X(drop_unknown_peer, "IKE_SA_INIT from or to an address without gateway")                            \
+	X(drop_stopping, "IKE_SA_INIT while shutting down")                                                  \
+	X(drop_cookie_wrong, "COOKIE missing or wrong under load")                                           \
+	X(drop_memory, "out of memory")                                                                      \
+	X(drop_rate_limited, "unprotected error answers not sent: rate limit")                               \
+	X(bad_inner, "protected message malformed inside")                                                   \
+	X(bad_payloads, "required payloads missing")                                                         \
+	X(bad_critical, "unknown critical payload")                                                          \
+	X(payload_ignored, "payloads that have no business in their message, ignored")                       \
+	X(cookie_sent, "COOKIE demanded")                                                                    \
+	X(cookie_answered, "COOKIE returned as initiator")                                                   \
+	X(ke_retry, "INVALID_KE_PAYLOAD sent or obeyed")                                                     \
+	X(half_open_expired, "half-open SAs never completed")                                                \
+	X(ike_up, "IKE SAs established")                                                                     \
+	X(ike_fail, "IKE negotiations failed")                                                               \
+	X(child_up, "Child SAs established")                                                                 \
+	X(child_fail, "Child negotiations failed")                                                           \
+	X(ike_rekey, "IKE SAs rekeyed")                                                                      \
+	X(child_rekey, "Child SAs rekeyed")                                                                  \
+	X(collision, "simultaneous rekeyings resolved")                                                      \
+	X(temporary_failure, "TEMPORARY_FAILURE sent or received")                                           \
+	X(dpd_sent, "liveness requests sent")                                                                \
+	X(dpd_dead, "peers declared dead")                                                                   \
+	X(initial_contact, "INITIAL_CONTACT received and believed")                                          \
+	X(peer_moved, "peer addresses followed behind a NAT")                                                \
+	X(duplicate_closed, "duplicate IKE SAs of a simultaneous start closed")                              \
+	X(acquire, "negotiations asked for by traffic")
+
+#define IKE_COUNTER_ENUM(name, help) CNT_##name,
+enum ike_counter { IKE_COUNTERS(IKE_COUNTER_ENUM) CNT_MAX };
+#undef IKE_COUNTER_ENUM

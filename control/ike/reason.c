@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "reason.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "msg.h"
+#include "wire.h"
+
+static const char *const causes[IKE_CAUSE_MAX] = {
+	[IKE_CAUSE_NONE] = "none",
+	[IKE_CAUSE_NO_ANSWER] = "no-answer",
+	[IKE_CAUSE_NO_PROPOSAL] = "no-proposal",
+	[IKE_CAUSE_AUTH_FAILED] = "auth-failed",
+	[IKE_CAUSE_ID_MISMATCH] = "id-mismatch",
+	[IKE_CAUSE_TS_UNACCEPTABLE] = "ts-unacceptable",
+	[IKE_CAUSE_INVALID_KE] = "invalid-ke",
+	[IKE_CAUSE_MALFORMED] = "malformed",
+	[IKE_CAUSE_UNSUPPORTED] = "unsupported",
+	[IKE_CAUSE_PEER_ERROR] = "peer-error",
+	[IKE_CAUSE_PEER_DELETED] = "peer-deleted",
+	[IKE_CAUSE_DPD] = "dpd",
+	[IKE_CAUSE_EXPIRED] = "expired",
+	[IKE_CAUSE_OPERATOR] = "operator",
+	[IKE_CAUSE_SHUTDOWN] = "shutdown",
+	[IKE_CAUSE_REPLACED] = "replaced",
+	[IKE_CAUSE_INSTALL] = "install",
+	[IKE_CAUSE_NO_CONFIG] = "no-config",
+};
+
+const char *ike_cause_str(enum ike_cause c)
+{
+	return c < IKE_CAUSE_MAX && causes[c] ? causes[c] : "unknown";
+}
+
+void reason_set(struct ike_reason *r, uint64_t now, enum ike_cause cause, enum ike_role role,
+		uint8_t exchange, const char *fmt, ...)
+{
+	va_list ap;
+
+	*r = (struct ike_reason){.cause = cause, .at = now, .role = role, .exchange = exchange};
+	va_start(ap, fmt);
+	vsnprintf(r->text, sizeof(r->text), fmt, ap);
+	va_end(ap);
+}
+
+#define FIELD(field)                                                                                         \
+	void reason_##field(struct ike_reason *r, const char *fmt, ...)                                      \
+	{                                                                                                    \
+		va_list ap;                                                                                  \
+                                                                                                             \
+		va_start(ap, fmt);                                                                           \
+		vsnprintf(r->field, sizeof(r->field), fmt, ap);                                              \
+		va_end(ap);                                                                                  \
+	}
+FIELD(ours)
+FIELD(theirs)
+FIELD(hint)
+
+const char *id_str(const struct ike_id *id, char *buf, size_t cap)
+{
+	struct addr a;
+	char s[ADDR_STR];
+	size_t n = 0;
+
+	switch (id->type) {
+	case 0: snprintf(buf, cap, "any"); break;
+	case ID_IPV4_ADDR:
+	case ID_IPV6_ADDR:
+		if (id->len != (id->type == ID_IPV4_ADDR ? 4 : 16)) {
+			snprintf(buf, cap, "malformed address");
+			break;
+		}
+		a = id->len == 4 ? addr_v4(id->data) : addr_v6(id->data);
+		snprintf(buf, cap, "%s", addr_str(&a, s));
+		break;
+	case ID_FQDN:
+	case ID_RFC822_ADDR:
+		/* Whatever a peer sends must not reach a terminal as control characters. */
+		for (size_t i = 0; i < id->len && n + 1 < cap; i++)
+			buf[n++] = isprint(id->data[i]) ? (char)id->data[i] : '?';
+		buf[n] = '\0';
+		break;
+	default:
+		n = (size_t)snprintf(buf, cap, "%s",
+				     id->type == ID_KEY_ID        ? "keyid:"
+				     : id->type == ID_DER_ASN1_DN ? "dn:"
+								  : "id:");
+		for (size_t i = 0; i < id->len && n + 3 < cap; i++)
+			n += (size_t)snprintf(buf + n, cap - n, "%02x", id->data[i]);
+	}
+	return buf;
+}
+
+/* Same base address, another length: the commonest typing mistake. */
+static bool same_base(const struct ts_list *a, const struct ts_list *b)
+{
+	for (unsigned i = 0; i < a->n; i++)
+		for (unsigned j = 0; j < b->n; j++)
+			if (addr_eq(&a->t[i].lo, &b->t[j].lo))
+				return true;
+	return false;
+}
+
+static bool overlap(const struct ts_list *a, const struct ts_list *b)
+{
+	struct ts out;
+
+	for (unsigned i = 0; i < a->n; i++)
+		for (unsigned j = 0; j < b->n; j++)
+			if (ts_intersect(&a->t[i], &b->t[j], &out))
+				return true;
+	return false;
+}
+
+static bool both_ways(const struct ts_list *a, const struct ts_list *b)
+{
+	return ts_list_within(a, b) && ts_list_within(b, a);
+}
+
+void reason_ts(struct ike_reason *r, const struct ts_list *our_local, const struct ts_list *our_remote,
+	       const struct ts_list *their_local, const struct ts_list *their_remote, bool exact_policy)
+{
+	char a[120], b[120];
+
+	reason_ours(r, "local %s remote %s", ts_list_str(our_local, a, sizeof(a)),
+		    ts_list_str(our_remote, b, sizeof(b)));
+	reason_theirs(r, "local %s remote %s (as seen from here)", ts_list_str(their_local, a, sizeof(a)),
+		      ts_list_str(their_remote, b, sizeof(b)));
+	if (overlap(our_local, their_remote) && overlap(our_remote, their_local) &&
+	    !(overlap(our_local, their_local) && overlap(our_remote, their_remote))) {
+		snprintf(r->text, sizeof(r->text),
+			 "proxy-IDs are mirrored: the peer's local network is ours");
+		reason_hint(r,
+			    "exchange local and remote in the proxy-ID here or in the peer's selectors; each "
+			    "side's local is the other's remote");
+	} else if (exact_policy && overlap(our_local, their_local) && overlap(our_remote, their_remote)) {
+		bool l = both_ways(our_local, their_local);
+
+		snprintf(r->text, sizeof(r->text),
+			 "proxy-IDs overlap but are not equal (%s differs), and ts-policy is exact",
+			 l ? "remote" : "local");
+		reason_hint(r, "make the proxy-ID equal on both sides, or set ts-policy = \"narrow\"");
+	} else if (!overlap(our_local, their_local) || !overlap(our_remote, their_remote)) {
+		bool l = !overlap(our_local, their_local);
+
+		snprintf(r->text, sizeof(r->text),
+			 "proxy-IDs are disjoint: the %s networks have nothing in common",
+			 l ? "local" : "remote");
+		reason_hint(r, "configure the peer's %s selectors as the mirror of our %s",
+			    l ? "remote" : "local", l ? "local" : "remote");
+	} else if (same_base(our_local, their_local) || same_base(our_remote, their_remote)) {
+		snprintf(r->text, sizeof(r->text), "proxy-IDs differ in their mask, protocol or port");
+		reason_hint(r, "compare prefix lengths, protocol and ports of the proxy-ID on both sides");
+	} else {
+		snprintf(r->text, sizeof(r->text), "proxy-IDs do not fit each other");
+		reason_hint(r, "make the proxy-ID the mirror of the peer's selectors");
+	}
+}
+
+void reason_notify(struct ike_reason *r, uint16_t type, bool child)
+{
+	r->reported_by_peer = true;
+	snprintf(r->text, sizeof(r->text), "peer answered %s", ike_notify_str(type));
+	reason_theirs(r, "%s", ike_notify_str(type));
+	switch (type) {
+	case N_NO_PROPOSAL_CHOSEN:
+		r->cause = IKE_CAUSE_NO_PROPOSAL;
+		reason_hint(
+			r,
+			"the peer accepts nothing we offer: compare the %s crypto profile with the peer's; the "
+			"peer's log names the parameter%s",
+			child ? "ipsec" : "ike",
+			child ? ""
+			      : "; some peers answer this too when they have no gateway for our address");
+		break;
+	case N_AUTHENTICATION_FAILED:
+		r->cause = IKE_CAUSE_AUTH_FAILED;
+		reason_hint(r,
+			    "likely pre-shared key mismatch or wrong identity: compare the key byte by byte "
+			    "(no stray blank or line end) and local-id here with the peer's remote id; the "
+			    "peer's log says which");
+		break;
+	case N_TS_UNACCEPTABLE:
+		r->cause = IKE_CAUSE_TS_UNACCEPTABLE;
+		reason_hint(
+			r,
+			"the peer has no selectors that fit our proxy-ID: its local must be our remote and "
+			"the other way round, masks included");
+		break;
+	case N_SINGLE_PAIR_REQUIRED:
+		r->cause = IKE_CAUSE_TS_UNACCEPTABLE;
+		reason_hint(
+			r,
+			"the peer takes one selector pair a Child SA: give each pair a proxy-ID of its own");
+		break;
+	case N_INVALID_KE_PAYLOAD:
+		r->cause = IKE_CAUSE_INVALID_KE;
+		reason_hint(r, "the peer wants a Diffie-Hellman group we do not offer: compare dh-group%s",
+			    child ? " (PFS)" : "");
+		break;
+	case N_UNSUPPORTED_CRITICAL_PAYLOAD:
+	case N_INVALID_MAJOR_VERSION:
+		r->cause = IKE_CAUSE_UNSUPPORTED;
+		reason_hint(r, "the peer does not speak this IKE version or a payload of it");
+		break;
+	case N_INVALID_SYNTAX:
+		r->cause = IKE_CAUSE_MALFORMED;
+		reason_hint(r, "the peer calls our message malformed; its log says where");
+		break;
+	case N_NO_ADDITIONAL_SAS:
+		r->cause = IKE_CAUSE_PEER_ERROR;
+		reason_hint(r, "the peer allows no further Child SA on this IKE SA");
+		break;
+	default: r->cause = IKE_CAUSE_PEER_ERROR; reason_hint(r, "the reason is in the peer's log");
+	}
+}

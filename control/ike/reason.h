@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Reason records: what an operator reads when a negotiation failed.  The record is put together where
+ * the failure is found; ours, theirs and hint are filled where a comparison failed.
+ */
+#pragma once
+
+#include "ike.h"
+
+/* A fresh record; text by format. */
+void reason_set(struct ike_reason *r, uint64_t now, enum ike_cause cause, enum ike_role role,
+		uint8_t exchange, const char *fmt, ...) __attribute__((format(printf, 6, 7)));
+void reason_ours(struct ike_reason *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void reason_theirs(struct ike_reason *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void reason_hint(struct ike_reason *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Fill in text, ours, theirs and hint of selectors that do not fit: equal but mirrored, another mask, or
+ * disjoint.  "remote" is the peer's side. */
+void reason_ts(struct ike_reason *r, const struct ts_list *our_local, const struct ts_list *our_remote,
+	       const struct ts_list *their_local, const struct ts_list *their_remote, bool exact_policy);
+/* Fill in cause, text and hint from an error notify of the peer. */
+void reason_notify(struct ike_reason *r, uint16_t type, bool child);
+/* "10.1.2.3", "gw.example", "user@example", "keyid:0011ff", "dn:…" */
+const char *id_str(const struct ike_id *id, char *buf, size_t cap);
+enum { ID_STR = 300 };
