@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who is configured, who is meant by a message, and who is to be brought up when. */
+#include "gateway.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "child.h"
+#include "fsm.h"
+#include "msg.h"
+#include "reason.h"
+#include "xchg.h"
+
+enum { SLOT_BACKOFF_S = 5, SLOT_BACKOFF_CAP_S = 300 };
+
+struct gw *gw_find(struct ike *k, const char *name)
+{
+	struct gw *gw;
+
+	HASH_FIND_STR(k->gws, name, gw);
+	return gw;
+}
+
+struct slot *slot_find(struct ike *k, uint32_t policy)
+{
+	struct slot *s;
+
+	HASH_FIND(hh, k->slots, &policy, sizeof(policy), s);
+	return s;
+}
+
+/* ---- identities ----------------------------------------------------------------------------------------- */
+
+void gw_id_or_addr(const struct ike_id *id, const struct addr *a, struct ike_id *out)
+{
+	*out = *id;
+	if (id->type)
+		return;
+	out->type = a->v == 6 ? ID_IPV6_ADDR : ID_IPV4_ADDR;
+	out->len = (uint8_t)addr_len(a);
+	memcpy(out->data, a->b, out->len);
+}
+
+void gw_local_id(const struct gw *gw, const struct addr *local, struct ike_id *out)
+{
+	gw_id_or_addr(&gw->conf.local_id, gw->conf.local.v ? &gw->conf.local : local, out);
+}
+
+void gw_remote_id(const struct gw *gw, const struct addr *remote, struct ike_id *out)
+{
+	gw_id_or_addr(&gw->conf.remote_id, gw->conf.remote.v ? &gw->conf.remote : remote, out);
+}
+
+bool id_is(const struct ike_id *id, const struct msg_id *m)
+{
+	return id->type == m->type && id->len == m->data.len && !memcmp(id->data, m->data.p, id->len);
+}
+
+void id_of(const struct msg_id *m, struct ike_id *out)
+{
+	*out = (struct ike_id){.type = m->type,
+			       .len = (uint8_t)(m->data.len < IKE_ID_MAX ? m->data.len : IKE_ID_MAX)};
+	if (out->len)
+		memcpy(out->data, m->data.p, out->len);
+}
+
+/* ---- selection ---------------------------------------------------------------------------------------------- */
+
+static void addr_copy(struct addr *to, const struct addr *from)
+{
+	/* Compared as bytes in a hash: what lies behind an IPv4 address has to be zero. */
+	*to = (struct addr){.v = from->v};
+	memcpy(to->b, from->b, addr_len(from));
+}
+
+struct gw_pair *gw_pair_find(struct ike *k, const struct addr *local, const struct addr *remote)
+{
+	struct gw_pair_key key = {0};
+	struct gw_pair *p;
+
+	addr_copy(&key.local, local);
+	if (remote)
+		addr_copy(&key.remote, remote);
+	HASH_FIND(hh, k->pairs, &key, sizeof(key), p);
+	return p;
+}
+
+void gw_pair_join(struct gw *gw)
+{
+	struct gw_pair *p = gw_pair_find(gw->k, &gw->conf.local, &gw->conf.remote);
+
+	if (!p) {
+		p = calloc(1, sizeof(*p));
+		if (!p)
+			return;
+		addr_copy(&p->key.local, &gw->conf.local);
+		addr_copy(&p->key.remote, &gw->conf.remote);
+		HASH_ADD(hh, gw->k->pairs, key, sizeof(p->key), p);
+	}
+	gw->pair = p;
+	DL_APPEND2(p->gws, gw, pair_prev, pair_next);
+}
+
+void gw_pair_leave(struct gw *gw)
+{
+	struct gw_pair *p = gw->pair;
+
+	if (!p)
+		return;
+	gw->pair = NULL;
+	DL_DELETE2(p->gws, gw, pair_prev, pair_next);
+	if (p->gws)
+		return;
+	HASH_DELETE(hh, gw->k->pairs, p);
+	free(p);
+}
+
+struct gw *gw_candidate(struct ike *k, const struct addr *local, const struct addr *remote,
+			const struct gw *after)
+{
+	struct gw_pair *p;
+
+	if (after && after->pair_next)
+		return after->pair_next;
+	if (after && !after->pair->key.remote.v)
+		return NULL;
+	if (!after) {
+		p = gw_pair_find(k, local, remote);
+		if (p)
+			return p->gws;
+	}
+	p = gw_pair_find(k, local, NULL);
+	return p ? p->gws : NULL;
+}
+
+static bool would_choose(const struct gw *gw, const struct suite_choice *s)
+{
+	struct proposals p = {.n = 1};
+	struct proposal *o = &p.p[0];
+	struct suite_choice out;
+	char why[8];
+
+	o->num = 1;
+	o->protocol = PROTO_IKE;
+	o->t[o->n++] = (struct transform){.type = TT_ENCR, .id = s->encr, .key_bits = s->key_bits};
+	o->t[o->n++] = (struct transform){.type = TT_PRF, .id = s->prf};
+	if (s->integ)
+		o->t[o->n++] = (struct transform){.type = TT_INTEG, .id = s->integ};
+	o->t[o->n++] = (struct transform){.type = TT_DH, .id = s->dh};
+	return !prop_choose(&p, &gw->conf.ike, PROP_IKE, false, &out, why, sizeof(why));
+}
+
+struct gw *gw_by_id(struct ike *k, const struct addr *local, const struct addr *remote,
+		    const struct suite_choice *suite, const struct msg_id *idi, const struct msg_id *idr)
+{
+	struct gw *gw, *best = NULL;
+	struct ike_id id;
+
+	for (gw = gw_candidate(k, local, remote, NULL); gw; gw = gw_candidate(k, local, remote, gw)) {
+		gw_remote_id(gw, remote, &id);
+		if (!id_is(&id, idi) || !would_choose(gw, suite))
+			continue;
+		gw_local_id(gw, local, &id);
+		if (!idr || id_is(&id, idr))
+			return gw;
+		if (!best)
+			best = gw; /* the peer expects another identity of us: it will tell */
+	}
+	return best;
+}
+
+/* ---- records ------------------------------------------------------------------------------------------------- */
+
+static void record(struct ike_reason **to, const struct ike_reason *r)
+{
+	if (!*to)
+		*to = malloc(sizeof(**to));
+	if (*to)
+		**to = *r;
+}
+
+void gw_record(struct gw *gw, const struct ike_reason *r)
+{
+	record(&gw->last, r);
+}
+
+void slot_record(struct slot *s, const struct ike_reason *r)
+{
+	record(&s->last, r);
+}
+
+static bool wanted(const struct slot *s)
+{
+	return s->conf->start || s->was_up || s->acquired;
+}
+
+bool slot_up(const struct slot *s)
+{
+	return s->current || s->on;
+}
+
+static uint64_t backoff(struct ike *k, unsigned fails, uint64_t base_s, uint64_t cap_s)
+{
+	uint64_t s = base_s;
+
+	for (unsigned i = 1; i < fails && s < cap_s; i++)
+		s *= 2;
+	return engine_jitter(k, (s < cap_s ? s : cap_s) * NS_S);
+}
+
+void gw_failed(struct gw *gw, const struct ike_reason *r)
+{
+	struct ike *k = gw->k;
+
+	gw_record(gw, r);
+	gw->failures++;
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct slot *s = gw->slots[i];
+
+		if (s->current || !wanted(s))
+			continue;
+		slot_record(s, r);
+		if (!s->on)
+			s->acquired = false; /* one attempt; traffic will ask again */
+	}
+	if (r->role != IKE_INITIATOR || gw->removed)
+		return;
+	gw->fails++;
+	gw->next_try = k->now + backoff(k, gw->fails, k->tune.backoff_s, k->tune.backoff_cap_s);
+	timer_set(&k->timers, &gw->retry, gw->next_try);
+}
+
+void gw_succeeded(struct gw *gw)
+{
+	gw->fails = 0;
+	gw->next_try = 0;
+	gw->group = 0;
+	free(gw->last);
+	gw->last = NULL;
+}
+
+void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, bool rekey)
+{
+	struct ike *k = s->gw->k;
+
+	COUNT(k, child_fail);
+	slot_record(s, r);
+	child_event(sa, s, NULL, IKE_EV_CHILD_FAIL, r, rekey);
+	if (rekey || s->retired || r->role != IKE_INITIATOR)
+		return;
+	s->acquired = false;
+	s->fails++;
+	s->next_try = k->now + backoff(k, s->fails, SLOT_BACKOFF_S, SLOT_BACKOFF_CAP_S);
+	if (wanted(s))
+		timer_set(&k->timers, &s->retry, s->next_try);
+}
+
+/* ---- bringing up ----------------------------------------------------------------------------------------------- */
+
+static bool cannot_initiate(const struct gw *gw)
+{
+	return gw->conf.passive || !gw->conf.remote.v;
+}
+
+static bool trying(const struct gw *gw)
+{
+	struct ike_sa *sa;
+
+	DL_FOREACH (gw->sas, sa)
+		if (sa_negotiating(sa) && !sa->abandon)
+			return true;
+	return false;
+}
+
+static int bring_up(struct slot *s, bool force)
+{
+	struct gw *gw = s->gw;
+	struct ike *k = gw->k;
+	struct ike_sa *sa = sa_current(gw);
+
+	if (sa) {
+		task_add(sa, TASK_CHILD, s->policy, false);
+		task_run(sa);
+		return 1;
+	}
+	if (cannot_initiate(gw)) {
+		s->acquired = false;
+		return 0;
+	}
+	if (trying(gw))
+		return 0; /* served as soon as the IKE SA is up */
+	if (!force && k->now < gw->next_try) {
+		timer_set(&k->timers, &gw->retry, gw->next_try);
+		return 0;
+	}
+	return init_start(gw, s) ? 0 : 1;
+}
+
+void slot_service(struct slot *s)
+{
+	struct ike *k = s->gw->k;
+
+	if (k->stopping || s->retired || slot_up(s) || !wanted(s))
+		return;
+	if (k->now < s->next_try)
+		timer_set(&k->timers, &s->retry, s->next_try);
+	else
+		bring_up(s, false);
+}
+
+int slot_start(struct slot *s)
+{
+	if (s->gw->k->stopping || slot_up(s))
+		return 0;
+	s->acquired = true;
+	return bring_up(s, true);
+}
+
+void gw_service(struct gw *gw)
+{
+	if (gw->removed)
+		return;
+	for (unsigned i = 0; i < gw->conf.n_children; i++)
+		slot_service(gw->slots[i]);
+}
+
+void gw_on_retry(struct ike *k, void *p)
+{
+	gw_service(p);
+}
+
+void slot_on_retry(struct ike *k, void *p)
+{
+	slot_service(p);
+}
