@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * IKE_AUTH with a pre-shared key, and the first Child SA (RFC 7296 1.2, 2.15):
+ *
+ *     initiator                                 responder
+ *     HDR, SK {IDi, [IDr,] AUTH,
+ *       [N(INITIAL_CONTACT),]
+ *       SAi2, TSi, TSr}  -->
+ *                             <--  HDR, SK {IDr, AUTH, SAr2, TSi, TSr}
+ *     or, the IKE SA up and the Child SA refused:
+ *                             <--  HDR, SK {IDr, AUTH, N(TS_UNACCEPTABLE)}
+ *     or
+ *                             <--  HDR, SK {N(AUTHENTICATION_FAILED)}
+ *
+ * An initiator that does not believe the responder's AUTH says so in INFORMATIONAL (2.21.2).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alt.h"
+#include "fsm.h"
+#include "reason.h"
+#include "xchg.h"
+
+enum { RESPONDER_WAIT_S = 3 };
+
+static struct bytes view(const void *p, size_t len)
+{
+	return (struct bytes){.p = p, .len = len};
+}
+
+static size_t id_body(const struct ike_id *id, uint8_t out[4 + IKE_ID_MAX])
+{
+	out[0] = id->type;
+	memset(out + 1, 0, 3);
+	memcpy(out + 4, id->data, id->len);
+	return 4u + id->len;
+}
+
+/* The AUTH value of one side: its IKE_SA_INIT message, the other's nonce, its identity. */
+static int auth_value(const struct ike_sa *sa, const struct gw *gw, bool initiator, struct bytes body,
+		      uint8_t out[PRF_MAX], size_t *len)
+{
+	const struct init *i = sa->init;
+	const struct datagram *d = initiator ? &i->request : &i->response;
+
+	return auth_psk(&sa->keys, initiator, view(gw->conf.psk, gw->conf.psk_len), view(d->p, d->len),
+			initiator ? view(i->nr, i->nr_len) : view(i->ni, i->ni_len), body, out, len);
+}
+
+static int write_auth(struct out *o, const struct ike_sa *sa, const struct gw *gw, bool initiator,
+		      const struct ike_id *id)
+{
+	uint8_t body[4 + IKE_ID_MAX], auth[PRF_MAX];
+	size_t body_len = id_body(id, body), len = sizeof(auth);
+	int rc = auth_value(sa, gw, initiator, view(body, body_len), auth, &len);
+
+	if (!rc)
+		msg_wr_auth(&o->w, AUTHM_PSK, auth, len);
+	crypto_wipe(auth, sizeof(auth));
+	return rc;
+}
+
+static bool auth_right(const struct ike_sa *sa, const struct gw *gw, bool initiator, const struct msg_id *id,
+		       const struct msg_auth *a)
+{
+	uint8_t want[PRF_MAX];
+	size_t len = sizeof(want);
+	bool ok = !auth_value(sa, gw, initiator, id->body, want, &len) && a->data.len == len &&
+		  crypto_equal(want, a->data.p, len);
+
+	crypto_wipe(want, sizeof(want));
+	return ok;
+}
+
+/* ---- initiator ------------------------------------------------------------------------------------------------ */
+
+/* No other SA with this peer is there. */
+static bool only_one(const struct ike_sa *sa)
+{
+	const struct ike_sa *o;
+
+	DL_FOREACH (sa->gw->sas, o)
+		if (o != sa && (o->state == SA_UP || o->state == SA_REKEYED))
+			return false;
+	return true;
+}
+
+static int write_request(struct out *o, struct ike_sa *sa)
+{
+	struct slot *s = sa->nego->slot;
+	const struct gw *gw = sa->gw;
+	struct ts_list local, remote;
+	struct ike_id id;
+	int rc;
+
+	out_begin(o);
+	gw_local_id(gw, &sa->local.a, &id);
+	msg_wr_id(&o->w, PL_IDI, id.type, id.data, id.len);
+	if (gw->conf.remote_id.type)
+		msg_wr_id(&o->w, PL_IDR, gw->conf.remote_id.type, gw->conf.remote_id.data,
+			  gw->conf.remote_id.len);
+	rc = write_auth(o, sa, gw, true, &id);
+	if (rc)
+		return rc;
+	if (only_one(sa))
+		out_notify(o, N_INITIAL_CONTACT);
+	if (!s)
+		return sa->init->childless_ok ? 0 : -ENOENT;
+	/* Another answer to IKE_SA_INIT, another IKE_AUTH, but one Child SA. */
+	rc = sa->nego->spi_in ? 0 : sa->k->host->spi_alloc(sa->k->ctx, &sa->nego->spi_in);
+	if (rc) {
+		sa->nego->spi_in = 0;
+		return rc;
+	}
+	child_write_sa(&o->w, s, sa->nego->spi_in, true);
+	child_conf_ts(s, &local, &remote);
+	child_write_ts(&o->w, &local, &remote, IKE_INITIATOR);
+	return 0;
+}
+
+int auth_start(struct ike_sa *sa)
+{
+	struct ike *k = sa->k;
+	struct ike_reason r;
+	struct out o;
+	int rc = write_request(&o, sa);
+
+	if (!rc)
+		rc = xchg_request(sa, IKE_AUTH, &o, NULL);
+	if (!rc) {
+		if (sa->nego->slot)
+			child_event(sa, sa->nego->slot, NULL, IKE_EV_CHILD_START, NULL, false);
+		return 0;
+	}
+	reason_set(&r, k->now, rc == -ENOENT ? IKE_CAUSE_NO_CONFIG : IKE_CAUSE_INSTALL, IKE_INITIATOR,
+		   IKE_AUTH, "cannot go on: %s",
+		   rc == -ENOENT ? "the gateway has no proxy-ID, and the peer wants one" : strerror(-rc));
+	sa_fail(sa, &r);
+	return rc;
+}
+
+int auth_start_again(struct ike_sa *sa)
+{
+	struct out o;
+	int rc = write_request(&o, sa);
+
+	if (!rc)
+		rc = xchg_seal(sa, IKE_AUTH, sa->req.msgid, &o, &sa->req.d);
+	if (!rc)
+		xchg_send(sa, &sa->local, &sa->remote, sa->req.d.p, sa->req.d.len);
+	return rc;
+}
+
+/* Refuse the responder: it believes the SA to be up, so it has to hear of it. */
+static void refuse(struct ike_sa *sa, const struct ike_reason *r)
+{
+	struct gw *gw = sa->gw;
+
+	COUNT(sa->k, ike_fail);
+	sa_event(sa, IKE_EV_IKE_FAIL, r, NULL);
+	sa_close(sa, r, TASK_AUTH_FAILED);
+	gw_failed(gw, r);
+}
+
+static bool responder_right(struct in *in, struct ike_reason *r)
+{
+	struct ike_sa *sa = in->sa;
+	struct ike_id want, got;
+	char a[ID_STR], b[ID_STR];
+
+	gw_remote_id(sa->gw, &sa->remote.a, &want);
+	id_of(&in->m->idr, &got);
+	if (!id_is(&want, &in->m->idr)) {
+		reason_set(r, in->k->now, IKE_CAUSE_ID_MISMATCH, IKE_INITIATOR, IKE_AUTH,
+			   "peer's identity is %.100s, configured is %.100s", id_str(&got, a, sizeof(a)),
+			   id_str(&want, b, sizeof(b)));
+		reason_ours(r, "peer-id %s", b);
+		reason_theirs(r, "local id %s", a);
+		reason_hint(
+			r,
+			"set peer-id here to what the peer sends, or the peer's local id to peer-id; type and "
+			"spelling count");
+		return false;
+	}
+	if (in->m->auth.method != AUTHM_PSK) {
+		reason_set(r, in->k->now, IKE_CAUSE_UNSUPPORTED, IKE_INITIATOR, IKE_AUTH,
+			   "peer authenticates by method %u, we by pre-shared key", in->m->auth.method);
+		reason_hint(r, "let the peer authenticate itself by pre-shared key");
+		return false;
+	}
+	if (!auth_right(sa, sa->gw, false, &in->m->idr, &in->m->auth)) {
+		reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, IKE_INITIATOR, IKE_AUTH,
+			   "peer %.100s proves another pre-shared key than ours", id_str(&got, a, sizeof(a)));
+		reason_theirs(r, "local id %s", a);
+		reason_hint(r,
+			    "likely pre-shared key mismatch: compare it byte by byte on both sides (no stray "
+			    "blank or line end)");
+		return false;
+	}
+	return true;
+}
+
+/* The Child SA of the answer, or why there is none. */
+static void first_child(struct in *in)
+{
+	struct ike_sa *sa = in->sa;
+	struct init *i = sa->init;
+	struct slot *s = sa->nego->slot;
+	uint32_t spi_in = sa->nego->spi_in;
+	const struct msg_notify *n = msg_notify_error(in->m);
+	bool made = (in->m->seen & PL_BIT(PL_SA)) && (in->m->seen & PL_BIT(PL_TSI)) &&
+		    (in->m->seen & PL_BIT(PL_TSR));
+	struct child_plan p;
+	struct ike_reason r;
+
+	sa->nego->spi_in = 0;
+	nego_free(sa, false);
+	if (!spi_in)
+		return;
+	if (made && s) {
+		if (!child_plan_accept(in, s, spi_in, true, &p, &r)) {
+			in->k->host->spi_release(in->k->ctx, spi_in);
+		} else if (child_commit(sa, &p, view(i->ni, i->ni_len), view(i->nr, i->nr_len), view(NULL, 0),
+					1, true, NULL, &r)) {
+			return;
+		}
+	} else {
+		in->k->host->spi_release(in->k->ctx, spi_in);
+		reason_set(&r, in->k->now, IKE_CAUSE_PEER_ERROR, IKE_INITIATOR, IKE_AUTH,
+			   "peer answered without a Child SA and without an error");
+		if (n && s)
+			child_refused(s, true, n->type, &r);
+	}
+	if (made)
+		task_add(sa, TASK_CHILD_DELETE, spi_in, false); /* the peer has it */
+	if (s)
+		slot_failed(s, sa, &r, false);
+}
+
+void auth_response(struct in *in)
+{
+	struct ike_sa *sa = in->sa;
+	struct gw *gw = sa->gw;
+	struct ike_reason r;
+	unsigned n = 0;
+	bool right;
+
+	/* Of several answers to IKE_SA_INIT some may differ only in what AUTH covers. */
+	for (right = responder_right(in, &r); !right && alt_next_same_keys(sa, &n);)
+		right = responder_right(in, &r);
+	if (!right && alt_next(sa))
+		return;
+	xchg_done(sa);
+	if (!right) {
+		refuse(sa, &r);
+		return;
+	}
+	id_of(&in->m->idr, &sa->id_remote);
+	sa_up(sa, false);
+	if (sa->abandon) {
+		reason_set(&r, in->k->now, in->k->stopping ? IKE_CAUSE_SHUTDOWN : IKE_CAUSE_OPERATOR,
+			   sa->role, IKE_AUTH, "cleared while it was being negotiated");
+		sa_close(sa, &r, TASK_IKE_DELETE);
+		return;
+	}
+	first_child(in);
+	sa_init_free(sa);
+	gw_service(gw);
+}
+
+void auth_response_error(struct in *in)
+{
+	const struct msg_notify *n = msg_notify_error(in->m);
+	struct ike_sa *sa = in->sa;
+	struct ike_id id;
+	struct ike_reason r;
+	char a[ID_STR];
+
+	/* Refused on the strength of a forged IKE_SA_INIT, perhaps: another answer may be the good one. */
+	if (alt_next(sa))
+		return;
+	xchg_done(sa);
+	reason_set(&r, in->k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, IKE_AUTH,
+		   "peer's IKE_AUTH answer has neither AUTH nor an error");
+	if (n)
+		reason_notify(&r, n->type, false);
+	if (r.cause == IKE_CAUSE_AUTH_FAILED) {
+		gw_local_id(sa->gw, &sa->local.a, &id);
+		reason_ours(&r, "local-id %s", id_str(&id, a, sizeof(a)));
+	}
+	sa_fail(sa, &r);
+}
+
+/* ---- responder -------------------------------------------------------------------------------------------------- */
+
+/* Say no; the answer stays for retransmissions, the SA does not. */
+static void deny(struct in *in, struct gw *gw, struct ike_reason *r)
+{
+	struct ike_sa *sa = in->sa;
+
+	xchg_respond_notify(sa, in->m, N_AUTHENTICATION_FAILED, NULL, 0);
+	if (gw && !sa->gw)
+		sa_set_gw(sa, gw);
+	sa_fail(sa, r);
+}
+
+/* Nobody has this identity.  Where just one gateway has the address, that is where the operator looks. */
+static void unknown_id(struct in *in)
+{
+	struct ike_sa *sa = in->sa;
+	struct gw *gw = gw_candidate(in->k, &sa->local.a, &sa->remote.a, NULL);
+	struct ike_id want, got;
+	char a[ID_STR], b[ID_STR];
+	struct ike_reason r;
+
+	id_of(&in->m->idi, &got);
+	reason_set(&r, in->k->now, IKE_CAUSE_ID_MISMATCH, IKE_RESPONDER, IKE_AUTH,
+		   "peer's identity %.100s belongs to no gateway for its address",
+		   id_str(&got, a, sizeof(a)));
+	reason_theirs(&r, "local id %s", a);
+	if (gw) {
+		gw_remote_id(gw, &sa->remote.a, &want);
+		reason_ours(&r, "peer-id %s", id_str(&want, b, sizeof(b)));
+	}
+	reason_hint(
+		&r,
+		"set peer-id here to what the peer sends, or the peer's local id to peer-id; type and spelling "
+		"count");
+	deny(in, gw, &r);
+}
+
+void auth_request_eap(struct in *in)
+{
+	struct ike_sa *sa = in->sa;
+	struct gw *gw = gw_by_id(in->k, &sa->local.a, &sa->remote.a, &sa->suite, &in->m->idi, NULL);
+	struct ike_reason r;
+
+	reason_set(&r, in->k->now, IKE_CAUSE_UNSUPPORTED, IKE_RESPONDER, IKE_AUTH,
+		   "peer sends no AUTH: it wants EAP");
+	reason_hint(&r, "let the peer authenticate itself by pre-shared key");
+	deny(in, gw, &r);
+}
+
+/* A peer that lost its memory says that this is its only SA (2.4).  SAs that came up while this one was
+ * being negotiated are not meant: they are a simultaneous start of ours. */
+static void initial_contact(struct ike_sa *sa)
+{
+	struct ike_sa *o, *tmp;
+	struct ike_reason r;
+
+	reason_set(&r, sa->k->now, IKE_CAUSE_REPLACED, IKE_RESPONDER, IKE_AUTH,
+		   "peer started anew (INITIAL_CONTACT)");
+	DL_FOREACH_SAFE(sa->gw->sas, o, tmp)
+	{
+		if (o == sa || (o->state != SA_UP && o->state != SA_REKEYED) ||
+		    o->established_at > sa->created || o->id_remote.type != sa->id_remote.type ||
+		    o->id_remote.len != sa->id_remote.len ||
+		    memcmp(o->id_remote.data, sa->id_remote.data, o->id_remote.len))
+			continue;
+		COUNT(sa->k, initial_contact);
+		sa_close(o, &r, TASK_IKE_DELETE);
+	}
+}
+
+/* The Child SA part of the answer. */
+static void answer_child(struct in *in, struct out *o)
+{
+	struct ike_sa *sa = in->sa;
+	struct init *i = sa->init;
+	struct child_plan p;
+	struct ike_reason r;
+	uint16_t notify;
+
+	if (!(in->m->seen & PL_BIT(PL_SA)) || !(in->m->seen & PL_BIT(PL_TSI)) ||
+	    !(in->m->seen & PL_BIT(PL_TSR)))
+		return; /* childless (RFC 6023) */
+	if (child_plan_answer(in, sa->gw, NULL, true, &p, &notify, &r)) {
+		if (child_commit(sa, &p, view(i->ni, i->ni_len), view(i->nr, i->nr_len), view(NULL, 0),
+				 in->m->hdr.msgid, true, NULL, &r)) {
+			child_write_choice(&o->w, &p);
+			child_write_ts(&o->w, &p.local, &p.remote, IKE_RESPONDER);
+			return;
+		}
+		notify = N_NO_ADDITIONAL_SAS;
+	}
+	out_notify(o, notify);
+	if (p.slot)
+		slot_failed(p.slot, sa, &r, false);
+	else
+		gw_record(sa->gw, &r);
+}
+
+static bool initiator_right(struct in *in, struct gw *gw, struct ike_reason *r)
+{
+	struct ike_id got;
+	char a[ID_STR];
+
+	id_of(&in->m->idi, &got);
+	if (in->m->auth.method != AUTHM_PSK) {
+		reason_set(r, in->k->now, IKE_CAUSE_UNSUPPORTED, IKE_RESPONDER, IKE_AUTH,
+			   "peer authenticates by method %u, we by pre-shared key", in->m->auth.method);
+		reason_hint(r, "let the peer authenticate itself by pre-shared key");
+		return false;
+	}
+	if (!auth_right(in->sa, gw, true, &in->m->idi, &in->m->auth)) {
+		reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, IKE_RESPONDER, IKE_AUTH,
+			   "peer %.100s proves another pre-shared key than ours", id_str(&got, a, sizeof(a)));
+		reason_theirs(r, "local id %s", a);
+		reason_hint(r,
+			    "likely pre-shared key mismatch: compare it byte by byte on both sides (no stray "
+			    "blank or line end)");
+		return false;
+	}
+	return true;
+}
+
+void auth_request(struct in *in)
+{
+	struct ike *k = in->k;
+	struct ike_sa *sa = in->sa;
+	bool has_idr = in->m->seen & PL_BIT(PL_IDR);
+	struct gw *gw = gw_by_id(k, &sa->local.a, &sa->remote.a, &sa->suite, &in->m->idi,
+				 has_idr ? &in->m->idr : NULL);
+	struct ike_reason r;
+	struct ike_id id;
+	struct out o;
+
+	if (!gw) {
+		unknown_id(in);
+		return;
+	}
+	if (!initiator_right(in, gw, &r)) {
+		deny(in, gw, &r);
+		return;
+	}
+	out_begin(&o);
+	gw_local_id(gw, &sa->local.a, &id);
+	msg_wr_id(&o.w, PL_IDR, id.type, id.data, id.len);
+	if (write_auth(&o, sa, gw, false, &id)) {
+		COUNT(k, drop_memory);
+		return; /* as if it had not come: the peer will ask again */
+	}
+
+	sa_set_gw(sa, gw);
+	id_of(&in->m->idi, &sa->id_remote);
+	sa_event(sa, IKE_EV_IKE_START, NULL, NULL);
+	sa_up(sa, false);
+	if (msg_notify_find(in->m, N_INITIAL_CONTACT))
+		initial_contact(sa);
+	answer_child(in, &o);
+	xchg_respond(sa, in->m, &o);
+	sa_init_free(sa);
+	/* The initiator brings up what it has; what is still missing then is ours to ask for. */
+	timer_set(&k->timers, &gw->retry, k->now + engine_jitter(k, RESPONDER_WAIT_S * NS_S));
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which message is expected in which state, with which payloads, and who handles it.
+ *
+ * A message gets here decrypted, with the right message ID.  The table checks the payload sets, so a
+ * handler never asks whether a required payload is there.
+ */
+#pragma once
+
+#include "child.h"
+#include "ike_sa.h"
+
+/* A message on its way through a handler. */
+struct in {
+	struct ike *k;
+	struct ike_sa *sa; /* NULL: IKE_SA_INIT request */
+	const struct msg *m;
+	const struct ike_packet *pkt;
+};
+
+void fsm_dispatch(struct in *in);
+
+/* ex_init.c */
+int init_start(struct gw *gw, struct slot *first);
+void init_request(struct in *in);
+void init_response(struct in *in);
+void init_response_again(struct in *in);
+void init_response_error(struct in *in);
+
+/* ex_auth.c */
+int auth_start(struct ike_sa *sa);
+/* For a further answer to IKE_SA_INIT: sent, and kept in req.d, but armed already. */
+int auth_start_again(struct ike_sa *sa);
+void auth_request(struct in *in);
+void auth_request_eap(struct in *in);
+void auth_response(struct in *in);
+void auth_response_error(struct in *in);
+
+/* ex_child.c.  child_start: true when a request went out. */
+bool child_start(struct ike_sa *sa, struct slot *s, struct child_sa *old, uint16_t group);
+void child_request(struct in *in);
+void child_response(struct in *in);
+void child_response_error(struct in *in);
+/* The peer deletes what both rekey, so its rekey counts. */
+void child_rival_stands(struct child_sa *old);
+
+/* child_part.c: SA and TS payloads of IKE_AUTH (first) and CREATE_CHILD_SA. */
+void child_write_sa(struct msg_wr *w, const struct slot *s, uint32_t spi_in, bool first);
+void child_write_choice(struct msg_wr *w, const struct child_plan *p);
+/* As the plan's role has them: the initiator's in TSi. */
+void child_write_ts(struct msg_wr *w, const struct ts_list *local, const struct ts_list *remote,
+		    enum ike_role role);
+/* What slot s is configured with. */
+void child_conf_ts(const struct slot *s, struct ts_list *local, struct ts_list *remote);
+/* Responder: pick the slot (that of old when the request rekeys old) and the suite, reserve an SPI.
+ * false: *notify is the answer, r says why, p->slot is the one that came nearest, if any. */
+bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old, bool first,
+		       struct child_plan *p, uint16_t *notify, struct ike_reason *r);
+/* Initiator: is the answer what we asked for? */
+bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool first, struct child_plan *p,
+		       struct ike_reason *r);
+
+/* The peer refused by notify: what we had asked for goes beside it. */
+void child_refused(const struct slot *s, bool first, uint16_t notify, struct ike_reason *r);
+
+/* ex_rekey.c */
+bool rekey_start(struct ike_sa *sa, uint16_t group);
+void rekey_request(struct in *in);
+void rekey_response(struct in *in);
+void rekey_response_error(struct in *in);
+/* The peer's rekey of the same IKE SA stands, ours does not. */
+void rekey_rival_wins(struct ike_sa *old);
+/* The lower of two nonces, as RFC 7296 2.8 compares them. */
+struct bytes nonce_min(struct bytes a, struct bytes b);
+bool nonce_less(struct bytes a, struct bytes b);
+
+/* ex_info.c */
+bool info_start(struct ike_sa *sa, const struct task *t);
+void info_request(struct in *in);
+void info_response(struct in *in);
+
+/* The message was bad: what the RFC demands of a request and of a response. */
+void fsm_bad_request(struct in *in, uint16_t notify, const char *what);
+void fsm_bad_response(struct in *in, const char *what);
