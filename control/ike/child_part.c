@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Child SA part that IKE_AUTH and CREATE_CHILD_SA share: SA, TSi and TSr, offered, chosen, narrowed
+ * and checked (RFC 7296 2.7, 2.9).
+ */
+#include <string.h>
+
+#include "fsm.h"
+#include "reason.h"
+
+static uint32_t spi_read(const struct suite_choice *s)
+{
+	struct rd r = rd_of(s->spi, s->spi_len == ESP_SPI ? ESP_SPI : 0);
+
+	return rd_u32(&r);
+}
+
+static void spi_write(uint32_t spi, uint8_t out[ESP_SPI])
+{
+	struct wr w = wr_of(out, ESP_SPI);
+
+	wr_u32(&w, spi);
+}
+
+void child_conf_ts(const struct slot *s, struct ts_list *local, struct ts_list *remote)
+{
+	*local = (struct ts_list){.n = s->conf->n_local};
+	*remote = (struct ts_list){.n = s->conf->n_remote};
+	memcpy(local->t, s->conf->local, local->n * sizeof(local->t[0]));
+	memcpy(remote->t, s->conf->remote, remote->n * sizeof(remote->t[0]));
+}
+
+static void offer(const struct slot *s, uint32_t spi_in, bool first, struct proposals *out)
+{
+	uint8_t spi[ESP_SPI];
+
+	spi_write(spi_in, spi);
+	prop_offer(&s->conf->esp, first ? PROP_ESP_FIRST : PROP_ESP, s->conf->esn, spi, sizeof(spi), out);
+}
+
+void child_write_sa(struct msg_wr *w, const struct slot *s, uint32_t spi_in, bool first)
+{
+	struct proposals p;
+
+	offer(s, spi_in, first, &p);
+	msg_wr_open(w, PL_SA);
+	prop_encode(&w->w, &p);
+	msg_wr_close(w);
+}
+
+void child_write_choice(struct msg_wr *w, const struct child_plan *p)
+{
+	uint8_t spi[ESP_SPI];
+
+	spi_write(p->spi_in, spi);
+	msg_wr_open(w, PL_SA);
+	prop_encode_choice(&w->w, &p->suite, spi, sizeof(spi));
+	msg_wr_close(w);
+}
+
+void child_write_ts(struct msg_wr *w, const struct ts_list *local, const struct ts_list *remote,
+		    enum ike_role role)
+{
+	msg_wr_open(w, PL_TSI);
+	ts_encode(&w->w, role == IKE_INITIATOR ? local : remote);
+	msg_wr_close(w);
+	msg_wr_open(w, PL_TSR);
+	ts_encode(&w->w, role == IKE_INITIATOR ? remote : local);
+	msg_wr_close(w);
+}
+
+static bool same_cover(const struct ts_list *a, const struct ts_list *b)
+{
+	return ts_list_within(a, b) && ts_list_within(b, a);
+}
+
+/* ---- responder --------------------------------------------------------------------------------------------- */
+
+/* How well a slot fits; 0: not at all. */
+static unsigned fit(const struct slot *s, const struct ts_list *local, const struct ts_list *remote,
+		    struct child_plan *p)
+{
+	struct ts_list l, r;
+
+	child_conf_ts(s, &l, &r);
+	ts_narrow(&l, local, &p->local);
+	ts_narrow(&r, remote, &p->remote);
+	if (!p->local.n || !p->remote.n)
+		return 0;
+	if (same_cover(&l, local) && same_cover(&r, remote))
+		return 6;
+	if (s->conf->ts_policy == IKE_TS_EXACT)
+		return 1; /* overlaps, but that does not count: see the reason */
+	/* All that the peer asked for, all that we have, or a part of both. */
+	if (ts_list_within(local, &l) && ts_list_within(remote, &r))
+		return 5;
+	if (ts_list_within(&l, local) && ts_list_within(&r, remote))
+		return 4;
+	return 3;
+}
+
+/* The best slot; an unused one before one that is up, then configuration order. */
+static struct slot *select_slot(struct gw *gw, const struct ts_list *local, const struct ts_list *remote,
+				struct child_plan *out, unsigned *best)
+{
+	struct slot *found = NULL;
+	bool found_up = false;
+
+	*best = 0;
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct slot *s = gw->slots[i];
+		struct child_plan p = *out;
+		unsigned score = fit(s, local, remote, &p);
+		bool up = s->current;
+
+		if (score < *best || !score || (score == *best && (up || !found_up)))
+			continue;
+		found = s;
+		found_up = up;
+		*best = score;
+		*out = p;
+	}
+	return found;
+}
+
+/* For the reason: the slot that shares most with what came, or the first. */
+static struct slot *nearest_slot(struct gw *gw, const struct ts_list *local, const struct ts_list *remote)
+{
+	struct slot *best = gw->conf.n_children ? gw->slots[0] : NULL;
+	unsigned best_score = 0;
+
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct ts_list l, r, x;
+		unsigned score = 0;
+
+		child_conf_ts(gw->slots[i], &l, &r);
+		ts_narrow(&l, local, &x);
+		score += x.n ? 2 : 0;
+		ts_narrow(&r, remote, &x);
+		score += x.n ? 2 : 0;
+		ts_narrow(&l, remote, &x);
+		score += x.n ? 1 : 0;
+		if (score > best_score) {
+			best_score = score;
+			best = gw->slots[i];
+		}
+	}
+	return best;
+}
+
+static bool refuse_ts(struct in *in, struct gw *gw, const struct child_sa *old, const struct ts_list *local,
+		      const struct ts_list *remote, struct child_plan *p, uint16_t *notify,
+		      struct ike_reason *r)
+{
+	struct ts_list l, rem;
+
+	*notify = N_TS_UNACCEPTABLE;
+	reason_set(r, in->k->now, IKE_CAUSE_TS_UNACCEPTABLE, IKE_RESPONDER, in->m->hdr.exchange, "%s",
+		   "gateway has no proxy-ID");
+	p->slot = old ? old->slot : nearest_slot(gw, local, remote);
+	if (!p->slot)
+		return false;
+	child_conf_ts(p->slot, &l, &rem);
+	reason_ts(r, &l, &rem, local, remote, p->slot->conf->ts_policy == IKE_TS_EXACT);
+	return false;
+}
+
+static bool choose_suite(struct in *in, const struct slot *s, bool first, struct child_plan *p,
+			 uint16_t *notify, struct ike_reason *r)
+{
+	enum prop_kind kind = first ? PROP_ESP_FIRST : PROP_ESP;
+	struct ike_algs one = s->conf->esp;
+	struct proposals theirs, mine;
+	char why[256], buf[256];
+	int rc;
+
+	*notify = N_NO_PROPOSAL_CHOSEN;
+	if (prop_decode(in->m->sa, &theirs)) {
+		*notify = N_INVALID_SYNTAX;
+		reason_set(r, in->k->now, IKE_CAUSE_MALFORMED, IKE_RESPONDER, in->m->hdr.exchange,
+			   "peer's SA payload is malformed");
+		return false;
+	}
+	/* The group the peer used already, if it is one of ours: no round trip for another. */
+	rc = -1;
+	for (unsigned i = 0; rc && !first && i < s->conf->esp.n_dh; i++) {
+		if (s->conf->esp.dh[i] != in->m->ke.group)
+			continue;
+		one.n_dh = 1;
+		one.dh[0] = in->m->ke.group;
+		rc = prop_choose(&theirs, &one, kind, s->conf->esn, &p->suite, why, sizeof(why));
+	}
+	if (rc)
+		rc = prop_choose(&theirs, &s->conf->esp, kind, s->conf->esn, &p->suite, why, sizeof(why));
+	if (!rc && p->suite.protocol == PROTO_ESP && spi_read(&p->suite) >= 256) {
+		p->spi_out = spi_read(&p->suite);
+		return true;
+	}
+	reason_set(r, in->k->now, IKE_CAUSE_NO_PROPOSAL, IKE_RESPONDER, in->m->hdr.exchange,
+		   "peer offered no ESP proposal we accept: %s", rc ? why : "its SPI is not valid");
+	offer(s, 0, first, &mine);
+	reason_ours(r, "%s", proposals_str(&mine, buf, sizeof(buf)));
+	reason_theirs(r, "%s", proposals_str(&theirs, buf, sizeof(buf)));
+	reason_hint(r, "make the ipsec crypto profile of tunnel %s and the peer's agree%s", s->conf->tunnel,
+		    first ? "" : "; PFS (dh-group) counts here, though not for the first Child SA");
+	return false;
+}
+
+bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old, bool first,
+		       struct child_plan *p, uint16_t *notify, struct ike_reason *r)
+{
+	struct ike *k = in->k;
+	struct ts_list local, remote;
+	unsigned score;
+	int rc;
+
+	*p = (struct child_plan){.role = IKE_RESPONDER};
+	if (ts_decode(in->m->tsr, &local, NULL) || ts_decode(in->m->tsi, &remote, NULL)) {
+		*notify = N_INVALID_SYNTAX;
+		reason_set(r, k->now, IKE_CAUSE_MALFORMED, IKE_RESPONDER, in->m->hdr.exchange,
+			   "peer's traffic selectors are malformed");
+		return false;
+	}
+	if (old) {
+		p->slot = old->slot;
+		score = fit(old->slot, &local, &remote, p);
+	} else {
+		p->slot = select_slot(gw, &local, &remote, p, &score);
+	}
+	if (score <= 1)
+		return refuse_ts(in, gw, old, &local, &remote, p, notify, r);
+	if (!choose_suite(in, p->slot, first, p, notify, r))
+		return false;
+	if (p->slot->n_children >= k->tune.children_per_proxy) {
+		*notify = N_NO_ADDITIONAL_SAS;
+		reason_set(r, k->now, IKE_CAUSE_INSTALL, IKE_RESPONDER, in->m->hdr.exchange,
+			   "peer asked for more than %u Child SAs on one proxy-ID",
+			   k->tune.children_per_proxy);
+		return false;
+	}
+	rc = k->host->spi_alloc(k->ctx, &p->spi_in);
+	if (!rc)
+		return true;
+	p->spi_in = 0;
+	*notify = N_NO_ADDITIONAL_SAS;
+	reason_set(r, k->now, IKE_CAUSE_INSTALL, IKE_RESPONDER, in->m->hdr.exchange, "no SPI left: %s",
+		   strerror(-rc));
+	reason_hint(r, "raise max-sas in the system section");
+	return false;
+}
+
+/* ---- initiator ------------------------------------------------------------------------------------------------ */
+
+bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool first, struct child_plan *p,
+		       struct ike_reason *r)
+{
+	struct proposals answer, offered;
+	struct ts_list l, rem;
+	char buf[256];
+	bool exact = s->conf->ts_policy == IKE_TS_EXACT;
+
+	*p = (struct child_plan){.slot = s, .role = IKE_INITIATOR, .spi_in = spi_in};
+	offer(s, spi_in, first, &offered);
+	if (prop_decode(in->m->sa, &answer) || prop_accept(&answer, &offered, &p->suite) ||
+	    p->suite.protocol != PROTO_ESP || spi_read(&p->suite) < 256) {
+		reason_set(r, in->k->now, IKE_CAUSE_NO_PROPOSAL, IKE_INITIATOR, in->m->hdr.exchange,
+			   "peer chose an ESP proposal that we did not offer");
+		reason_ours(r, "%s", proposals_str(&offered, buf, sizeof(buf)));
+		return false;
+	}
+	p->spi_out = spi_read(&p->suite);
+	child_conf_ts(s, &l, &rem);
+	if (ts_decode(in->m->tsi, &p->local, NULL) || ts_decode(in->m->tsr, &p->remote, NULL) ||
+	    !p->local.n || !p->remote.n) {
+		reason_set(r, in->k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, in->m->hdr.exchange,
+			   "peer's traffic selectors are malformed or none");
+		return false;
+	}
+	if (ts_list_within(&p->local, &l) && ts_list_within(&p->remote, &rem) &&
+	    (!exact || (same_cover(&p->local, &l) && same_cover(&p->remote, &rem))))
+		return true;
+	reason_set(r, in->k->now, IKE_CAUSE_TS_UNACCEPTABLE, IKE_INITIATOR, in->m->hdr.exchange, "%s", "");
+	reason_ts(r, &l, &rem, &p->local, &p->remote, exact);
+	return false;
+}
+
+void child_refused(const struct slot *s, bool first, uint16_t notify, struct ike_reason *r)
+{
+	struct proposals offered;
+	struct ts_list local, remote;
+	char a[256], b[100];
+
+	reason_notify(r, notify, true);
+	if (r->cause == IKE_CAUSE_TS_UNACCEPTABLE) {
+		child_conf_ts(s, &local, &remote);
+		reason_ours(r, "local %s remote %s", ts_list_str(&local, a, 100),
+			    ts_list_str(&remote, b, sizeof(b)));
+	} else if (r->cause == IKE_CAUSE_NO_PROPOSAL || r->cause == IKE_CAUSE_INVALID_KE) {
+		offer(s, 0, first, &offered);
+		reason_ours(r, "%s", proposals_str(&offered, a, sizeof(a)));
+	}
+}
