@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The engine object, the way a datagram takes in, and the timers' way out. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alt.h"
+#include "child.h"
+#include "dpd.h"
+#include "fsm.h"
+#include "natd.h"
+#include "reason.h"
+#include "xchg.h"
+
+/* ---- life ------------------------------------------------------------------------------------------------ */
+
+static const struct ike_tuning defaults = {
+	.retransmit_ms = 1000,
+	.retransmit_cap_ms = 16000,
+	.retransmit_tries = 5,
+	.half_open_s = 30,
+	.half_open_max = 2000,
+	.half_open_source = 64,
+	.cookie_threshold = 200,
+	.backoff_s = 1,
+	.backoff_cap_s = 60,
+	.children_per_proxy = 8,
+};
+
+struct ike *ike_new(const struct ike_host *host, void *ctx, uint64_t now)
+{
+	struct ike *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->host = host;
+	k->ctx = ctx;
+	k->now = now;
+	k->tune = defaults;
+	crypto_random(&k->rng, sizeof(k->rng));
+	k->rng |= 1;
+	return k;
+}
+
+void ike_free(struct ike *k)
+{
+	if (!k)
+		return;
+	gw_free_all(k);
+	timer_free(&k->timers);
+	crypto_wipe(k, sizeof(*k));
+	free(k);
+}
+
+void ike_tune(struct ike *k, const struct ike_tuning *t)
+{
+	k->tune = *t;
+}
+
+const struct ike_tuning *ike_tuning(const struct ike *k)
+{
+	return &k->tune;
+}
+
+void ike_set_debug(struct ike *k, bool on)
+{
+	k->debug = on;
+}
+
+/* ---- small things ------------------------------------------------------------------------------------------- */
+
+bool bucket_take(struct bucket *b, uint64_t now, double per_s, double burst)
+{
+	b->tokens = b->last ? b->tokens + (double)(now - b->last) / (double)NS_S * per_s : burst;
+	b->last = now ? now : 1;
+	if (b->tokens > burst)
+		b->tokens = burst;
+	if (b->tokens < 1)
+		return false;
+	b->tokens -= 1;
+	return true;
+}
+
+uint64_t engine_random(struct ike *k, uint64_t n)
+{
+	k->rng ^= k->rng << 13;
+	k->rng ^= k->rng >> 7;
+	k->rng ^= k->rng << 17;
+	return n ? k->rng % n : 0;
+}
+
+uint64_t engine_jitter(struct ike *k, uint64_t base)
+{
+	return base - base / 10 + engine_random(k, base / 5 + 1);
+}
+
+void engine_debug(struct ike *k, const struct ike_sa *sa, const char *fmt, ...)
+{
+	struct ike_event e = {.type = IKE_EV_DEBUG, .gateway = ""};
+	char text[512];
+	va_list ap;
+
+	if (!k->debug)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	e.text = text;
+	if (sa) {
+		e.gateway = sa->gw ? sa->gw->conf.name : "";
+		e.local = sa->local;
+		e.remote = sa->remote;
+		e.role = sa->role;
+		e.spi_i = sa_spi_i(sa);
+		e.spi_r = sa_spi_r(sa);
+		e.serial = sa->serial;
+	}
+	k->host->event(k->ctx, &e);
+}
+
+/* ---- timers --------------------------------------------------------------------------------------------------- */
+
+static void (*const fire[TIMER_KINDS])(struct ike *k, void *owner) = {
+	[TIMER_RETRANSMIT] = xchg_on_retransmit,
+	[TIMER_HALF_OPEN] = sa_on_half_open,
+	[TIMER_DPD] = dpd_on_timer,
+	[TIMER_KEEPALIVE] = natd_on_keepalive,
+	[TIMER_IKE_REKEY] = sa_on_rekey,
+	[TIMER_IKE_EXPIRE] = sa_on_expire,
+	[TIMER_LINGER] = sa_on_linger,
+	[TIMER_DUPLICATE] = sa_on_duplicate,
+	[TIMER_HOLD] = xchg_on_hold,
+	[TIMER_CHILD_REKEY] = child_on_rekey,
+	[TIMER_CHILD_EXPIRE] = child_on_expire,
+	[TIMER_CHILD_SETTLE] = child_on_settle,
+	[TIMER_GW_RETRY] = gw_on_retry,
+	[TIMER_SLOT_RETRY] = slot_on_retry,
+};
+
+void ike_run(struct ike *k, uint64_t now)
+{
+	struct timer *t;
+
+	k->now = now;
+	while ((t = timer_pop(&k->timers, now)))
+		fire[t->kind](k, t->owner);
+	sa_reap(k);
+}
+
+uint64_t ike_next(const struct ike *k)
+{
+	return timer_next(&k->timers);
+}
+
+/* ---- a datagram's way in ---------------------------------------------------------------------------------------- */
+
+static void debug_msg(struct ike *k, const struct ike_sa *sa, const struct msg *m)
+{
+	char text[400];
+
+	if (k->debug)
+		engine_debug(k, sa, "received %s", msg_str(m, text, sizeof(text)));
+}
+
+/* No SA, so no keys: all that can be said is unprotected, and the peer takes it as a hint. */
+static void unknown_spi(struct ike *k, const struct ike_packet *p, const struct ike_hdr *h)
+{
+	COUNT(k, drop_unknown_spi);
+	if (!(h->flags & IKE_FLAG_RESPONSE) && h->exchange != IKE_SA_INIT)
+		xchg_plain_error(k, p, h, N_INVALID_IKE_SPI, NULL, 0);
+}
+
+/* Count and answer what is wrong with the outside of a message; true when it may go on. */
+static bool outside_ok(struct ike *k, const struct ike_packet *p, const struct msg *m, enum msg_error e)
+{
+	bool request = !(m->hdr.flags & IKE_FLAG_RESPONSE);
+	bool init = request && m->hdr.exchange == IKE_SA_INIT && !m->hdr.spi_r;
+
+	switch (e) {
+	case MSG_OK: return true;
+	case MSG_CRITICAL:
+		COUNT(k, bad_critical);
+		if (init)
+			xchg_plain_error(k, p, &m->hdr, N_UNSUPPORTED_CRITICAL_PAYLOAD, &m->unknown_critical,
+					 1);
+		return false;
+	default:
+		COUNT(k, drop_malformed);
+		/* Outside SK only IKE_SA_INIT may be answered; anything else would be blind (2.21.4). */
+		if (init)
+			xchg_plain_error(k, p, &m->hdr, N_INVALID_SYNTAX, NULL, 0);
+		return false;
+	}
+}
+
+static void input_init_request(struct ike *k, const struct ike_packet *p, const struct msg *m)
+{
+	struct in in = {.k = k, .m = m, .pkt = p};
+	uint64_t need = PL_BIT(PL_SA) | PL_BIT(PL_KE) | PL_BIT(PL_NONCE);
+
+	if (m->hdr.spi_r || !m->hdr.spi_i || m->hdr.msgid || !(m->hdr.flags & IKE_FLAG_INITIATOR)) {
+		COUNT(k, drop_flags);
+		return;
+	}
+	if ((m->seen & need) != need) {
+		COUNT(k, drop_malformed);
+		xchg_plain_error(k, p, &m->hdr, N_INVALID_SYNTAX, NULL, 0);
+		return;
+	}
+	debug_msg(k, NULL, m);
+	init_request(&in);
+}
+
+static void input_init_response(struct ike_sa *sa, const struct ike_packet *p, const struct msg *m)
+{
+	struct in in = {.k = sa->k, .sa = sa, .m = m, .pkt = p};
+
+	if (sa->role != IKE_INITIATOR || (sa->state != SA_INIT_SENT && sa->state != SA_AUTH_SENT) ||
+	    m->hdr.msgid || (m->hdr.flags & IKE_FLAG_INITIATOR)) {
+		COUNT(sa->k, drop_state);
+		return;
+	}
+	debug_msg(sa->k, sa, m);
+	fsm_dispatch(&in);
+}
+
+/* Is its message ID due?  Duplicates of the last request get the last answer. */
+static bool msgid_due(struct ike_sa *sa, const struct ike_packet *p, const struct ike_hdr *h)
+{
+	struct ike *k = sa->k;
+	uint8_t hash[20];
+
+	if (h->flags & IKE_FLAG_RESPONSE) {
+		if (sa->req.busy && h->msgid == sa->req.msgid && h->exchange == sa->req.exchange)
+			return true;
+		COUNT(k, drop_response_unasked);
+		return false;
+	}
+	if (h->msgid == sa->msgid_in)
+		return true;
+	if (h->msgid > sa->msgid_in) {
+		COUNT(k, drop_msgid_ahead);
+		return false;
+	}
+	xchg_hash(p, false, hash);
+	if (h->msgid + 1 == sa->msgid_in && sa->answer.p && !memcmp(hash, sa->answered, sizeof(hash))) {
+		/* Word for word what was verified then, so it needs no second look. */
+		COUNT(k, tx_cached);
+		xchg_send(sa, &p->local, &p->remote, sa->answer.p, sa->answer.len);
+		return false;
+	}
+	COUNT(k, drop_msgid_old);
+	return false;
+}
+
+/* From here on the message is the peer's. */
+static void authentic(struct ike_sa *sa, const struct ike_packet *p, struct msg *m, struct bytes plain)
+{
+	struct in in = {.k = sa->k, .sa = sa, .m = m, .pkt = p};
+	bool response = m->hdr.flags & IKE_FLAG_RESPONSE;
+	enum msg_error e = msg_parse_inner(plain, m->sk_first, m);
+
+	debug_msg(sa->k, sa, m);
+	sa->last_heard = sa->k->now;
+	sa->from_local = p->local;
+	sa->from_remote = p->remote;
+	natd_follow(sa, &p->local, &p->remote);
+	if (e == MSG_OK) {
+		fsm_dispatch(&in);
+	} else if (e == MSG_CRITICAL) {
+		COUNT(sa->k, bad_critical);
+		if (response)
+			fsm_bad_response(&in, "unknown critical payload");
+		else
+			fsm_bad_request(&in, N_UNSUPPORTED_CRITICAL_PAYLOAD, "unknown critical payload");
+	} else {
+		COUNT(sa->k, bad_inner);
+		if (response)
+			fsm_bad_response(&in, msg_error_str(e));
+		else
+			fsm_bad_request(&in, N_INVALID_SYNTAX, msg_error_str(e));
+	}
+	if (!sa->buried)
+		task_run(sa);
+}
+
+static void input_protected(struct ike_sa *sa, const struct ike_packet *p, struct msg *m)
+{
+	struct ike *k = sa->k;
+	bool from_initiator = m->hdr.flags & IKE_FLAG_INITIATOR;
+	uint8_t plain[MSG_MAX];
+	size_t len = 0;
+
+	if (!m->sk.p) {
+		COUNT(k, drop_not_protected);
+		return;
+	}
+	if (sa->state == SA_NEW || sa->state == SA_INIT_SENT) {
+		COUNT(k, drop_state);
+		return;
+	}
+	if (!msgid_due(sa, p, &m->hdr))
+		return;
+	if (sa->state == SA_GONE) {
+		COUNT(k, drop_state);
+		return;
+	}
+	if (sa->state == SA_AUTH_SENT ? alt_open(sa, m, plain, &len)
+				      : sk_open(&sa->keys, from_initiator, m, plain, &len)) {
+		COUNT(k, drop_integrity);
+		return;
+	}
+	authentic(sa, p, m, (struct bytes){.p = plain, .len = len});
+	crypto_wipe(plain, len);
+}
+
+/* Our SPI is the one of the role the sender does not have. */
+static struct ike_sa *find_sa(struct ike *k, const struct ike_hdr *h)
+{
+	bool from_initiator = h->flags & IKE_FLAG_INITIATOR;
+	uint64_t peer = from_initiator ? h->spi_i : h->spi_r;
+	struct ike_sa *sa = sa_find(k, from_initiator ? h->spi_r : h->spi_i);
+
+	if (!sa || (sa->role == IKE_INITIATOR) == from_initiator)
+		return NULL;
+	/* Before IKE_AUTH is answered, who the peer is stays open. */
+	if (sa->state == SA_INIT_SENT || (sa->state == SA_AUTH_SENT && h->exchange == IKE_SA_INIT))
+		return sa;
+	return sa->spi_peer == peer || (sa->state == SA_AUTH_SENT && alt_knows(sa, peer)) ? sa : NULL;
+}
+
+static void input(struct ike *k, const struct ike_packet *p)
+{
+	struct ike_sa *sa = NULL;
+	enum msg_error e;
+	struct msg m = {0};
+
+	e = msg_parse_header(p->data, p->len, &m.hdr);
+	if (e == MSG_VERSION) {
+		COUNT(k, drop_version);
+		if (m.hdr.version >> 4 > 2 && !(m.hdr.flags & IKE_FLAG_RESPONSE))
+			xchg_plain_error(k, p, &m.hdr, N_INVALID_MAJOR_VERSION, NULL, 0);
+		return;
+	}
+	if (e == MSG_EXCHANGE) {
+		COUNT(k, drop_exchange);
+		return;
+	}
+	if (e != MSG_OK) {
+		COUNT(k, drop_short);
+		return;
+	}
+	if (m.hdr.flags & IKE_FLAG_RESPONSE || m.hdr.exchange != IKE_SA_INIT) {
+		sa = find_sa(k, &m.hdr);
+		if (!sa) {
+			unknown_spi(k, p, &m.hdr);
+			return;
+		}
+	}
+	e = msg_parse(p->data, p->len, &m);
+	if (!outside_ok(k, p, &m, e))
+		return;
+	if (!sa)
+		input_init_request(k, p, &m);
+	else if (m.hdr.exchange == IKE_SA_INIT)
+		input_init_response(sa, p, &m);
+	else
+		input_protected(sa, p, &m);
+}
+
+void ike_input(struct ike *k, const struct ike_packet *p, uint64_t now)
+{
+	k->now = now;
+	COUNT(k, rx);
+	k->counters.v[CNT_rx_bytes] += p->len;
+	input(k, p);
+	sa_reap(k);
+}
+
+/* ---- from the data plane ------------------------------------------------------------------------------------------- */
+
+void ike_acquire(struct ike *k, uint32_t policy, uint64_t now)
+{
+	struct slot *s = slot_find(k, policy);
+
+	k->now = now;
+	if (!s || k->stopping)
+		return;
+	COUNT(k, acquire);
+	if (slot_up(s))
+		return;
+	s->acquired = true;
+	slot_service(s);
+	sa_reap(k);
+}
+
+void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now)
+{
+	struct child_sa *c = child_find(k, spi_in);
+	struct ike_sa *sa;
+	struct ike_reason r;
+
+	k->now = now;
+	if (!c)
+		return;
+	sa = c->sa;
+	if (hard) {
+		reason_set(&r, now, IKE_CAUSE_EXPIRED, c->role, INFORMATIONAL,
+			   "byte, packet or sequence limit of the Child SA reached");
+		child_delete(c, &r, false);
+	} else {
+		child_rekey(c);
+	}
+	task_run(sa);
+	sa_reap(k);
+}
+
+/* ---- counters --------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name, *help;
+} counter_names[] = {
+#define X(name, help) {#name, help},
+	IKE_COUNTERS(X)
+#undef X
+};
+
+_Static_assert(CNT_MAX <= sizeof(((struct ike_counters *)0)->v) / sizeof(uint64_t), "counters do not fit");
+
+const struct ike_counters *ike_counters(const struct ike *k)
+{
+	return &k->counters;
+}
+
+const char *ike_counter_name(unsigned i)
+{
+	return i < CNT_MAX ? counter_names[i].name : NULL;
+}
+
+const char *ike_counter_help(unsigned i)
+{
+	return i < CNT_MAX ? counter_names[i].help : NULL;
+}

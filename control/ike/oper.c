@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The operator's side: test, clear, shut down, and read. */
+#include <errno.h>
+#include <string.h>
+
+#include "child.h"
+#include "fsm.h"
+#include "reason.h"
+#include "xchg.h"
+
+/* ---- test ------------------------------------------------------------------------------------------------ */
+
+static bool initiates(const struct gw *gw)
+{
+	return !gw->conf.passive && gw->conf.remote.v;
+}
+
+/* A proxy-ID to go into IKE_AUTH: one that is not up, or any. */
+static struct slot *first_slot(const struct gw *gw)
+{
+	for (unsigned i = 0; i < gw->conf.n_children; i++)
+		if (!slot_up(gw->slots[i]))
+			return gw->slots[i];
+	return gw->conf.n_children ? gw->slots[0] : NULL;
+}
+
+static int test_gw(struct gw *gw)
+{
+	struct slot *s;
+	struct ike_sa *sa;
+
+	DL_FOREACH (gw->sas, sa)
+		if (sa->state == SA_UP || (sa_negotiating(sa) && !sa->abandon))
+			return 0;
+	s = first_slot(gw);
+	if (s && !slot_up(s))
+		s->acquired = true;
+	return init_start(gw, s) ? 0 : 1;
+}
+
+int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	int n = 0;
+
+	k->now = now;
+	if (k->stopping)
+		return 0;
+	if (name) {
+		gw = gw_find(k, name);
+		if (!gw)
+			return -ENOENT;
+		n = initiates(gw) ? test_gw(gw) : -EPERM;
+	} else {
+		HASH_ITER (hh, k->gws, gw, tmp)
+			if (initiates(gw))
+				n += test_gw(gw);
+	}
+	sa_reap(k);
+	return n;
+}
+
+/* "tunnel" or "tunnel:proxyid"; NULL means all. */
+static bool slot_named(const struct slot *s, const char *name)
+{
+	size_t n = strnlen(s->conf->tunnel, IKE_NAME);
+
+	if (!name)
+		return true;
+	if (strncmp(name, s->conf->tunnel, n) != 0)
+		return false;
+	return !name[n] || (name[n] == ':' && !strcmp(name + n + 1, s->conf->proxy_id));
+}
+
+int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	bool found = false, allowed = false;
+	int n = 0;
+
+	k->now = now;
+	HASH_ITER (hh, k->gws, gw, tmp)
+		for (unsigned i = 0; i < gw->conf.n_children; i++) {
+			struct slot *s = gw->slots[i];
+
+			if (!slot_named(s, tunnel))
+				continue;
+			found = true;
+			if (!initiates(gw) && !sa_current(gw))
+				continue;
+			allowed = true;
+			if (k->stopping || slot_up(s))
+				continue;
+			slot_start(s);
+			n++;
+		}
+	sa_reap(k);
+	return !found && tunnel ? -ENOENT : !allowed && tunnel ? -EPERM : n;
+}
+
+/* ---- clear -------------------------------------------------------------------------------------------------- */
+
+static int clear_gw(struct gw *gw, const struct ike_reason *r)
+{
+	struct ike_sa *sa, *tmp;
+	int n = 0;
+
+	DL_FOREACH_SAFE(gw->sas, sa, tmp)
+	{
+		if (sa->state == SA_GONE || sa->state == SA_CLOSING)
+			continue;
+		if (sa->state != SA_NEW && !(sa->state == SA_AUTH_SENT && sa->abandon))
+			n++;
+		sa_close(sa, r, TASK_IKE_DELETE);
+	}
+	return n;
+}
+
+/* What was cleared comes back by traffic, or a little later where it is to start by itself. */
+static void come_back(struct gw *gw)
+{
+	gw->fails = 0;
+	gw->next_try = 0;
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		gw->slots[i]->acquired = false;
+		gw->slots[i]->was_up = false;
+	}
+	timer_set(&gw->k->timers, &gw->retry, gw->k->now + engine_jitter(gw->k, 2 * NS_S));
+}
+
+int ike_clear_ike_sa(struct ike *k, const char *name, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	struct ike_reason r;
+	int n = 0;
+
+	k->now = now;
+	reason_set(&r, now, IKE_CAUSE_OPERATOR, IKE_INITIATOR, INFORMATIONAL, "cleared by the operator");
+	if (name && !gw_find(k, name))
+		return -ENOENT;
+	HASH_ITER (hh, k->gws, gw, tmp)
+		if (!name || !strcmp(name, gw->conf.name)) {
+			n += clear_gw(gw, &r);
+			come_back(gw);
+		}
+	sa_reap(k);
+	return n;
+}
+
+int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	struct ike_reason r;
+	bool found = false;
+	struct ike_sa *sa;
+	int n = 0;
+
+	k->now = now;
+	reason_set(&r, now, IKE_CAUSE_OPERATOR, IKE_INITIATOR, INFORMATIONAL, "cleared by the operator");
+	HASH_ITER (hh, k->gws, gw, tmp) {
+		for (unsigned i = 0; i < gw->conf.n_children; i++) {
+			struct child_sa *c, *next;
+
+			if (!slot_named(gw->slots[i], tunnel))
+				continue;
+			found = true;
+			DL_FOREACH_SAFE2(gw->slots[i]->children, c, next, snext)
+			{
+				if (c->state == CHILD_DELETING || c->state == CHILD_GONE)
+					continue;
+				n += c->state == CHILD_MATURE;
+				child_delete(c, &r, false);
+			}
+		}
+		DL_FOREACH (gw->sas, sa)
+			task_run(sa);
+	}
+	sa_reap(k);
+	return !found && tunnel ? -ENOENT : n;
+}
+
+bool ike_shutdown(struct ike *k, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	struct ike_sa *sa, *next;
+	struct ike_reason r;
+	bool waiting = false;
+
+	k->now = now;
+	reason_set(&r, now, IKE_CAUSE_SHUTDOWN, IKE_INITIATOR, INFORMATIONAL, "shutting down");
+	if (!k->stopping) {
+		k->stopping = true;
+		HASH_ITER (hh, k->gws, gw, tmp)
+			clear_gw(gw, &r);
+	}
+	HASH_ITER (hh, k->sas, sa, next)
+		waiting |= sa->state == SA_CLOSING || sa->state == SA_AUTH_SENT || sa->state == SA_UP;
+	sa_reap(k);
+	return !waiting;
+}
+
+/* ---- read --------------------------------------------------------------------------------------------------------- */
+
+static unsigned children_up(const struct ike_sa *sa)
+{
+	const struct child_sa *c;
+	unsigned n = 0;
+
+	DL_FOREACH (sa->children, c)
+		n += c->state == CHILD_MATURE || c->state == CHILD_REPLACED;
+	return n;
+}
+
+static void sa_read(const struct ike_sa *sa, struct ike_sa_info *i)
+{
+	*i = (struct ike_sa_info){
+		.gateway = sa->gw ? sa->gw->conf.name : "",
+		.gateway_id = sa->gw ? sa->gw->conf.id : 0,
+		.serial = sa->serial,
+		.local = sa->local,
+		.remote = sa->remote,
+		.role = sa->role,
+		.state = sa_state_str(sa->state),
+		.established = sa->state == SA_UP,
+		.spi_i = sa_spi_i(sa),
+		.spi_r = sa_spi_r(sa),
+		.suite = sa->suite,
+		.created = sa->created,
+		.established_at = sa->established_at,
+		.expires = sa->expires,
+		.rekey_at = sa->rekey_at,
+		.retransmits = sa->retransmits,
+		.n_children = children_up(sa),
+		.remote_id = sa->id_remote,
+		.nat_local = sa->nat_local,
+		.nat_remote = sa->nat_remote,
+		.udp_encap = sa->udp_encap,
+		.msgid_out = sa->msgid_out,
+		.msgid_in = sa->msgid_in,
+		.last_heard = sa->last_heard,
+	};
+	if (sa->gw)
+		gw_local_id(sa->gw, &sa->local.a, &i->local_id);
+}
+
+static bool shown(const struct ike_sa *sa)
+{
+	return sa->state != SA_GONE && sa->state != SA_NEW;
+}
+
+void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
+{
+	struct ike_sa *sa, *tmp;
+	struct ike_sa_info i;
+
+	HASH_ITER (hh, k->sas, sa, tmp) {
+		if (!shown(sa))
+			continue;
+		sa_read(sa, &i);
+		if (!cb(arg, &i))
+			return;
+	}
+}
+
+static const char *const child_states[] = {[CHILD_MATURE] = "Mature",
+					   [CHILD_REPLACED] = "Dying",
+					   [CHILD_DELETING] = "Dying",
+					   [CHILD_GONE] = "Dying"};
+
+static void child_read(const struct child_sa *c, struct ike_child_info *i)
+{
+	struct ike_child_sa v;
+
+	child_view(c, &v);
+	*i = (struct ike_child_info){
+		.gateway = c->slot->gw->conf.name,
+		.tunnel = c->slot->conf->tunnel,
+		.proxy_id = c->slot->conf->proxy_id,
+		.gateway_id = c->slot->gw->conf.id,
+		.tunnel_id = c->slot->conf->tunnel_id,
+		.policy = c->slot->policy,
+		.id = c->id,
+		.parent_serial = c->sa->serial,
+		.msgid = c->msgid,
+		.local = v.local,
+		.remote = v.remote,
+		.role = c->role,
+		.state = child_states[c->state],
+		.spi_in = c->spi_in,
+		.spi_out = c->spi_out,
+		.suite = c->suite,
+		.ts_local = v.ts_local,
+		.ts_remote = v.ts_remote,
+		.created = c->created,
+		.expires = c->expires,
+		.rekey_at = c->rekey_at,
+		.lifetime_s = c->lifetime_s,
+		.life_bytes = c->life_bytes,
+		.udp_encap = v.udp_encap,
+		.host = c->host,
+	};
+}
+
+void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
+{
+	struct child_sa *c, *tmp;
+	struct ike_child_info i;
+
+	HASH_ITER (hh, k->children, c, tmp) {
+		/* Deleted here, the peer's answer is still out: nothing of it is left to show. */
+		if (!c->in_dp)
+			continue;
+		child_read(c, &i);
+		if (!cb(arg, &i))
+			return;
+	}
+}
+
+static const struct ike_reason never;
+
+void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg)
+{
+	struct gw *gw, *tmp;
+
+	HASH_ITER (hh, k->gws, gw, tmp) {
+		struct ike_gw_info i = {.conf = &gw->conf,
+					.last_failure = gw->last ? gw->last : &never,
+					.attempts = gw->attempts,
+					.failures = gw->failures,
+					.next_try = gw->retry.pos && gw->next_try > k->now ? gw->next_try
+											   : 0};
+		const struct ike_sa *sa;
+
+		DL_FOREACH (gw->sas, sa) {
+			i.n_ike += shown(sa);
+			i.n_children += children_up(sa);
+		}
+		if (!cb(arg, &i))
+			return;
+	}
+}
+
+void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i), void *arg)
+{
+	struct gw *gw, *tmp;
+
+	HASH_ITER (hh, k->gws, gw, tmp)
+		for (unsigned n = 0; n < gw->conf.n_children; n++) {
+			const struct slot *s = gw->slots[n];
+			struct ike_conf_child_info i = {.gw = &gw->conf,
+							.conf = s->conf,
+							.last_failure = s->last ? s->last : &never,
+							.up = s->current,
+							.negotiating = s->on};
+
+			if (!cb(arg, &i))
+				return;
+		}
+}
