@@ -9,7 +9,7 @@ IDS = {
     "ipaddr": ("198.51.100.20", "203.0.113.10", "198.51.100.20", "203.0.113.10"),
     "fqdn": ("hq.example", "branch.example", "fqdn:hq.example", "fqdn:branch.example"),
     "ufqdn": ("vpn@hq.example", "vpn@branch.example", "email:vpn@hq.example", "email:vpn@branch.example"),
-    "keyid": ("68712d6b6579", "6272616e6368", "keyid:68712d6b6579", "keyid:6272616e6368"),
+    "keyid": ("hq-key", "0x6272616e6368", "keyid:hq-key", "keyid:branch"),
 }
 
 
@@ -17,8 +17,6 @@ IDS = {
 @pytest.mark.parametrize("kind", IDS)
 def test_identity(pair, kind, initiator):
     mine, theirs, mine_sw, theirs_sw = IDS[kind]
-    if kind == "keyid":  # strongSwan's keyid: prefix takes the raw string
-        mine_sw, theirs_sw = "keyid:hq-key", "keyid:branch"
     p = pair().start(gateway={"local-id": {"type": kind, "value": mine}, "peer-id": {"type": kind, "value": theirs}},
                      strongswan={"local_id": theirs_sw, "remote_id": mine_sw})
     p.up(initiator)
