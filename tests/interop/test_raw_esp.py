@@ -27,8 +27,8 @@ def test_raw_esp(culverts, tmp_path, encr):
     assert wan.count("net 10.0.0.0/8") == 0 and not wan.holds(MARKER)
     assert wan.count("not arp and not udp port 500 and not ip proto 50") == 0
     fa, fb = a.flow("tun"), b.flow("tun")
-    assert fa["encap-packets"] == fb["decap-packets"] and fb["encap-packets"] == fa["decap-packets"]
-    assert fa["encap-bytes"] == fb["decap-bytes"] and fb["encap-bytes"] == fa["decap-bytes"]
+    assert fa["pkt-encap"] == fb["pkt-decap"] and fb["pkt-encap"] == fa["pkt-decap"]
+    assert fa["byte-encap"] == fb["byte-decap"] and fb["byte-encap"] == fa["byte-decap"]
 
 
 def test_forced_udp_encapsulation(culverts, tmp_path):

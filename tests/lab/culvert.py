@@ -163,6 +163,33 @@ class Culvertd:
             return p.returncode, p.stdout + p.stderr
         return json.loads(p.stdout) if json_out else p.stdout
 
+    # What the operator's JSON holds, as lists and dictionaries.
+
+    def ike_sas(self):
+        """Established IKE SAs."""
+        return [sa for sa in self.cli("show vpn ike-sa", json_out=True)["entries"] if sa["established"]]
+
+    def negotiating(self):
+        """IKE SAs on their way."""
+        return [sa for sa in self.cli("show vpn ike-sa", json_out=True)["entries"] if not sa["established"]]
+
+    def children(self):
+        """Child SAs that carry traffic."""
+        return [c for c in self.cli("show vpn ike-sa", json_out=True)["children"] if c["state"] == "Mature"]
+
+    def failures(self, gateway="peer"):
+        """Why negotiations of a gateway failed last."""
+        return self.cli(f"show vpn ike-sa gateway {gateway}", json_out=True)["failures"]
+
+    def flow(self, name):
+        """Counters of a tunnel:proxy-id, or of a tunnel that has one proxy-ID."""
+        (entry,) = self.cli(f"show vpn flow name {name}", json_out=True)["entries"]
+        return entry
+
+    def drops(self):
+        """Drop counters by name, those at 0 as well."""
+        return {d["name"]: d["packets"] for d in self.cli("show counter drop all", json_out=True)["entries"]}
+
     def log(self):
         try:
             with open(self.log_path, errors="replace") as f:

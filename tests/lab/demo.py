@@ -92,11 +92,12 @@ class Demo:
 
     def grown(self, before):
         after = self.c.flow(hq.TUNNEL)
-        for key in ("encap-packets", "decap-packets"):
+        keys = {"pkt-encap": "encap", "pkt-decap": "decap"}
+        for key in keys:
             if after[key] <= before[key]:
                 raise Failed(f"{key} did not grow: {before[key]}, then {after[key]}")
         self.ok("counters grow both ways: " + ", ".join(
-            f"{k.replace('-', ' ')} {before[k]} -> {after[k]}" for k in ("encap-packets", "decap-packets")))
+            f"{name} packets {before[k]} -> {after[k]}" for k, name in keys.items()))
 
     def as_initiator(self):
         self.title("1. culvert initiates")
