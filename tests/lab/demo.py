@@ -39,8 +39,8 @@ class Demo:
 
     def show(self, command):
         print(f"\n  $ culvert {command}")
-        for line in self.c.cli(command).rstrip().splitlines():
-            print(f"  {line}")
+        for line in self.c.cli(command).strip("\n").splitlines():
+            print(f"  {line}".rstrip())
         print(flush=True)
 
     # ---- steps ----
@@ -104,7 +104,7 @@ class Demo:
         self.show(f"test vpn ipsec-sa tunnel {hq.TUNNEL}")
         self.established("initiator")
         self.pings()
-        for what in ("ike-sa", "ipsec-sa", "flow"):
+        for what in ("ike-sa", "ipsec-sa", "flow", f"flow name {hq.TUNNEL}"):
             self.show(f"show vpn {what}")
         before = self.c.flow(hq.TUNNEL)
         self.tcp()
@@ -132,7 +132,7 @@ class Demo:
         self.title("4. What the wire between them saw")
         for c in self.captures:
             c.stop()
-        esp = [line for line in self.wan.lines("udp port 4500 or ip proto 50") if "ESP" in line]
+        esp = [line for line in self.wan.lines("udp port 4500 or ip proto 50") if "ESP(" in line]
         if len(esp) < 80:
             raise Failed(f"only {len(esp)} ESP packets on the wire")
         for line in esp[:2]:

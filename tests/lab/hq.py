@@ -15,7 +15,7 @@ PORTS = {"ethernet1/1": "net_af_packet0,iface=d-wan", "ethernet1/2": "net_af_pac
 
 # The branch's side of conf/hq.conf in strongSwan's terms.
 IKE_PROPOSAL = "aes256-sha256-modp2048"
-ESP_PROPOSAL = "aes256gcm16-modp2048"
+ESP_PROPOSAL = "aes256-sha256-modp2048"
 TUNNEL, GATEWAY = "IPSEC-TUN-Cisco-ISR", "IKE-GW-Cisco-ISR"
 
 
