@@ -7,6 +7,7 @@ however it ended.  Run by scripts/test, or by hand as root:
     CULVERT_BUILD=$PWD/build PYTHONPATH=tests /usr/bin/python3 -m pytest -q tests/interop -k first
 """
 import os
+import re
 import sys
 
 import pytest
@@ -33,6 +34,7 @@ def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     if report.when == "call" and report.failed:
         for what, text in getattr(item, "lab_logs", lambda: [])():
+            text = re.sub(r"(?m)^.*> +\d+: (?:[0-9A-F]{2} )+.*\n", "", text)  # dumps of a log with keys
             report.sections.append((what, text[-6000:]))
 
 
@@ -59,7 +61,7 @@ class Pair:
 
     def logs(self):
         out = [("charon.log", self.s.log())]
-        if self.c:
+        if self.c and self.c.daemon:
             out += [("culvertd.log", self.c.log()), ("culvertd output", self.c.daemon.output())]
         return out
 

@@ -11,7 +11,19 @@ ENCR = {"aes-128-cbc": "aes128", "aes-192-cbc": "aes192", "aes-256-cbc": "aes256
 AUTH = ["sha1", "sha256", "sha384", "sha512"]
 DH = {"group14": "modp2048", "group15": "modp3072", "group16": "modp4096", "group19": "ecp256", "group20": "ecp384",
       "group21": "ecp521", "group31": "curve25519"}
-ESP_ENCR = {"aes-128-gcm": "aes128gcm16", "aes-256-gcm": "aes256gcm16"}
+# (cipher, hash): strongSwan's proposal, what its --list-sas calls it
+ESP = {
+    ("aes-128-gcm", None): ("aes128gcm16", "AES_GCM_16-128"), ("aes-192-gcm", None): ("aes192gcm16", "AES_GCM_16-192"),
+    ("aes-256-gcm", None): ("aes256gcm16", "AES_GCM_16-256"),
+    ("chacha20-poly1305", None): ("chacha20poly1305", "CHACHA20_POLY1305"),
+    ("null", "sha256"): ("null-sha256", "NULL/HMAC_SHA2_256_128"),
+    **{(f"aes-{bits}-cbc", auth): (f"aes{bits}-{auth}", f"AES_CBC-{bits}/{name}")
+       for bits in (128, 192, 256) for auth, name in (
+           ("sha1", "HMAC_SHA1_96"), ("sha256", "HMAC_SHA2_256_128"), ("sha384", "HMAC_SHA2_384_192"),
+           ("sha512", "HMAC_SHA2_512_256"))},
+}
+GROUP_NAMES = {"group14": "MODP_2048", "group15": "MODP_3072", "group16": "MODP_4096", "group19": "ECP_256",
+               "group20": "ECP_384", "group21": "ECP_521", "group31": "CURVE_25519"}
 ROLES = ["culvert", "strongswan"]
 
 
@@ -46,14 +58,25 @@ def test_ike_suite(pair, encr, auth, dh, initiator):
     assert_ping(p.t.branch.host, p.t.hq.host_ip)
 
 
-@pytest.mark.parametrize("encr,pfs,initiator", all_pairs(ESP_ENCR, ["no-pfs", *DH], ROLES))
-def test_esp_suite_and_pfs(pair, encr, pfs, initiator):
+def esp_cases():
+    """Every suite in both roles, and every PFS group in both roles."""
+    pfs = ["no-pfs", *DH]
+    for n, suite in enumerate(ESP):
+        for k, role in enumerate(ROLES):
+            yield pytest.param(*suite, pfs[(n + 3 * k) % len(pfs)], role,
+                               id=f"{'-'.join(filter(None, suite))}-{pfs[(n + 3 * k) % len(pfs)]}-{role}")
+
+
+@pytest.mark.parametrize("encr,auth,pfs,initiator", esp_cases())
+def test_esp_suite_and_pfs(pair, encr, auth, pfs, initiator):
     """The second Child SA is made by CREATE_CHILD_SA: that is where the PFS group is used."""
     p = pair(lans=2)
     nets = list(zip(p.t.hq.nets, p.t.branch.nets))
-    esp = ESP_ENCR[encr] + ("" if pfs == "no-pfs" else f"-{DH[pfs]}")
-    p.start(esp={"encryption": [encr], "dh-group": pfs}, proxy_ids=nets, strongswan={
-        "esp": esp, "children": {f"net{i}": {"local_ts": b, "remote_ts": a} for i, (a, b) in enumerate(nets)}})
+    proposal, name = ESP[encr, auth]
+    p.start(esp={"encryption": [encr], "dh-group": pfs, **({"authentication": [auth]} if auth else {})},
+            proxy_ids=nets, strongswan={
+                "esp": proposal + ("" if pfs == "no-pfs" else f"-{DH[pfs]}"),
+                "children": {f"net{i}": {"local_ts": b, "remote_ts": a} for i, (a, b) in enumerate(nets)}})
     if initiator == "culvert":
         p.c.cli("test vpn ipsec-sa tunnel tun")
     else:
@@ -61,14 +84,12 @@ def test_esp_suite_and_pfs(pair, encr, pfs, initiator):
         p.s.initiate("net1")
     p.wait_up(children=2)
     sas = p.s.sas()
-    assert sas.count(f"ESP:AES_GCM_16-{encr.split('-')[1]}") == 2
-    names = {"modp2048": "MODP_2048", "modp3072": "MODP_3072", "modp4096": "MODP_4096", "ecp256": "ECP_256",
-             "ecp384": "ECP_384", "ecp521": "ECP_521", "curve25519": "CURVE_25519"}
-    if pfs != "no-pfs":
-        assert sas.count("/" + names[DH[pfs]]) >= 1
+    assert sas.count(f"ESP:{name}") == 2, sas
+    assert sas.count(f"ESP:{name}/{GROUP_NAMES[pfs]}" if pfs != "no-pfs" else f"ESP:{name}\n") >= 1, sas
     for i in range(2):
-        assert_ping(p.t.hq.host, p.t.branch.host_ips[i], src=p.t.hq.host_ips[i])
-        assert_ping(p.t.branch.host, p.t.hq.host_ips[i], src=p.t.branch.host_ips[i])
+        for size in (1, 56, 1300):
+            assert_ping(p.t.hq.host, p.t.branch.host_ips[i], src=p.t.hq.host_ips[i], size=size)
+            assert_ping(p.t.branch.host, p.t.hq.host_ips[i], src=p.t.branch.host_ips[i], size=size)
 
 
 @pytest.mark.parametrize("initiator", ROLES)

@@ -43,20 +43,34 @@ def charon_keys(log):
     return {**keys, "spi": spi}
 
 
-def sa(spi, key, src, dst):
-    """AES-GCM with a 16-byte ICV; key with the salt at its end."""
-    return SecurityAssociation(ESP, spi=spi, crypt_algo="AES-GCM", crypt_key=key, tunnel_header=IP(src=src, dst=dst))
+# culvert's (encryption, authentication): scapy's names.  tshark's stand in tshark_esp().
+SUITES = {
+    ("aes-128-gcm", None): ("AES-GCM", None), ("aes-192-gcm", None): ("AES-GCM", None),
+    ("aes-256-gcm", None): ("AES-GCM", None), ("chacha20-poly1305", None): ("CHACHA20-POLY1305", None),
+    ("null", "sha256"): ("NULL", "SHA2-256-128"),
+    **{(f"aes-{bits}-cbc", auth): ("AES-CBC", name) for bits in (128, 192, 256) for auth, name in (
+        ("sha1", "HMAC-SHA1-96"), ("sha256", "SHA2-256-128"), ("sha384", "SHA2-384-192"), ("sha512", "SHA2-512-256"))},
+}
+IV_LEN = {"AES-GCM": 8, "CHACHA20-POLY1305": 8, "AES-CBC": 16, "NULL": 0}
 
 
-def seal(spi, seq, key, inner, src, dst, next_header=4, padding=None, iv=None):
-    """An ESP packet by hand (RFC 4303, RFC 4106): every byte as told, so that it can be told wrong.
-    padding: bytes between the inner packet and the pad length; None: 1, 2, 3, … up to a multiple of 4."""
+def sa(spi, key, src, dst, suite=("aes-256-gcm", None), auth_key=None):
+    """scapy's view of an SA; key with the salt at its end where the cipher has one."""
+    crypt, auth = SUITES[suite]
+    return SecurityAssociation(ESP, spi=spi, crypt_algo=crypt, crypt_key=key, auth_algo=auth, auth_key=auth_key,
+                               tunnel_header=IP(src=src, dst=dst))
+
+
+def seal(spi, seq, key, inner, src, dst, next_header=4, padding=None, pad_len=None, iv=None):
+    """An AES-GCM ESP packet by hand (RFC 4303, RFC 4106): every byte as told, so that it can be told wrong.
+    padding: bytes between the inner packet and the pad length; None: 1, 2, 3, … up to a multiple of 4.
+    pad_len: what the pad length says instead of the truth."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
     if padding is None:
         padding = bytes(range(1, 1 + -(len(inner) + 2) % 4))
     iv = iv or struct.pack("!Q", seq)
     header = struct.pack("!II", spi, seq)
-    text = inner + padding + bytes([len(padding), next_header])
+    text = inner + padding + bytes([len(padding) if pad_len is None else pad_len, next_header])
     return IP(src=src, dst=dst, proto=50) / ESP(header + iv + AESGCM(key[:-4]).encrypt(key[-4:] + iv, text, header))
 
 
@@ -68,13 +82,19 @@ def open_by_hand(packet, key):
     return text[:-2 - text[-2]], text[-2 - text[-2]:-2], text[-1]
 
 
-def tshark_esp(pcap, sas):
-    """What tshark makes of a capture, given (spi, key) of AES-GCM SAs: a list of (spi, seq, icv good, inner source,
-    inner destination)."""
+def tshark_esp(pcap, sas, suite=("aes-256-gcm", None)):
+    """What tshark makes of a capture, given (spi, key, auth key) of SAs: a list of (spi, seq, icv good, inner source,
+    inner destination).  None where tshark 4.0 does not know the suite."""
+    crypt, auth = SUITES[suite]
+    names = {"AES-GCM": "AES-GCM with 16 octet ICV [RFC4106]", "AES-CBC": "AES-CBC [RFC3602]", "NULL": "NULL"}
+    auths = {None: "NULL", "HMAC-SHA1-96": "HMAC-SHA-1-96 [RFC2404]", "SHA2-256-128": "HMAC-SHA-256-128 [RFC4868]",
+             "SHA2-384-192": "HMAC-SHA-384-192 [RFC4868]", "SHA2-512-256": "HMAC-SHA-512-256 [RFC4868]"}
+    if crypt not in names:
+        return None
     argv = ["tshark", "-r", pcap, "-o", "esp.enable_encryption_decode:TRUE", "-o", "esp.enable_authentication_check:TRUE"]
-    for spi, key in sas:
-        argv += ["-o", f'uat:esp_sa:"IPv4","*","*","0x{spi:08x}","AES-GCM with 16 octet ICV [RFC4106]","0x{key.hex()}",'
-                       '"NULL",""']
+    for spi, key, auth_key in sas:
+        key, auth_key = ("0x" + k.hex() if k else "" for k in (key, auth_key))
+        argv += ["-o", f'uat:esp_sa:"IPv4","*","*","0x{spi:08x}","{names[crypt]}","{key}","{auths[auth]}","{auth_key}"']
     argv += ["-Y", "esp", "-T", "fields", "-e", "esp.spi", "-e", "esp.sequence", "-e", "esp.icv_good", "-e", "ip.src",
              "-e", "ip.dst"]
     out = []
