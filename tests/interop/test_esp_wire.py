@@ -156,8 +156,8 @@ def test_what_culvert_accepts_and_refuses(pair, tmp_path):
     assert arrives(w.to_culvert(5007, w.request(12), next_header=6)) == {"esp-next-header": 1}
     assert arrives(w.to_culvert(5008, bytes(w.request(13))[:12])) == {"esp-inner-malformed": 1}
     assert arrives(w.to_culvert(5009, w.request(15), pad_len=200)) == {"esp-bad-padding": 1}
-    assert arrives(w.to_culvert(5012, w.request(16), padding=bytes(254), pad_len=255)) == {"esp-bad-padding": 1}
-    assert arrives(w.to_culvert(5013, w.request(17), padding=b"\1")) == {"esp-misaligned": 1}
+    assert arrives(w.to_culvert(5012, w.request(16), padding=bytes(5))) == {"esp-bad-padding": 1}, "zeros, not 1, 2, 3"
+    assert arrives(w.to_culvert(5013, w.request(17), padding=b"")) == {"esp-misaligned": 1}
     assert arrives(w.to_culvert(5014, b"")) == {"esp-inner-malformed": 1}, "nothing inside"
     short = IP(src=w.branch.wan_ip, dst=w.hq.wan_ip, proto=50) / ESP(struct.pack("!II", w.spi_to_culvert, 5010) + bytes(4))
     assert arrives(short) == {"esp-truncated": 1}
