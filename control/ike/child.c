@@ -353,7 +353,7 @@ void child_move_all(struct ike_sa *sa)
 	struct child_sa *c;
 	struct ike_child_sa v;
 
-	DL_FOREACH (sa->children, c) {
+	for (c = sa->children; c; c = c->next) {
 		if (!c->in_dp)
 			continue;
 		child_view(c, &v);

@@ -17,9 +17,11 @@ struct source {
 
 static struct source *source_find(struct ike *k, const struct addr *a)
 {
-	struct addr key = {.v = a->v};
+	struct addr key;
 	struct source *s;
 
+	memset(&key, 0, sizeof(key));
+	key.v = a->v;
 	memcpy(key.b, a->b, addr_len(a));
 	HASH_FIND(hh, k->sources, &key, sizeof(key), s);
 	return s;

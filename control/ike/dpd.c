@@ -40,7 +40,7 @@ static uint64_t last_sign(struct ike_sa *sa, uint64_t enough)
 	uint64_t last = sa->last_heard;
 	struct child_sa *c;
 
-	DL_FOREACH (sa->children, c) {
+	for (c = sa->children; c; c = c->next) {
 		uint64_t in;
 
 		if (last >= enough)

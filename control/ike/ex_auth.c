@@ -347,17 +347,17 @@ void auth_request_eap(struct in *in)
  * being negotiated are not meant: they are a simultaneous start of ours. */
 static void initial_contact(struct ike_sa *sa)
 {
-	struct ike_sa *o, *tmp;
+	struct ike_sa *o, *next;
 	struct ike_reason r;
 
 	reason_set(&r, sa->k->now, IKE_CAUSE_REPLACED, IKE_RESPONDER, IKE_AUTH,
 		   "peer started anew (INITIAL_CONTACT)");
-	DL_FOREACH_SAFE(sa->gw->sas, o, tmp)
-	{
+	for (o = sa->gw->sas; o; o = next) {
+		next = o->next;
 		if (o == sa || (o->state != SA_UP && o->state != SA_REKEYED) ||
 		    o->established_at > sa->created || o->id_remote.type != sa->id_remote.type ||
 		    o->id_remote.len != sa->id_remote.len ||
-		    memcmp(o->id_remote.data, sa->id_remote.data, o->id_remote.len))
+		    memcmp(o->id_remote.data, sa->id_remote.data, o->id_remote.len) != 0)
 			continue;
 		COUNT(sa->k, initial_contact);
 		sa_close(o, &r, TASK_IKE_DELETE);

@@ -96,7 +96,7 @@ static struct child_sa *child_meant(struct ike_sa *sa, uint32_t spi)
 
 	if (c || sa->state != SA_REKEYED)
 		return c;
-	DL_FOREACH (sa->gw->sas, o) {
+	for (o = sa->gw->sas; o; o = o->next) {
 		c = child_by_spi_out(o, spi);
 		if (c)
 			return c;

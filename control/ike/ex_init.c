@@ -335,7 +335,7 @@ static bool choose_group(struct gw *gw, const struct proposals *p, uint16_t grou
 static bool choose(struct in *in, const struct proposals *p, struct choice *out, char *why, size_t why_len)
 {
 	const struct addr *l = &in->pkt->local.a, *r = &in->pkt->remote.a;
-	char other[256];
+	char other[256] = "";
 	struct gw *gw;
 
 	for (gw = gw_candidate(in->k, l, r, NULL); gw; gw = gw_candidate(in->k, l, r, gw))

@@ -248,7 +248,7 @@ static struct slot *slot_new(struct gw *gw, struct ike_child_conf *c)
 /* Slots for the new list of children: those that did not change stay, the others are replaced. */
 static int slots_set(struct gw *gw, struct ike_gw_conf *conf, const struct ike_reason *r)
 {
-	struct slot **slots = calloc(conf->n_children ? conf->n_children : 1u, sizeof(*slots));
+	struct slot **slots = calloc(conf->n_children ? conf->n_children : 1u, sizeof(void *));
 	struct slot *s, *tmp;
 	char key[2 * IKE_NAME];
 

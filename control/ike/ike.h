@@ -142,15 +142,15 @@ struct ike *ike_new(const struct ike_host *host, void *ctx, uint64_t now);
 
 /* The engine's own numbers, the same for all gateways.  ike_new sets the defaults given here. */
 struct ike_tuning {
-	uint32_t retransmit_ms;	     /* 1000: first retransmission; doubles each time, +-10 % jitter */
+	uint32_t retransmit_ms;      /* 1000: first retransmission; doubles each time, +-10 % jitter */
 	uint32_t retransmit_cap_ms;  /* 16000: never later than this behind the one before */
 	uint32_t retransmit_tries;   /* 5: retransmissions of a request before the peer counts as silent */
-	uint32_t half_open_s;	     /* 30: an SA we answered has to be up by then */
-	uint32_t half_open_max;	     /* 2000: half-open SAs as responder, in all */
+	uint32_t half_open_s;        /* 30: an SA we answered has to be up by then */
+	uint32_t half_open_max;      /* 2000: half-open SAs as responder, in all */
 	uint32_t half_open_source;   /* 64: and from one address */
 	uint32_t cookie_threshold;   /* 200: half-open SAs from which COOKIE is demanded */
-	uint32_t backoff_s;	     /* 1: first pause of a gateway after a failure, doubling */
-	uint32_t backoff_cap_s;	     /* 60 */
+	uint32_t backoff_s;          /* 1: first pause of a gateway after a failure, doubling */
+	uint32_t backoff_cap_s;      /* 60 */
 	uint32_t children_per_proxy; /* 8: Child SAs at once on one proxy-ID */
 };
 void ike_tune(struct ike *k, const struct ike_tuning *t);

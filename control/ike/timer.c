@@ -13,7 +13,7 @@ int timer_reserve(struct timers *h, uint32_t n)
 	if (want > h->cap) {
 		while (cap < want)
 			cap *= 2;
-		v = realloc(h->v, cap * sizeof(*v));
+		v = reallocarray(h->v, cap, sizeof(void *));
 		if (!v)
 			return -ENOMEM;
 		h->v = v;

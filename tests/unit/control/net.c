@@ -269,7 +269,7 @@ static void on_event(void *ctx, const struct ike_event *e)
 	if (e->type == IKE_EV_IKE_FAIL || e->type == IKE_EV_CHILD_FAIL)
 		h->last_reason = *e->reason;
 	if (h->verbose)
-		printf("# %10.3f %c %u %s %s%s%s\n", (double)h->net->now / 1e9, 'A' + h->side, e->type,
+		printf("# %10.3f %c %d %s %s%s%s\n", (double)h->net->now / 1e9, 'A' + h->side, e->type,
 		       e->gateway, e->text ? e->text : "", e->reason ? " " : "",
 		       e->reason ? e->reason->text : "");
 }
