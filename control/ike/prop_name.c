@@ -100,6 +100,8 @@ const char *prop_alg_str(const struct transform *t, char buf[ALG_STR])
 		snprintf(buf, ALG_STR, "%s-%u-%u%s", word, t->id, t->key_bits, odd);
 	else if (!n)
 		snprintf(buf, ALG_STR, "%s-%u%s", word, t->id, odd);
+	else if (!hash && t->key_bits) /* where it must not be (RFC 7296 3.3.5) */
+		snprintf(buf, ALG_STR, "%s/%u%s", n->words, t->key_bits, odd);
 	else if (!hash)
 		snprintf(buf, ALG_STR, "%s%s", n->words, odd);
 	else if (t->key_bits)
