@@ -10,8 +10,6 @@ struct sa_out *sad_out_take(uint32_t *handle);
 struct sa_in *sad_in_take(uint32_t spi, int *err);
 /* The install came to nothing: the SPI is reserved as before. */
 void sad_in_untake(struct sa_in *sa);
-/* The slot of an installed inbound SA, or NULL. */
-struct sa_in *sad_in_find(uint32_t spi);
 /* Back to the free slots; the caller has wiped them. */
 void sad_out_put(struct sa_out *sa);
 void sad_in_put(struct sa_in *sa);

@@ -18,7 +18,7 @@ struct policy {
 /* A proxy-ID as the hash knows it, 16 bytes because rte_hash compares those fastest.  Prefix lengths are
  * part of the key: 10.0.0.0/8 and 10.0.0.0/16 are two. */
 struct spd_key {
-	uint32_t shape;                   /* spd_shape() */
+	alignas(8) uint32_t shape;        /* spd_shape(); the hash function loads eight bytes at a time */
 	uint32_t local, remote;           /* network order, masked */
 	uint16_t local_port, remote_port; /* 0: any */
 };
