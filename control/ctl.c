@@ -20,6 +20,8 @@ static const uint64_t NS = 1000000000;
 
 /* How long peers get to acknowledge our Deletes on SIGTERM. */
 enum { STOP_PATIENCE_S = 3 };
+/* More ports than the data plane takes; dp_port_add() says so. */
+enum { CFG_PORTS_MAX = 64 };
 
 uint64_t ctl_now(void)
 {
@@ -153,6 +155,17 @@ static uint32_t proxy_ids_of(const struct config *conf)
 
 static int start_dataplane(struct ctl *c, const struct config *conf, char *err, size_t err_len)
 {
+	const char *devices[CFG_PORTS_MAX];
+	uint16_t n_devices = 0, max_mtu = 0;
+
+	for (size_t i = 0; i < conf->n_interfaces; i++) {
+		const struct cfg_interface *f = &conf->interfaces[i];
+
+		if (f->tunnel || n_devices == CFG_PORTS_MAX)
+			continue;
+		devices[n_devices++] = f->port;
+		max_mtu = f->mtu > max_mtu ? f->mtu : max_mtu;
+	}
 	/* Sized for what is configured, with room for a commit that adds to it. */
 	struct dp_conf d = {
 		.name = conf->sys.hostname,
@@ -166,6 +179,9 @@ static int start_dataplane(struct ctl *c, const struct config *conf, char *err, 
 		.max_routes = (uint32_t)conf->n_routes * 2 + 1024,
 		.max_neighbours = 1024,
 		.n_mbufs = 16384,
+		.max_mtu = max_mtu,
+		.devices = devices,
+		.n_devices = n_devices,
 		.log = dp_log_line,
 	};
 	int rc = dp_init(&d, &ctl_dp_handlers, c, err, err_len);
