@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Proxy-ID matching against a model that walks a list: random policies of all shapes on two tunnel
+ * interfaces, added and removed, random packets near their borders.
+ */
+#include "peer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "dp.h"
+#include "sad.h"
+#include "spd.h"
+
+enum { MAX = 300, TUNNELS = 2 };
+
+static struct entry {
+	bool live;
+	unsigned order;
+	struct dp_policy_conf c;
+	uint32_t local, remote, sa, id; /* addresses in host order */
+} entry[MAX];
+static uint16_t tunnel[TUNNELS];
+static unsigned order;
+
+static uint32_t mask(uint8_t len)
+{
+	return len ? UINT32_MAX << (32 - len) : 0;
+}
+
+static struct prefix prefix_of(uint32_t ip, uint8_t len)
+{
+	struct prefix p = {.a.v = 4, .len = len};
+
+	for (unsigned i = 0; i < 4; i++)
+		p.a.b[i] = (uint8_t)(ip >> (24 - 8 * i));
+	return p;
+}
+
+/* Few values, so that policies overlap and packets hit. */
+static uint32_t some_ip(void)
+{
+	return UINT32_C(0x0a000000) | (uint32_t)(random() % 2) << 23 | (uint32_t)(random() % 3) << 15 |
+	       (uint32_t)(random() % 3) << 8 | (uint32_t)(random() % 3);
+}
+
+static uint16_t some_port(void)
+{
+	return (uint16_t)(random() % 3);
+}
+
+static uint8_t some_proto(void)
+{
+	static const uint8_t proto[] = {0, 6, 17};
+
+	return proto[random() % 3];
+}
+
+static uint8_t some_len(void)
+{
+	static const uint8_t len[] = {0, 8, 9, 16, 17, 24, 31, 32};
+
+	return len[random() % 8];
+}
+
+static void entry_add(struct entry *e)
+{
+	struct dp_sa_out_conf sa = {
+		.spi = 4096,
+		.suite = {DP_AES_GCM_16, 128, DP_INTEG_NONE},
+		.keys = {.encr_len = 16, .salt_len = 4},
+		.local = dpt_ep(OWN_IP, 0),
+		.remote = dpt_ep(PEER_IP, 0),
+		.n_local = 1,
+		.n_remote = 1,
+		.ts_local = {peer_ts("0.0.0.0/0", 0, 0)},
+		.ts_remote = {peer_ts("0.0.0.0/0", 0, 0)},
+	};
+
+	memset(e, 0, sizeof(*e));
+	e->live = true;
+	e->order = order++;
+	e->local = some_ip();
+	e->remote = some_ip();
+	e->c.local = prefix_of(e->local, some_len());
+	e->c.remote = prefix_of(e->remote, some_len());
+	e->c.tunnel_if = tunnel[random() % TUNNELS];
+	e->c.proto = some_proto();
+	e->c.local_port = some_port();
+	e->c.remote_port = some_port();
+	assert_int_equal(dp_policy_add(&e->c, &e->id), 0);
+	sa.policy = e->id;
+	assert_int_equal(dp_sa_out_install(&sa, &e->sa), 0);
+	assert_int_equal(dp_policy_bind(e->id, e->sa), 0);
+}
+
+static void entry_del(struct entry *e)
+{
+	assert_int_equal(dp_sa_out_remove(e->sa), 0);
+	assert_int_equal(dp_policy_del(e->id), 0);
+	e->live = false;
+}
+
+static bool fits(const struct entry *e, const struct pkt *p)
+{
+	bool ports = e->c.local_port || e->c.remote_port;
+
+	return e->live && e->c.tunnel_if == p->next_hop &&
+	       !((e->local ^ __builtin_bswap32(p->src4)) & mask(e->c.local.len)) &&
+	       !((e->remote ^ __builtin_bswap32(p->dst4)) & mask(e->c.remote.len)) &&
+	       (!e->c.proto || e->c.proto == p->proto) && (!ports || !p->fragment) &&
+	       (!e->c.local_port || e->c.local_port == p->sport) &&
+	       (!e->c.remote_port || e->c.remote_port == p->dport);
+}
+
+/* Address bits, then protocol, then ports, then age. */
+static bool better(const struct entry *a, const struct entry *b)
+{
+	int by = (a->c.local.len + a->c.remote.len) - (b->c.local.len + b->c.remote.len);
+
+	if (by == 0)
+		by = (a->c.proto != 0) - (b->c.proto != 0);
+	if (by == 0)
+		by = (a->c.local_port != 0) + (a->c.remote_port != 0) - (b->c.local_port != 0) -
+		     (b->c.remote_port != 0);
+	return by ? by > 0 : a->order < b->order;
+}
+
+static const struct entry *model(const struct pkt *p)
+{
+	const struct entry *best = NULL;
+
+	for (unsigned i = 0; i < MAX; i++)
+		if (fits(&entry[i], p) && (!best || better(&entry[i], best)))
+			best = &entry[i];
+	return best;
+}
+
+/* One burst of random packets through the real thing. */
+static void compare(struct worker *w)
+{
+	struct pkt p[BURST_MAX];
+	struct list l = {.n = (uint16_t)(1 + random() % BURST_MAX)};
+	unsigned n = l.n, kept = 0;
+
+	memset(p, 0, sizeof(p));
+	for (unsigned i = 0; i < n; i++) {
+		p[i].next_hop = tunnel[random() % TUNNELS];
+		p[i].src4 = __builtin_bswap32(some_ip());
+		p[i].dst4 = __builtin_bswap32(some_ip());
+		p[i].proto = some_proto();
+		p[i].sport = some_port();
+		p[i].dport = some_port();
+		p[i].fragment = random() % 5 == 0;
+		if (p[i].fragment)
+			p[i].sport = p[i].dport = 0;
+		l.p[i] = &p[i];
+	}
+	spd_match(w, &l);
+	for (unsigned i = 0; i < n; i++) {
+		const struct entry *want = model(&p[i]);
+
+		if (!want)
+			continue; /* dropped: not in the list */
+		assert_true(kept < l.n);
+		assert_ptr_equal(l.p[kept], &p[i]);
+		if (p[i].sa_out != sad_out_at(want->sa))
+			fail_msg("not the policy of order %u", want->order);
+		kept++;
+	}
+	assert_int_equal(kept, l.n);
+}
+
+static void against_model(void **state)
+{
+	struct worker *w = dp.worker[0];
+	unsigned matched = 0;
+
+	srandom(7);
+	for (unsigned round = 0; round < 400; round++) {
+		struct entry *e = &entry[random() % MAX];
+
+		/* sparse at first, dense later, sparse again */
+		if (e->live && (round > 300 || random() % 4 == 0))
+			entry_del(e);
+		else if (!e->live)
+			entry_add(e);
+		if (round > 320)
+			for (unsigned i = 0; i < MAX; i++)
+				if (entry[i].live && random() % 20 == 0)
+					entry_del(&entry[i]);
+		dp_service(dpt_now);
+		for (unsigned i = 0; i < 50; i++)
+			compare(w);
+	}
+	for (unsigned i = 0; i < MAX; i++)
+		if (entry[i].live)
+			entry_del(&entry[i]);
+	dp_service(dpt_now);
+	compare(w);
+	for (unsigned i = 0; i < MAX; i++)
+		matched += entry[i].live;
+	assert_int_equal(matched, 0);
+}
+
+/* As many as promised, however they collide; each found. */
+static void full(void **state)
+{
+	struct worker *w = dp.worker[0];
+	uint32_t id[MAX];
+
+	for (unsigned i = 0; i < MAX; i++) {
+		struct dp_policy_conf c = {.tunnel_if = tunnel[0],
+					   .local = prefix_of(0x0a000000 + i, 32),
+					   .remote = prefix_of(0x0a010000, 16)};
+
+		assert_int_equal(dp_policy_add(&c, &id[i]), 0);
+	}
+	for (unsigned i = 0; i < MAX; i++) {
+		struct pkt p = {.next_hop = tunnel[0],
+				.src4 = __builtin_bswap32(0x0a000000 + i),
+				.dst4 = __builtin_bswap32(0x0a010203)};
+		struct list l = {.n = 1, .p = {&p}};
+		struct dp_policy_stats s;
+
+		spd_match(w, &l);
+		assert_int_equal(l.n, 0);
+		assert_int_equal(dp_policy_stats(id[i], &s), 0);
+		assert_int_equal(s.no_sa_drops, 1);
+	}
+	for (unsigned i = 0; i < MAX; i++)
+		assert_int_equal(dp_policy_del(id[i]), 0);
+	dp_service(dpt_now);
+}
+
+static int setup(void **state)
+{
+	const struct dpt_conf c = {.max_sas = MAX, .max_policies = MAX};
+
+	dpt_init(&c);
+	for (unsigned i = 0; i < TUNNELS; i++) {
+		char name[16] = "tunnel.1";
+
+		name[7] = (char)('1' + i);
+		assert_int_equal(dp_tunnel_if_add(name, NULL, 0, &tunnel[i]), 0);
+	}
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	dpt_fini();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(against_model),
+		cmocka_unit_test(full),
+	};
+
+	return cmocka_run_group_tests_name("spd", tests, setup, teardown);
+}
