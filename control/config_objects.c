@@ -18,6 +18,8 @@ enum { MAX_SAS_DEFAULT = 4096, MEMORY_MB_DEFAULT = 512, CPU_MAX = 1024 };
 
 void cfg_default_system(struct cfg_system *sys)
 {
+	char name[sizeof(sys->hostname)] = "";
+
 	*sys = (struct cfg_system){
 		.workers = 1,
 		.hugepages = true,
@@ -25,9 +27,10 @@ void cfg_default_system(struct cfg_system *sys)
 		.max_sas = MAX_SAS_DEFAULT,
 		.cli_socket = "/run/culvert/culvert.sock",
 	};
-	if (gethostname(sys->hostname, sizeof(sys->hostname)) < 0 ||
-	    sys->hostname[sizeof(sys->hostname) - 1] || !cfg_name_ok(sys->hostname, false))
-		strcpy(sys->hostname, "culvert");
+	/* A name that fills the buffer may have been cut off. */
+	if (gethostname(name, sizeof(name)) < 0 || name[sizeof(name) - 1] || !cfg_name_ok(name, false))
+		strcpy(name, "culvert");
+	memcpy(sys->hostname, name, sizeof(name));
 }
 
 /* "2-5,8": how many cores that is; 0 when it is not such a list or names a core twice. */

@@ -121,7 +121,7 @@ static void notify(const char *state)
 
 	if (!path || strlen(path) >= sizeof(a.sun_path))
 		return;
-	strcpy(a.sun_path, path);
+	memcpy(a.sun_path, path, strlen(path));
 	if (a.sun_path[0] == '@')
 		a.sun_path[0] = 0;
 	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);

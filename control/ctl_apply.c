@@ -265,7 +265,7 @@ static int apply_gateway(struct ctl *c, const struct config *conf, const struct 
 			return -ENOMEM;
 	}
 	k.n_children = 0;
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n && k.children; i++)
 		if (strcmp(table[i].tunnel->gateway, k.name) == 0)
 			k.children[k.n_children++] = child_of(conf, &table[i]);
 	rc = ike_gateway_set(c->ike, &k, ctl_now());

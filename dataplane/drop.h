@@ -7,6 +7,7 @@
 
 #include <stdint.h>
 
+/* clang-format off */
 /*   enum                   counter                    help */
 #define DROP_REASONS(X) \
 	X(DROP_L2_TRUNCATED,      "l2-truncated",            "frame shorter than an Ethernet header") \
@@ -62,11 +63,12 @@
 	X(DROP_TX_FULL,           "tx-ring-full",            "port did not take the packet") \
 	X(DROP_PORT_DOWN,         "port-not-usable",         "way out leads to a port whose link is down") \
 	X(DROP_NO_MBUF,           "no-buffers",              "packet buffers used up")
+/* clang-format on */
 
 enum drop {
 	DROP_NONE, /* alive */
 #define X(id, name, help) id,
 	DROP_REASONS(X)
 #undef X
-	DROP_MAX
+		DROP_MAX
 };

@@ -110,7 +110,7 @@ static int choose_cpus(const char *cores, uint16_t n_workers, const cpu_set_t *a
 int eal_lcores(const char *cores, uint16_t n_workers, const cpu_set_t *allowed, char *out, size_t out_len,
 	       char *err, size_t err_len)
 {
-	uint16_t cpu[CPU_SETSIZE];
+	uint16_t cpu[CPU_SETSIZE] = {0};
 	int pinned = choose_cpus(cores, n_workers, allowed, cpu, err, err_len);
 	cpu_set_t rest = *allowed;
 	char all[LCORES_LEN / 4], others[LCORES_LEN / 4];

@@ -325,7 +325,7 @@ static void nh_hold(uint16_t id)
 /* change_room() must have been called. */
 static void nh_put(uint16_t id)
 {
-	if (--t.hold[id].routes > 0 || id < NH_ID_FIRST)
+	if (id < NH_ID_FIRST || --t.hold[id].routes > 0)
 		return;
 	t.hold[id].frees++;
 	change(OP_FREE_NH, 0, 0, id);

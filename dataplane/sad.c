@@ -202,7 +202,7 @@ void sad_out_wipe(struct sa_out *sa)
 /* All slots, in an order that nobody can guess: it is the low half of the SPIs to come. */
 static int fill(struct fifo *f, uint32_t n)
 {
-	f->slot = malloc(n * sizeof(*f->slot));
+	f->slot = calloc(n, sizeof(*f->slot));
 	if (!f->slot)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {

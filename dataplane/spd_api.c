@@ -246,7 +246,7 @@ static int show(uint16_t i, uint32_t policy)
 		return 0;
 	}
 	/* The snapshot changes: a new combination, or an any-any policy is alone no longer. */
-	s = m ? if_without(old, NULL) : if_with(old, &t.ctl[policy].key);
+	s = old && m ? if_without(old, NULL) : if_with(old, &t.ctl[policy].key);
 	if (!s)
 		return -ENOMEM;
 	if (m)

@@ -14,7 +14,7 @@ struct chooser {
 	uint16_t prf[IKE_ALGS_MAX];
 };
 
-static bool has_type(const struct proposal *p, uint8_t type)
+static bool has_type(const struct proposal *p, unsigned type)
 {
 	for (uint8_t i = 0; i < p->n; i++)
 		if (p->t[i].type == type)
@@ -23,7 +23,7 @@ static bool has_type(const struct proposal *p, uint8_t type)
 }
 
 /* Key lengths must be the same, so that an AES without one matches nothing (RFC 7296 3.3.5). */
-static bool has(const struct proposal *p, uint8_t type, uint16_t id, uint16_t key_bits)
+static bool has(const struct proposal *p, unsigned type, uint16_t id, uint16_t key_bits)
 {
 	for (uint8_t i = 0; i < p->n; i++) {
 		const struct transform *t = &p->t[i];
@@ -51,7 +51,7 @@ static int pick(const struct proposal *p, uint8_t type, const uint16_t *ids, uin
 }
 
 /* A type that is not there, or is there with NONE, is the same offer (RFC 7296 3.3.6). */
-static bool none_ok(const struct proposal *p, uint8_t type)
+static bool none_ok(const struct proposal *p, unsigned type)
 {
 	return !has_type(p, type) || has(p, type, 0, 0);
 }
@@ -349,7 +349,7 @@ int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enu
 	return -ENOENT;
 }
 
-static bool take(const struct proposal *answer, uint8_t type, const struct transform **t)
+static bool take(const struct proposal *answer, unsigned type, const struct transform **t)
 {
 	*t = NULL;
 	for (uint8_t i = 0; i < answer->n; i++) {
@@ -374,7 +374,7 @@ int prop_accept(const struct proposals *answer, const struct proposals *offered,
 	for (uint8_t i = 0; i < a->n; i++)
 		if (a->t[i].type == 0 || a->t[i].type >= TT_MAX)
 			return -ENOENT;
-	for (uint8_t type = TT_ENCR; type < TT_MAX; type++)
+	for (unsigned type = TT_ENCR; type < TT_MAX; type++)
 		if (!take(a, type, &t[type]))
 			return -EINVAL;
 	for (uint8_t i = 0; i < offered->n && !o; i++)
@@ -382,7 +382,7 @@ int prop_accept(const struct proposals *answer, const struct proposals *offered,
 			o = &offered->p[i];
 	if (!o)
 		return -ENOENT;
-	for (uint8_t type = TT_ENCR; type < TT_MAX; type++) {
+	for (unsigned type = TT_ENCR; type < TT_MAX; type++) {
 		/* What is left out means NONE, and so does ESN 0: no extended sequence numbers. */
 		if (t[type] ? t[type]->odd || (!has(o, type, t[type]->id, t[type]->key_bits) &&
 					       !(t[type]->id == 0 && none_ok(o, type)))

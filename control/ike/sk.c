@@ -99,7 +99,8 @@ static bool encrypt(const struct sk *s, const uint8_t *iv, struct bytes aad, str
 		ok = ok && EVP_CipherUpdate(ctx, out, &total, in.p, (int)in.len) == 1;
 	ok = ok && EVP_CipherUpdate(ctx, out + total, &n, pad.p, (int)pad.len) == 1;
 	total += n;
-	ok = ok && EVP_CipherFinal_ex(ctx, out + total, &n) == 1 && (size_t)(total + n) == in.len + pad.len;
+	ok = ok && EVP_CipherFinal_ex(ctx, out + total, &n) == 1 &&
+	     (size_t)total + (size_t)n == in.len + pad.len;
 	if (s->alg->aead)
 		ok = ok && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)s->icv_len,
 					       out + in.len + pad.len) == 1;
@@ -175,7 +176,7 @@ static bool decrypt(const struct sk *s, const uint8_t *iv, struct bytes aad, str
 		     EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)s->icv_len, tag) == 1;
 	}
 	ok = ok && EVP_CipherUpdate(ctx, out, &n, in.p, (int)in.len) == 1 &&
-	     EVP_CipherFinal_ex(ctx, out + n, &m) == 1 && (size_t)(n + m) == in.len;
+	     EVP_CipherFinal_ex(ctx, out + n, &m) == 1 && (size_t)n + (size_t)m == in.len;
 	EVP_CIPHER_CTX_free(ctx);
 	return ok;
 }

@@ -444,9 +444,11 @@ void dpt_neighbour(unsigned port, const char *ip, const uint8_t mac[6])
 	uint8_t frame[DPT_FRAME_MAX];
 	char own[ADDR_STR];
 	uint32_t neigh;
+	size_t len;
 
 	addr_str(&dp.ifs[dpt_port[port]].addr[0].a, own);
-	dpt_inject(port, 0, frame, dpt_arp(frame, port, 1, mac, ip, NULL, own));
+	len = dpt_arp(frame, port, 1, mac, ip, NULL, own);
+	dpt_inject(port, 0, frame, len);
 	dpt_run();
 	neigh = neighbour_index(port, ip);
 	assert_int_not_equal(neigh, NEIGH_NONE);

@@ -188,7 +188,7 @@ class Culvertd:
 
     def drops(self):
         """Drop counters by name, those at 0 as well."""
-        return {d["name"]: d["value"] for d in self.cli("show counter drop all", json_out=True)["entries"]}
+        return {d["name"]: d["packets"] for d in self.cli("show counter drop all", json_out=True)["entries"]}
 
     def log(self):
         try:

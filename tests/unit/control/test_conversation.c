@@ -91,7 +91,8 @@ static void check_key(const uint8_t *key, size_t key_len, const uint8_t *salt, s
 	uint8_t both[64];
 
 	memcpy(both, key, key_len);
-	memcpy(both + key_len, salt, salt_len);
+	if (salt_len)
+		memcpy(both + key_len, salt, salt_len);
 	assert_bytes((struct bytes){both, key_len + salt_len}, want);
 }
 

@@ -209,7 +209,7 @@ static void narrow_overflow(void **state)
 		mine.t[mine.n++] = ts_of(&p, 0, 0);
 	}
 	assert_int_equal(prefix_parse("10.0.0.0/8", &p), 0);
-	for (uint16_t i = 0; i < TS_LIST_MAX; i++)
+	for (unsigned i = 0; i < TS_LIST_MAX; i++)
 		theirs.t[theirs.n++] = ts_of(&p, 6, (uint16_t)(i + 1));
 	ts_narrow(&mine, &theirs, &got);
 	assert_int_equal(got.n, TS_LIST_MAX);

@@ -187,7 +187,7 @@ static void esn_against_truth(void **state)
 	for (unsigned i = 0; i < 300000; i++) {
 		uint32_t size = sizes[random() % 3];
 		uint64_t top = ((uint64_t)random() << 20 ^ (uint64_t)random()) & UINT64_C(0xffffffffff), seq,
-			 got;
+			 got = 0;
 		uint64_t ahead = (uint64_t)random() << 1;
 
 		if (random() % 2) /* near a border of subspaces */
