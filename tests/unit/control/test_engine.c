@@ -587,7 +587,8 @@ static void silence_after_ike_sa_init(void **state)
 	both(1);
 	net_run(&net, 25 * NET_S);
 	assert_int_equal(A->n_spis, 1); /* held for the answer to IKE_AUTH */
-	net_run(&net, 25 * NET_S);
+	/* 47 s of retransmissions, 10 % jitter on each. */
+	net_run(&net, 35 * NET_S);
 	assert_int_equal(net_gw_failure(A)->cause, IKE_CAUSE_NO_ANSWER);
 	assert_has(net_gw_failure(A)->hint, "IKE_AUTH");
 	ike_clear_ike_sa(A->ike, NULL, net.now);
