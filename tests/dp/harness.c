@@ -142,6 +142,11 @@ void dpt_inject(unsigned port, uint16_t queue, const void *frame, size_t len)
 	at = rte_pktmbuf_append(m, (uint16_t)len);
 	assert_non_null(at);
 	memcpy(at, frame, len);
+	dpt_inject_mbuf(port, queue, m);
+}
+
+void dpt_inject_mbuf(unsigned port, uint16_t queue, struct rte_mbuf *m)
+{
 	assert_int_equal(rte_ring_enqueue(rx[port][queue], m), 0);
 }
 
@@ -260,6 +265,15 @@ void dpt_expect_drop(const char *name, uint64_t n)
 	if (*name)
 		assert_int_equal(dpt_dropped(name), n);
 	dpt_mark();
+}
+
+void dpt_drops(unsigned port, const void *frame, size_t len, const char *why)
+{
+	dpt_inject(port, 0, frame, len);
+	dpt_run();
+	dpt_expect_drop(why, 1);
+	for (unsigned i = 0; i < DPT_PORTS; i++)
+		dpt_take_none(i);
 }
 
 void dpt_clear(void)

@@ -21,6 +21,8 @@
 
 #include "dp_api.h"
 
+struct rte_mbuf;
+
 enum { DPT_PORTS = 2, DPT_FRAME_MAX = 4096, DPT_UDP_MAX = 65536 };
 
 /* What a test wants other than one worker and small tables; zeros for the defaults. */
@@ -41,6 +43,8 @@ extern uint64_t dpt_now;                     /* ns, what dp_service() is told */
 
 /* A frame into a receive queue of a port. */
 void dpt_inject(unsigned port, uint16_t queue, const void *frame, size_t len);
+/* The same with a buffer the test has made. */
+void dpt_inject_mbuf(unsigned port, uint16_t queue, struct rte_mbuf *m);
 /* Turn every worker and serve the control thread until a whole round does nothing. */
 void dpt_run(void);
 /* Only worker w, once. */
@@ -60,6 +64,8 @@ void dpt_mark(void);
 uint64_t dpt_dropped(const char *name);
 /* Fails the test unless this and nothing else was dropped since the mark; then marks. "": nothing. */
 void dpt_expect_drop(const char *name, uint64_t n);
+/* The frame is dropped for this reason and no other, and nothing leaves. */
+void dpt_drops(unsigned port, const void *frame, size_t len, const char *why);
 /* Between cases: run, throw away what is in flight, forget delivered events, mark. */
 void dpt_clear(void);
 
