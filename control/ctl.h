@@ -86,8 +86,6 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
  * nothing.  Problems go to say line by line; 0 when applied. */
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg);
 void ctl_apply_fini(struct ctl *c);
-/* The proxy-ID with this data-plane number, or NULL. */
-const struct ctl_policy *ctl_policy_find(const struct ctl *c, uint32_t policy);
 
 /* ---- ctl_host.c ---- */
 

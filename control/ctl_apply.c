@@ -205,14 +205,6 @@ static int make_policies(struct ctl *c, const struct config *conf, struct policy
 	return 0;
 }
 
-const struct ctl_policy *ctl_policy_find(const struct ctl *c, uint32_t policy)
-{
-	for (uint32_t i = 0; i < c->n_policies; i++)
-		if (c->policies[i].policy == policy)
-			return &c->policies[i];
-	return NULL;
-}
-
 /* ---- gateways -------------------------------------------------------------------------------- */
 
 static const struct cfg_ipsec_profile *ipsec_profile(const struct config *conf, const char *name)
@@ -249,27 +241,76 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 	return k;
 }
 
-static int apply_gateway(struct ctl *c, const struct config *conf, const struct cfg_gateway *g,
-			 const struct ctl_policy *table, uint32_t n)
+/* The proxy-IDs of one gateway, gathered in a single pass over all of them. */
+struct gateway_children {
+	const char *gateway;
+	struct ike_child_conf *child;
+	uint32_t n, room;
+	UT_hash_handle hh;
+};
+
+static void children_free(struct gateway_children *all)
+{
+	struct gateway_children *g, *next;
+
+	HASH_ITER (hh, all, g, next) {
+		HASH_DEL(all, g);
+		free(g->child);
+		free(g);
+	}
+}
+
+static int children_add(struct gateway_children **all, const char *gateway,
+			const struct ike_child_conf *child)
+{
+	struct gateway_children *g;
+
+	HASH_FIND_STR(*all, gateway, g);
+	if (!g) {
+		g = calloc(1, sizeof(*g));
+		if (!g)
+			return -ENOMEM;
+		g->gateway = gateway;
+		HASH_ADD_KEYPTR(hh, *all, g->gateway, strlen(g->gateway), g);
+	}
+	if (g->n == g->room) {
+		uint32_t room = g->room ? g->room * 2 : 4;
+		void *more = reallocarray(g->child, room, sizeof(*g->child));
+
+		if (!more)
+			return -ENOMEM;
+		g->child = more;
+		g->room = room;
+	}
+	g->child[g->n++] = *child;
+	return 0;
+}
+
+static int gather_children(const struct config *conf, const struct ctl_policy *table, uint32_t n,
+			   struct gateway_children **all)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		struct ike_child_conf child = child_of(conf, &table[i]);
+		int rc = children_add(all, table[i].tunnel->gateway, &child);
+
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
+}
+
+static int apply_gateway(struct ctl *c, const struct cfg_gateway *g, struct gateway_children *all)
 {
 	struct ike_gw_conf k = g->ike;
+	struct gateway_children *mine;
 	int rc;
 
-	k.n_children = 0;
-	k.children = NULL;
-	for (uint32_t i = 0; i < n; i++)
-		k.n_children = (uint16_t)(k.n_children + (strcmp(table[i].tunnel->gateway, k.name) == 0));
-	if (k.n_children) {
-		k.children = calloc(k.n_children, sizeof(k.children[0]));
-		if (!k.children)
-			return -ENOMEM;
-	}
-	k.n_children = 0;
-	for (uint32_t i = 0; i < n && k.children; i++)
-		if (strcmp(table[i].tunnel->gateway, k.name) == 0)
-			k.children[k.n_children++] = child_of(conf, &table[i]);
+	HASH_FIND_STR(all, k.name, mine);
+	if (mine && mine->n > UINT16_MAX)
+		return -E2BIG;
+	k.n_children = mine ? (uint16_t)mine->n : 0;
+	k.children = mine ? mine->child : NULL;
 	rc = ike_gateway_set(c->ike, &k, ctl_now());
-	free(k.children);
 	crypto_wipe(k.psk, sizeof(k.psk));
 	return rc;
 }
@@ -285,20 +326,23 @@ static bool gateway_in(const struct config *conf, const char *name)
 static int apply_gateways(struct ctl *c, const struct config *conf, const struct ctl_policy *table,
 			  uint32_t n, char *err, size_t err_len)
 {
+	struct gateway_children *all = NULL;
+	int rc = gather_children(conf, table, n, &all);
+
+	if (rc < 0)
+		snprintf(err, err_len, "%s", strerror(-rc));
 	/* Removed ones first: a new gateway may take over their peer. */
-	for (size_t i = 0; c->conf && i < c->conf->n_gateways; i++)
+	for (size_t i = 0; rc == 0 && c->conf && i < c->conf->n_gateways; i++)
 		if (!gateway_in(conf, c->conf->gateways[i].ike.name))
 			ike_gateway_remove(c->ike, c->conf->gateways[i].ike.name, ctl_now());
-	for (size_t i = 0; i < conf->n_gateways; i++) {
-		int rc = apply_gateway(c, conf, &conf->gateways[i], table, n);
-
-		if (rc < 0) {
+	for (size_t i = 0; rc == 0 && i < conf->n_gateways; i++) {
+		rc = apply_gateway(c, &conf->gateways[i], all);
+		if (rc < 0)
 			snprintf(err, err_len, "ike-gateway \"%s\": %s", conf->gateways[i].ike.name,
 				 rc == -EINVAL ? "cannot be told apart from another gateway" : strerror(-rc));
-			return rc;
-		}
 	}
-	return 0;
+	children_free(all);
+	return rc;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
