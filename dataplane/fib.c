@@ -248,6 +248,16 @@ static void nh_free(uint16_t id)
 		nh_release(id);
 }
 
+/* rte_fib of DPDK 22.11 does not count the 8-bit table of a route longer than /24 that leads where its
+ * parent does, but takes it off when the route goes: in the end it believes itself full and refuses routes.
+ * So such a route comes in leading nowhere, as no other does, and is turned then; nobody reads this fib. */
+static int fib_add(struct rte_fib *f, const struct change *c)
+{
+	int rc = c->depth > 24 ? rte_fib_add(f, c->ip, c->depth, NH_ID_NONE) : 0;
+
+	return rc < 0 ? rc : rte_fib_add(f, c->ip, c->depth, c->nh);
+}
+
 /* The same changes in the same order bring both fibs to the same state, and change_room() has made sure
  * that they fit; a failure here would be a defect. */
 static void apply(struct rte_fib *f, const struct change *c)
@@ -255,7 +265,7 @@ static void apply(struct rte_fib *f, const struct change *c)
 	int rc = 0;
 
 	if (c->op == OP_ADD)
-		rc = rte_fib_add(f, c->ip, c->depth, c->nh);
+		rc = fib_add(f, c);
 	else if (c->op == OP_DEL)
 		rc = rte_fib_delete(f, c->ip, c->depth);
 	if (rc < 0)
