@@ -373,6 +373,11 @@ int neigh_send(uint8_t port, const struct addr *a, struct rte_mbuf **m, uint16_t
 			return -EMSGSIZE;
 		}
 	}
+	/* Without room for its packets nobody is asked for, and an entry that nobody asks for would stay. */
+	if (!e && t.n_waiting + n > t.max_waiting) {
+		drop_all(m, n, DROP_NEIGH_QUEUE);
+		return -ENOBUFS;
+	}
 	if (!e && t.n_incomplete < t.max / 2)
 		e = create(port, a);
 	if (!e) {
