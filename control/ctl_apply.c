@@ -251,10 +251,12 @@ struct gateway_children {
 
 static void children_free(struct gateway_children *all)
 {
-	struct gateway_children *g, *next;
+	struct gateway_children *g = all, *next;
 
-	HASH_ITER (hh, all, g, next) {
-		HASH_DEL(all, g);
+	/* The table goes at once; its elements stay strung together. */
+	HASH_CLEAR(hh, all);
+	for (; g; g = next) {
+		next = g->hh.next;
 		free(g->child);
 		free(g);
 	}
