@@ -13,6 +13,9 @@
 /* Recommended least length of a pre-shared key: what an eavesdropper can try offline must be long. */
 enum { PSK_RECOMMENDED = 32 };
 
+/* IP packets of IKE fragments, bytes */
+enum { FRAGMENT_SIZE = 1280, FRAGMENT_SIZE_MIN = 576, FRAGMENT_SIZE_MAX = 9216 };
+
 /* ---- pre-shared keys: never echoed ------------------------------------------------------------- */
 
 static void psk_set(struct cfg_obj *o, const config_setting_t *at, const char *key, const char *psk,
@@ -266,6 +269,25 @@ static void read_peer(struct cfg_obj *o, struct ike_gw_conf *g)
 			"missing; allowed: an identity, since peer-address = \"dynamic\" says nothing about who calls");
 }
 
+/* IKE messages in fragments (RFC 7383).  1280 fits any path that IPv6 knows, and whatever tunnels IPv4 goes
+ * through on its way. */
+static void read_fragmentation(struct cfg_obj *o, struct ike_gw_conf *g)
+{
+	bool on = true;
+	long long v;
+
+	g->fragment_size = FRAGMENT_SIZE;
+	cfg_bool(o, "fragmentation", &on);
+	if (cfg_int(o, "fragment-size", CFG_OPTIONAL, FRAGMENT_SIZE_MIN, FRAGMENT_SIZE_MAX, &v)) {
+		g->fragment_size = (uint16_t)v;
+		if (!on)
+			cfg_error(o, config_setting_get_member(o->s, "fragment-size"), "fragment-size",
+				  "has no effect with fragmentation = false; allowed: one of the two");
+	}
+	if (!on)
+		g->fragment_size = 0;
+}
+
 void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 {
 	static const char *const known[] = {"name",
@@ -282,13 +304,14 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "nat-traversal",
 					    "nat-keepalive",
 					    "passive-mode",
+					    "fragmentation",
+					    "fragment-size",
 					    NULL};
 	static const char *const later[] = {"certificate",
 					    "local-certificate",
 					    "certificate-profile",
 					    "authentication",
 					    "exchange-mode",
-					    "fragmentation",
 					    "cookie-threshold",
 					    "ppk",
 					    "post-quantum",
@@ -329,6 +352,7 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	g->natt_keepalive_s = 20;
 	if (cfg_int(o, "nat-keepalive", CFG_OPTIONAL, 10, 3600, &v))
 		g->natt_keepalive_s = (uint16_t)v;
+	read_fragmentation(o, g);
 }
 
 /* ---- tunnels ----------------------------------------------------------------------------------- */

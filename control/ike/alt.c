@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "frag.h"
 #include "xchg.h"
 
 #define SWAP(a, b)                                                                                           \
@@ -33,6 +34,8 @@ void alt_swap(struct ike_sa *sa, struct alt *a)
 	SWAP(sa->nat_remote, a->nat_remote);
 	SWAP(sa->natt_peer, a->natt_peer);
 	SWAP(sa->udp_encap, a->udp_encap);
+	SWAP(sa->fragmentation, a->fragmentation);
+	SWAP(sa->frag[1], a->frag);
 }
 
 static bool same(const struct datagram *d, struct bytes m)
@@ -86,6 +89,7 @@ void alt_free(struct alt *a)
 		return;
 	datagram_free(&a->response);
 	datagram_free(&a->request);
+	frag_free(a->frag);
 	crypto_wipe(a, sizeof(*a));
 	free(a);
 }

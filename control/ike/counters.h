@@ -10,6 +10,8 @@
 	X(tx_keepalive, "NAT keepalives sent")                                                               \
 	X(tx_retransmit, "requests sent again for want of an answer")                                        \
 	X(tx_cached, "answers repeated because the request came again")                                      \
+	X(tx_fragmented, "messages sent in fragments")                                                       \
+	X(rx_fragmented, "messages put together from fragments")                                             \
 	X(tx_plain_error, "unprotected error answers sent")                                                  \
 	X(drop_short, "shorter than an IKE header, or its length field disagrees")                           \
 	X(drop_version, "major version other than 2")                                                        \
@@ -23,6 +25,11 @@
 	X(drop_response_unasked, "answer to no outstanding request")                                         \
 	X(drop_not_protected, "unprotected message where only a protected one counts")                       \
 	X(drop_integrity, "SK payload does not verify")                                                      \
+	X(drop_fragment_unasked, "fragment, but fragmentation was not agreed on")                            \
+	X(drop_fragment_again, "fragment that is there already, or of fewer and larger ones")                \
+	X(drop_fragment_limit, "fragment beyond what one message may have")                                  \
+	X(drop_fragment_memory, "fragments given up for newer ones: too many before authentication")         \
+	X(fragment_timeout, "messages whose other fragments did not come")                                   \
 	X(drop_duplicate_init, "duplicate IKE_SA_INIT of an SA that is up")                                  \
 	X(drop_half_open_full, "too many half-open SAs")                                                     \
 	X(drop_half_open_source, "too many half-open SAs from one source")                                   \

@@ -92,6 +92,12 @@ size_t sk_overhead(const struct ike_keys *k); /* IV + most padding + pad length 
  * chain of payloads that starts with type `first`.  -EMSGSIZE when cap is too small. */
 int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first, struct bytes plain,
 	    uint8_t *out, size_t cap, size_t *out_len);
-/* Verify, then decrypt m->sk into plain (cap >= m->sk.len), padding taken off.  m is as msg_parse() left
- * it.  -EBADMSG when it does not verify, whatever the cause; plain holds nothing then. */
+/* The same with an Encrypted Fragment payload (RFC 7383 2.5), behind what w holds: fragment num of total. */
+struct sk_part {
+	uint16_t num, total;
+};
+int sk_seal_part(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first,
+		 struct sk_part part, struct bytes plain, struct wr *w);
+/* Verify, then decrypt m->sk, or m->skf, into plain (cap >= its length), padding taken off.  m is as msg_parse()
+ * left it.  -EBADMSG when it does not verify, whatever the cause; plain holds nothing then. */
 int sk_open(const struct ike_keys *k, bool initiator, const struct msg *m, uint8_t *plain, size_t *plain_len);

@@ -25,6 +25,7 @@ struct slot;
 struct ike_sa;
 struct child_sa;
 struct source;
+struct frag_in;
 
 /* So many per second, so many at once. */
 struct bucket {
@@ -48,6 +49,8 @@ struct ike {
 	struct ike_sa *grave;      /* list: to be freed */
 	struct source *sources;    /* half-open ones counted by address */
 	uint32_t n_half_open;
+	struct frag_in *fragments; /* list: of peers not authenticated yet, oldest first */
+	size_t fragment_bytes;     /* held by these */
 	struct timers timers;
 	struct bucket plain_errors, unknown_peers, starts;
 	uint8_t cookie_secret[2][32];

@@ -65,6 +65,8 @@ static int send_init(struct ike_sa *sa)
 	msg_wr_ke(&w, in->group, pub.p, pub.len);
 	msg_wr_bytes(&w, PL_NONCE, in->ni, in->ni_len);
 	natd_write(&w, conf->natt, sa->spi_own, 0, &sa->local, &sa->remote);
+	if (conf->fragment_size)
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
 	len = msg_wr_end(&w);
 	if (!len)
 		return -EMSGSIZE;
@@ -194,6 +196,7 @@ static struct alt *read_response(struct in *in)
 	memcpy(a->nr, m->nonce.p, m->nonce.len);
 	a->nr_len = m->nonce.len;
 	a->childless_ok = msg_notify_find(m, N_CHILDLESS_IKEV2_SUPPORTED);
+	a->fragmentation = sa->gw->conf.fragment_size && msg_notify_find(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	a->local = i->local;
 	a->remote = i->remote;
 	return a;
@@ -425,6 +428,8 @@ static size_t write_response(const struct ike_sa *sa, const struct choice *c, co
 	msg_wr_bytes(&w, PL_NONCE, nr, NONCE_LEN);
 	natd_write(&w, c->gw->conf.natt, sa->spi_peer, sa->spi_own, &sa->local, &sa->remote);
 	msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
+	if (sa->fragmentation) /* only to one that has it, too (RFC 7383 2.3) */
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
 	return msg_wr_end(&w);
 }
 
@@ -443,6 +448,7 @@ static int respond(struct in *in, struct ike_sa *sa, const struct choice *c)
 	sa->local = in->pkt->local;
 	sa->remote = in->pkt->remote;
 	sa->suite = c->suite;
+	sa->fragmentation = c->gw->conf.fragment_size && msg_notify_find(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	if (!rc)
 		rc = dh_derive(dh, m->ke.data, secret, &secret_len);
 	if (!rc) {

@@ -67,6 +67,7 @@ static struct ike_sa *successor(const struct ike_sa *old, enum ike_role role)
 	sa->nat_remote = old->nat_remote;
 	sa->natt_peer = old->natt_peer;
 	sa->udp_encap = old->udp_encap;
+	sa->fragmentation = old->fragmentation;
 	sa->id_remote = old->id_remote;
 	return sa;
 }

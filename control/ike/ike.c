@@ -8,6 +8,7 @@
 #include "alt.h"
 #include "child.h"
 #include "dpd.h"
+#include "frag.h"
 #include "fsm.h"
 #include "natd.h"
 #include "reason.h"
@@ -26,6 +27,7 @@ static const struct ike_tuning defaults = {
 	.backoff_s = 1,
 	.backoff_cap_s = 60,
 	.children_per_proxy = 8,
+	.fragment_bytes = 1 << 20,
 };
 
 struct ike *ike_new(const struct ike_host *host, void *ctx, uint64_t now)
@@ -134,6 +136,7 @@ static void (*const fire[TIMER_KINDS])(struct ike *k, void *owner) = {
 	[TIMER_CHILD_REKEY] = child_on_rekey,
 	[TIMER_CHILD_EXPIRE] = child_on_expire,
 	[TIMER_CHILD_SETTLE] = child_on_settle,
+	[TIMER_FRAGMENTS] = frag_on_timeout,
 	[TIMER_GW_RETRY] = gw_on_retry,
 	[TIMER_SLOT_RETRY] = slot_on_retry,
 };
@@ -225,11 +228,28 @@ static void input_init_response(struct ike_sa *sa, const struct ike_packet *p, c
 	fsm_dispatch(&in);
 }
 
-/* Is its message ID due?  Duplicates of the last request get the last answer. */
-static bool msgid_due(struct ike_sa *sa, const struct ike_packet *p, const struct ike_hdr *h)
+/* The last request again?  Word for word what was verified then needs no second look.  Of a request in
+ * fragments the first one counts (RFC 7383 2.6.1); it may have been cut anew, and then has to verify. */
+static bool asked_again(struct ike_sa *sa, const struct ike_packet *p, const struct msg *m)
 {
+	uint8_t hash[20], plain[MSG_MAX];
+	size_t len;
+
+	xchg_hash(p, false, hash);
+	if (!memcmp(hash, sa->answered, sizeof(hash)))
+		return true;
+	if (m->skf.num != 1 || !sa->fragmentation ||
+	    sk_open(&sa->keys, m->hdr.flags & IKE_FLAG_INITIATOR, m, plain, &len))
+		return false;
+	crypto_wipe(plain, len);
+	return true;
+}
+
+/* Is its message ID due?  Duplicates of the last request get the last answer. */
+static bool msgid_due(struct ike_sa *sa, const struct ike_packet *p, const struct msg *m)
+{
+	const struct ike_hdr *h = &m->hdr;
 	struct ike *k = sa->k;
-	uint8_t hash[20];
 
 	if (h->flags & IKE_FLAG_RESPONSE) {
 		if (sa->req.busy && h->msgid == sa->req.msgid && h->exchange == sa->req.exchange)
@@ -243,9 +263,7 @@ static bool msgid_due(struct ike_sa *sa, const struct ike_packet *p, const struc
 		COUNT(k, drop_msgid_ahead);
 		return false;
 	}
-	xchg_hash(p, false, hash);
-	if (h->msgid + 1 == sa->msgid_in && sa->answer.p && !memcmp(hash, sa->answered, sizeof(hash))) {
-		/* Word for word what was verified then, so it needs no second look. */
+	if (h->msgid + 1 == sa->msgid_in && sa->answer.p && asked_again(sa, p, m)) {
 		COUNT(k, tx_cached);
 		xchg_send(sa, &p->local, &p->remote, sa->answer.p, sa->answer.len);
 		return false;
@@ -285,14 +303,22 @@ static void authentic(struct ike_sa *sa, const struct ike_packet *p, struct msg 
 		task_run(sa);
 }
 
+static int open_message(struct ike_sa *sa, const struct msg *m, uint8_t *plain, size_t *len)
+{
+	return sa->state == SA_AUTH_SENT
+		       ? alt_open(sa, m, plain, len)
+		       : sk_open(&sa->keys, m->hdr.flags & IKE_FLAG_INITIATOR, m, plain, len);
+}
+
 static void input_protected(struct ike_sa *sa, const struct ike_packet *p, struct msg *m)
 {
+	bool fragment = m->seen & PL_BIT(PL_SKF);
+	struct frag_in *whole = NULL;
 	struct ike *k = sa->k;
-	bool from_initiator = m->hdr.flags & IKE_FLAG_INITIATOR;
 	uint8_t plain[MSG_MAX];
 	size_t len = 0;
 
-	if (!m->sk.p) {
+	if (!fragment && !(m->seen & PL_BIT(PL_SK))) {
 		COUNT(k, drop_not_protected);
 		return;
 	}
@@ -300,19 +326,25 @@ static void input_protected(struct ike_sa *sa, const struct ike_packet *p, struc
 		COUNT(k, drop_state);
 		return;
 	}
-	if (!msgid_due(sa, p, &m->hdr))
+	if (!msgid_due(sa, p, m))
 		return;
 	if (sa->state == SA_GONE) {
 		COUNT(k, drop_state);
 		return;
 	}
-	if (sa->state == SA_AUTH_SENT ? alt_open(sa, m, plain, &len)
-				      : sk_open(&sa->keys, from_initiator, m, plain, &len)) {
+	/* Before AUTH is answered, only its keys tell which possible peer a fragment is from. */
+	if (fragment && sa->state != SA_AUTH_SENT && !frag_wanted(sa, m))
+		return;
+	if (open_message(sa, m, plain, &len)) {
 		COUNT(k, drop_integrity);
 		return;
 	}
-	authentic(sa, p, m, (struct bytes){.p = plain, .len = len});
+	if (fragment)
+		whole = frag_add(sa, m, plain, &len);
+	if (whole || !fragment)
+		authentic(sa, p, m, (struct bytes){.p = plain, .len = len});
 	crypto_wipe(plain, len);
+	frag_free(whole);
 }
 
 /* Our SPI is the one of the role the sender does not have. */

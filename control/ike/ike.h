@@ -152,6 +152,7 @@ struct ike_tuning {
 	uint32_t backoff_s;          /* 1: first pause of a gateway after a failure, doubling */
 	uint32_t backoff_cap_s;      /* 60 */
 	uint32_t children_per_proxy; /* 8: Child SAs at once on one proxy-ID */
+	uint32_t fragment_bytes;     /* 1 MB: fragments kept of peers not authenticated yet, in all */
 };
 void ike_tune(struct ike *k, const struct ike_tuning *t);
 const struct ike_tuning *ike_tuning(const struct ike *k);
@@ -245,7 +246,7 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 			 void *arg);
 
 struct ike_counters { /* rejects and traffic of the whole engine; name list in ike_counter_name() */
-	uint64_t v[64];
+	uint64_t v[96];
 };
 const struct ike_counters *ike_counters(const struct ike *k);
 const char *ike_counter_name(unsigned i); /* NULL behind the last */

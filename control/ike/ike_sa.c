@@ -9,6 +9,7 @@
 #include "child.h"
 #include "cookie.h"
 #include "dpd.h"
+#include "frag.h"
 #include "natd.h"
 #include "reason.h"
 #include "xchg.h"
@@ -181,6 +182,7 @@ static void quiet(struct ike_sa *sa)
 	task_flush(sa);
 	sa_init_free(sa);
 	sa_half_open_done(sa);
+	frag_free_all(sa);
 	drop_children(sa, NULL);
 	crypto_wipe(&sa->keys, sizeof(sa->keys));
 }

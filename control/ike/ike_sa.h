@@ -44,7 +44,8 @@ enum sa_timer {
 	SA_T_N
 };
 
-/* A datagram kept for repetition. */
+/* A message kept for repetition: one datagram, or the fragments of one behind one another; the IKE header
+ * of each says how long it is. */
 struct datagram {
 	uint8_t *p;
 	size_t len;
@@ -133,9 +134,10 @@ struct ike_sa {
 	struct endpoint from_local, from_remote; /* of the request being answered */
 	bool nat_local, nat_remote, natt_peer;   /* we/the peer behind NAT; the peer knows NAT traversal */
 	bool udp_encap;
-	bool abandon;   /* close as soon as it is up */
-	bool announced; /* IKE_UP was sent, so IKE_DOWN will be */
-	bool reborn;    /* made by a rekey */
+	bool fragmentation; /* both ends have it (RFC 7383) */
+	bool abandon;       /* close as soon as it is up */
+	bool announced;     /* IKE_UP was sent, so IKE_DOWN will be */
+	bool reborn;        /* made by a rekey */
 	bool buried;
 	bool first; /* we sent INITIAL_CONTACT */
 	struct suite_choice suite;
@@ -148,7 +150,8 @@ struct ike_sa {
 	struct request req;
 	struct nego *nego;
 	struct task *tasks;
-	struct datagram answer; /* to the peer's last request, and that request's hash */
+	struct frag_in *frag[2]; /* fragments of a request, of a response */
+	struct datagram answer; /* to the peer's last request, and that one's hash, or its first fragment's */
 	uint8_t answered[20];
 	unsigned retransmits;
 	unsigned holds; /* TEMPORARY_FAILUREs in a row */

@@ -15,6 +15,9 @@
  *   +---------------------------------------------------------------+
  *   ~                    Integrity Checksum Data                    ~
  *   +---------------------------------------------------------------+
+ *
+ * An Encrypted Fragment payload (RFC 7383 2.5) has two more fields in front of the IV, number and total,
+ * which are protected as the header is.
  */
 #include "crypto.h"
 #include "evp.h"
@@ -120,10 +123,11 @@ static void next_iv(struct ike_keys *k, const struct sk *s, uint8_t *iv)
 		crypto_random(iv, s->iv_len);
 }
 
-int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first, struct bytes plain,
-	    uint8_t *out, size_t cap, size_t *out_len)
+/* part.total 0: an SK payload with all of it. */
+static int seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first,
+		struct sk_part part, struct bytes plain, struct wr *w)
 {
-	uint8_t pad[16] = {0}, full[64], *iv, *body, *icv;
+	uint8_t pad[16] = {0}, full[64], *out = w->base + w->len, *iv, *body, *icv;
 	size_t n_pad, total;
 	struct bytes aad;
 	struct msg_wr m;
@@ -134,8 +138,12 @@ int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t
 		return e;
 	n_pad = s.alg->block - plain.len % s.alg->block; /* the length octet is one of them */
 	pad[n_pad - 1] = (uint8_t)(n_pad - 1);
-	msg_wr_begin(&m, out, cap, h);
-	msg_wr_open(&m, PL_SK);
+	msg_wr_begin(&m, out, w->cap - w->len, h);
+	msg_wr_open(&m, part.total ? PL_SKF : PL_SK);
+	if (part.total) {
+		wr_u16(&m.w, part.num);
+		wr_u16(&m.w, part.total);
+	}
 	aad = (struct bytes){out, m.w.len};
 	iv = wr_room(&m.w, s.iv_len);
 	body = plain.len > MSG_MAX ? NULL : wr_room(&m.w, plain.len + n_pad);
@@ -144,7 +152,8 @@ int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t
 	total = msg_wr_end(&m);
 	if (!body || !total)
 		return -EMSGSIZE;
-	out[IKE_HDR] = first; /* SK's next payload is the first one inside */
+	/* The next payload is the first one inside; fragments behind the first have none. */
+	out[IKE_HDR] = part.num > 1 ? PL_NONE : first;
 	next_iv(k, &s, iv);
 	if (!encrypt(&s, iv, aad, plain, (struct bytes){pad, n_pad}, body))
 		e = -EIO;
@@ -158,8 +167,25 @@ int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t
 		crypto_wipe(out, total);
 		return e;
 	}
-	*out_len = total;
+	w->len += total;
 	return 0;
+}
+
+int sk_seal(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first, struct bytes plain,
+	    uint8_t *out, size_t cap, size_t *out_len)
+{
+	struct wr w = wr_of(out, cap);
+	int e = seal(k, initiator, h, first, (struct sk_part){0}, plain, &w);
+
+	if (!e)
+		*out_len = w.len;
+	return e;
+}
+
+int sk_seal_part(struct ike_keys *k, bool initiator, const struct ike_hdr *h, uint8_t first,
+		 struct sk_part part, struct bytes plain, struct wr *w)
+{
+	return part.total ? seal(k, initiator, h, first, part, plain, w) : -EINVAL;
 }
 
 static bool decrypt(const struct sk *s, const uint8_t *iv, struct bytes aad, struct bytes in,
@@ -183,7 +209,8 @@ static bool decrypt(const struct sk *s, const uint8_t *iv, struct bytes aad, str
 
 int sk_open(const struct ike_keys *k, bool initiator, const struct msg *m, uint8_t *plain, size_t *plain_len)
 {
-	struct rd r = rd_of(m->sk.p, m->sk.len);
+	struct bytes sealed = m->seen & PL_BIT(PL_SKF) ? m->skf.body : m->sk;
+	struct rd r = rd_of(sealed.p, sealed.len);
 	const uint8_t *iv, *icv;
 	struct bytes ct, aad;
 	uint8_t full[64];
@@ -194,7 +221,8 @@ int sk_open(const struct ike_keys *k, bool initiator, const struct msg *m, uint8
 	if (e)
 		return e;
 	/* The ICV ends SK, and SK ends the message: msg_parse() saw to it. */
-	if (m->sk.len < s.iv_len + s.alg->block + s.icv_len || m->sk.p + m->sk.len != m->raw.p + m->raw.len)
+	if (sealed.len < s.iv_len + s.alg->block + s.icv_len ||
+	    sealed.p + sealed.len != m->raw.p + m->raw.len)
 		return -EBADMSG;
 	iv = rd_take(&r, s.iv_len);
 	ct = rd_bytes(&r, rd_left(&r) - s.icv_len);
@@ -206,7 +234,7 @@ int sk_open(const struct ike_keys *k, bool initiator, const struct msg *m, uint8
 		if (e || !crypto_equal(full, icv, s.icv_len))
 			return -EBADMSG;
 	}
-	aad = (struct bytes){m->raw.p, (size_t)(m->sk.p - m->raw.p)};
+	aad = (struct bytes){m->raw.p, (size_t)(sealed.p - m->raw.p)};
 	/* RFC 7296 3.14: the recipient accepts any padding, if only it fits */
 	if (!decrypt(&s, iv, aad, ct, icv, plain) || plain[ct.len - 1] >= ct.len) {
 		crypto_wipe(plain, ct.len);

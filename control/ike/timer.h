@@ -41,6 +41,8 @@ enum timer_kind {
 	 * nobody deleted: it goes (60 s).  On one that was deleted after a rekey: the last packets are in
 	 * (3 s). */
 	TIMER_CHILD_SETTLE,
+	/* The other fragments of a message did not come within 15 s: forget those that did. */
+	TIMER_FRAGMENTS,
 	/* The gateway's back-off after a failure is over (1 s, doubling to 60 s): try again. */
 	TIMER_GW_RETRY,
 	/* The same for one proxy-ID on a living IKE SA (5 s, doubling to 300 s). */

@@ -8,6 +8,7 @@
 #include "alt.h"
 #include "child.h"
 #include "dpd.h"
+#include "frag.h"
 #include "fsm.h"
 #include "reason.h"
 
@@ -65,19 +66,28 @@ static void send_packet(struct ike *k, const struct ike_packet *p)
 void xchg_send(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote,
 	       const uint8_t *p, size_t len)
 {
-	struct ike_packet out = {.local = *local, .remote = *remote, .data = p, .len = len};
+	struct rd r = rd_of(p, len);
 
 	sa->last_sent = sa->k->now;
-	send_packet(sa->k, &out);
+	while (rd_left(&r)) {
+		struct ike_packet out = {.local = *local, .remote = *remote, .data = r.p};
+		struct ike_hdr h;
+
+		/* One message, or the fragments of one. */
+		msg_parse_header(r.p, rd_left(&r), &h);
+		out.len = h.len;
+		if (!rd_take(&r, h.len))
+			return;
+		send_packet(sa->k, &out);
+	}
 }
 
 static int seal(struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool response, const struct out *o,
-		uint8_t *buf, size_t cap, size_t *len)
+		struct datagram *d)
 {
 	struct ike_hdr h = {
 		.spi_i = sa_spi_i(sa),
 		.spi_r = sa_spi_r(sa),
-		.next = PL_SK,
 		.version = 0x20,
 		.exchange = exchange,
 		.msgid = msgid,
@@ -85,10 +95,7 @@ static int seal(struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool respon
 				   (response ? IKE_FLAG_RESPONSE : 0)),
 	};
 
-	if (o->w.w.bad)
-		return -EMSGSIZE;
-	return sk_seal(&sa->keys, sa->role == IKE_INITIATOR, &h, msg_wr_inner_first(&o->w),
-		       (struct bytes){.p = o->buf, .len = o->w.w.len}, buf, cap, len);
+	return frag_seal(sa, &h, o, d);
 }
 
 static void arm(struct ike_sa *sa)
@@ -126,11 +133,7 @@ static void sent(struct ike_sa *sa, uint8_t exchange, const struct task *t)
 
 int xchg_seal(struct ike_sa *sa, uint8_t exchange, uint32_t msgid, const struct out *o, struct datagram *d)
 {
-	uint8_t buf[OUT_MAX + 512];
-	size_t len;
-	int rc = seal(sa, exchange, msgid, false, o, buf, sizeof(buf), &len);
-
-	return rc ? rc : datagram_set(d, buf, len);
+	return seal(sa, exchange, msgid, false, o, d);
 }
 
 int xchg_request(struct ike_sa *sa, uint8_t exchange, const struct out *o, const struct task *t)
@@ -163,12 +166,8 @@ int xchg_request_plain(struct ike_sa *sa, const uint8_t *p, size_t len)
 int xchg_respond(struct ike_sa *sa, const struct msg *m, const struct out *o)
 {
 	struct ike_packet raw = {.data = m->raw.p, .len = m->raw.len};
-	uint8_t buf[OUT_MAX + 512];
-	size_t len;
-	int rc = seal(sa, m->hdr.exchange, m->hdr.msgid, true, o, buf, sizeof(buf), &len);
+	int rc = seal(sa, m->hdr.exchange, m->hdr.msgid, true, o, &sa->answer);
 
-	if (!rc)
-		rc = datagram_set(&sa->answer, buf, len);
 	if (rc)
 		return rc;
 	xchg_hash(&raw, false, sa->answered);

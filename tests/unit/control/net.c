@@ -402,6 +402,7 @@ struct ike_gw_conf net_conf(int side, unsigned n_children)
 				.dpd_interval_s = 10,
 				.dpd_retry = 3,
 				.natt_keepalive_s = 20,
+				.fragment_size = 1280,
 				.n_children = (uint16_t)n_children};
 	static const char psk[] = "correct horse battery staple";
 

@@ -194,6 +194,7 @@ static void test_gateway_model(void **state)
 	assert_int_equal(g->dpd_retry, 5);
 	assert_int_equal(g->natt, IKE_NATT_FORCE);
 	assert_int_equal(g->natt_keepalive_s, 20);
+	assert_int_equal(g->fragment_size, 1280);
 	assert_false(g->passive);
 	assert_int_equal(g->n_children, 0);
 	config_free(c);
