@@ -8,6 +8,13 @@
 		.key_len = bits / 8, .salt_len = 4, .iv_len = 8, .icv_len = icv, .block = 4,                 \
 		.expand = suite_gcm_expand, .seal = suite_gcm_seal, .open = suite_gcm_open,                  \
 	}
+/* RFC 4543: the same lengths, nothing encrypted. */
+#define SUITE_GMAC(bits)                                                                                     \
+	{                                                                                                    \
+		.id = {DP_AES_GMAC, bits, DP_INTEG_NONE}, .name = "AES" #bits "-GMAC", .key_len = bits / 8,  \
+		.salt_len = 4, .iv_len = 8, .icv_len = 16, .block = 4, .expand = suite_gcm_expand,           \
+		.seal = suite_gmac_seal, .open = suite_gmac_open,                                            \
+	}
 #define SUITE_JOB(e, bits, salt, iv, blk, hash, hash_key, icv, label)                                        \
 	{                                                                                                    \
 		.id = {e, bits, hash}, .name = label, .key_len = bits / 8, .salt_len = salt,                 \
@@ -31,6 +38,9 @@ const struct suite suite_table[] = {
 	SUITE_GCM(128, 8, DP_AES_GCM_8),
 	SUITE_GCM(192, 8, DP_AES_GCM_8),
 	SUITE_GCM(256, 8, DP_AES_GCM_8),
+	SUITE_GMAC(128),
+	SUITE_GMAC(192),
+	SUITE_GMAC(256),
 	/* RFC 3602 */
 	SUITE_HMACS(DP_AES_CBC, 128, 0, 16, 16, "AES128-CBC"),
 	SUITE_HMACS(DP_AES_CBC, 192, 0, 16, 16, "AES192-CBC"),

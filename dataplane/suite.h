@@ -2,8 +2,9 @@
 /*
  * ESP suites: what intel-ipsec-mb does for an SA, one table entry each.
  *
- * AES-GCM goes through the direct per-packet calls (suite_gcm.c), which are the fastest at every
- * size; the others through the job API (suite_job.c), where the packets of a list fill the lanes.
+ * AES-GCM and GMAC go through the direct per-packet calls (suite_gcm.c, suite_gmac.c), which are the
+ * fastest at every size; the others through the job API (suite_job.c), where the packets of a list fill
+ * the lanes.
  */
 #pragma once
 
@@ -64,6 +65,8 @@ static inline uint8_t *suite_icv(const struct suite *s, const struct pkt *p)
 int suite_gcm_expand(const struct suite *s, IMB_MGR *mb, const struct dp_keys *k, uint8_t *key);
 void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
 void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+void suite_gmac_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+void suite_gmac_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
 int suite_job_expand(const struct suite *s, IMB_MGR *mb, const struct dp_keys *k, uint8_t *key);
 void suite_job_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
 void suite_job_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);

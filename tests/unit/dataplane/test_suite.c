@@ -24,6 +24,7 @@ static struct sa_out out;
 struct frame {
 	struct rte_mbuf m;
 	struct pkt p;
+	uint8_t before[64]; /* an outer header's place */
 	uint8_t data[2048];
 };
 
@@ -42,7 +43,8 @@ static void frame_set(struct frame *f, const uint8_t *esp, unsigned len)
 {
 	memset(f, 0, sizeof(*f));
 	memcpy(f->data, esp, len);
-	f->m.buf_addr = f->data;
+	f->m.buf_addr = f->before;
+	f->m.data_off = sizeof(f->before);
 	f->p.m = &f->m;
 	f->p.ip_len = (uint16_t)len;
 	f->p.spi = (uint32_t)(esp[0] << 24 | esp[1] << 16 | esp[2] << 8 | esp[3]);
@@ -86,7 +88,11 @@ static enum drop open_one(const struct suite *s, struct frame *f)
 }
 
 /* RFC 4868 2.7: keys 0b.., 01 02 03.. */
-#define KEY_0B_32 "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+#define KEY_0B_16 "0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b0b"
+#define KEY_0B_20 KEY_0B_16 "0b0b0b0b"
+#define KEY_0B_32 KEY_0B_16 KEY_0B_16
+#define KEY_0B_48 KEY_0B_32 KEY_0B_16
+#define KEY_0B_64 KEY_0B_32 KEY_0B_32
 #define KEY_12_20 "0102030405060708090a0b0c0d0e0f1011121314"
 #define KEY_12_32 "0102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20"
 #define KEY_12_48 KEY_12_32 "2122232425262728292a2b2c2d2e2f30"
@@ -100,6 +106,23 @@ static enum drop open_one(const struct suite *s, struct frame *f)
 	"08000ebda70a00008e9c083db95b070008090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f20212223242526"     \
 	"2728292a2b2c2d2e2f30313233343536370102030405060708090a0b0c0d0e0e01"
 #define CBC128_KEY "90d382b410eeba7ad938c46cec1a82bf"
+/* SP 800-38A F.2: one text under all keys */
+#define TEXT_38A                                                                                             \
+	"6bc1bee22e409f96e93d7e117393172aae2d8a571e03ac9c9eb76fac45af8e51"                                   \
+	"30c81c46a35ce411e5fbc1191a0a52eff69f2445df4f9b17ad2b417be66c3710"
+#define CBC192_KEY "8e73b0f7da0e6452c810f32b809079e562f8ead2522c6b7b"
+#define ESP_CBC192                                                                                           \
+	"0000432100000001000102030405060708090a0b0c0d0e0f4f021db243bc633d7178183a9fa071e8b4d9ada9"           \
+	"ad7dedf4e5e738763f69145a571b242012fb7ae07fa9baac3df102e008b0e27988598881d920a9e64f5615cd"
+#define CBC256_KEY "603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4"
+#define ESP_CBC256                                                                                           \
+	"0000432100000001000102030405060708090a0b0c0d0e0ff58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e96"           \
+	"7edb808d679f777bc6702c7d39f23369a9d9bacfa530e26304231461b2eb05e2c39be9fcda6c19078c6a9d1b"
+/* RFC 3686 6: "Single block msg" */
+#define TEXT_3686 "53696e676c6520626c6f636b206d7367"
+#define TEXT_GMAC                                                                                            \
+	"45000030da3a00008001df3bc0a80005c0a800010800c6cd02000700"                                           \
+	"6162636465666768696a6b6c6d6e6f707172737401020201"
 
 static const struct {
 	const char *what;
@@ -155,6 +178,32 @@ static const struct {
 	 "b335f4eecfdbf831",
 	 "4500003069a6400080062690c0a801029389155e0a9e008b2dc57ee0000000007002400020bf0000020405b401010402"
 	 "01020201"},
+	/* The same draft, its GMAC case: all text is in clear (RFC 4543) */
+	{"gmac-128", DP_AES_GMAC, 128, DP_INTEG_NONE, "4c80cdefbb5d10da906ac73c3613a634", "22433c64", NULL, 0,
+	 "0000432100000007"
+	 "0000000000000000" TEXT_GMAC "f2a9a836e155106aa8dcd618e4099aaa",
+	 TEXT_GMAC},
+	/* and with other keys and ESN; the ICVs computed apart, with Python's cryptography */
+	{"gmac-128, ESN", DP_AES_GMAC, 128, DP_INTEG_NONE, "4c80cdefbb5d10da906ac73c3613a634", "22433c64",
+	 NULL, 5,
+	 "0000432100000007"
+	 "0000000000000000" TEXT_GMAC "84fe5123c235d4d84132cdeaba07c467",
+	 TEXT_GMAC},
+	{"gmac-192", DP_AES_GMAC, 192, DP_INTEG_NONE, "feffe9928665731c6d6a8f9467308308feffe9928665731c",
+	 "22433c64", NULL, 0,
+	 "0000432100000007"
+	 "0000000000000000" TEXT_GMAC "23286ea9d124d02c974f9b283c7d526f",
+	 TEXT_GMAC},
+	{"gmac-256", DP_AES_GMAC, 256, DP_INTEG_NONE,
+	 "abbccddef00112233445566778899aababbccddef00112233445566778899aab", "22433c64", NULL, 0,
+	 "0000432100000007"
+	 "0000000000000000" TEXT_GMAC "13dcfad9a321e8a379d3cef105984f95",
+	 TEXT_GMAC},
+	{"gmac-256, ESN", DP_AES_GMAC, 256, DP_INTEG_NONE,
+	 "abbccddef00112233445566778899aababbccddef00112233445566778899aab", "22433c64", NULL, 5,
+	 "0000432100000007"
+	 "0000000000000000" TEXT_GMAC "de3400369659c34232a3c57bafb783e7",
+	 TEXT_GMAC},
 	/* RFC 3602 4, case 5; the ICVs computed apart, with Python's hmac */
 	{"cbc-128, sha1", DP_AES_CBC, 128, DP_HMAC_SHA1_96, CBC128_KEY, NULL, KEY_12_20, 0,
 	 ESP_3602 "6ffe6c928cd19f695d057034", TEXT_3602},
@@ -168,6 +217,103 @@ static const struct {
 	 ESP_3602 "f6ae66ed02cfeb9c002f776fd90b7df4", TEXT_3602},
 	{"cbc-128, sha512, ESN", DP_AES_CBC, 128, DP_HMAC_SHA512_256, CBC128_KEY, NULL, KEY_12_64, 5,
 	 ESP_3602 "dae30031596b3ecff5cedff16c608fdf39db39be58db428754869f9f826c0e1f", TEXT_3602},
+	/* SP 800-38A F.2.3 and F.2.5, its IV and text in an ESP packet; ICVs by Python's hmac */
+	{"cbc-192, sha1", DP_AES_CBC, 192, DP_HMAC_SHA1_96, CBC192_KEY, NULL, KEY_12_20, 0,
+	 ESP_CBC192 "a7e7251d0e62b12ad77a3fd9", TEXT_38A},
+	{"cbc-192, sha256", DP_AES_CBC, 192, DP_HMAC_SHA256_128, CBC192_KEY, NULL, KEY_12_32, 0,
+	 ESP_CBC192 "420b6cbbc2f8c6e708f862fcc6b8b78a", TEXT_38A},
+	{"cbc-192, sha384", DP_AES_CBC, 192, DP_HMAC_SHA384_192, CBC192_KEY, NULL, KEY_12_48, 0,
+	 ESP_CBC192 "3c572febf56dac09f9c085c581a5a128289f4176b3551d54", TEXT_38A},
+	{"cbc-192, sha512", DP_AES_CBC, 192, DP_HMAC_SHA512_256, CBC192_KEY, NULL, KEY_12_64, 0,
+	 ESP_CBC192 "ad5c9eb47d7c4846df052d41af712e5d5c111c471e9b9dff75ab096df1a84271", TEXT_38A},
+	{"cbc-192, sha512, ESN", DP_AES_CBC, 192, DP_HMAC_SHA512_256, CBC192_KEY, NULL, KEY_12_64, 5,
+	 ESP_CBC192 "36f5f6c6638758d7b9a7ca6cc14fd95af2add1e5dd1a6deeee30ba4b8fc05e4f", TEXT_38A},
+	{"cbc-256, sha1", DP_AES_CBC, 256, DP_HMAC_SHA1_96, CBC256_KEY, NULL, KEY_12_20, 0,
+	 ESP_CBC256 "243ebe06e9524b2534b29a58", TEXT_38A},
+	{"cbc-256, sha256", DP_AES_CBC, 256, DP_HMAC_SHA256_128, CBC256_KEY, NULL, KEY_12_32, 0,
+	 ESP_CBC256 "fa183e94ab16dc98ba8d9d83ee4bab09", TEXT_38A},
+	{"cbc-256, sha384", DP_AES_CBC, 256, DP_HMAC_SHA384_192, CBC256_KEY, NULL, KEY_12_48, 0,
+	 ESP_CBC256 "798825f4f7ba10ef3ef5b3279d90216f67044e7027afd4d7", TEXT_38A},
+	{"cbc-256, sha512", DP_AES_CBC, 256, DP_HMAC_SHA512_256, CBC256_KEY, NULL, KEY_12_64, 0,
+	 ESP_CBC256 "885075b7b4a7fe8c094a4d58526f08c7632231f35803ba1cb341fcd39227d15b", TEXT_38A},
+	{"cbc-256, sha512, ESN", DP_AES_CBC, 256, DP_HMAC_SHA512_256, CBC256_KEY, NULL, KEY_12_64, 5,
+	 ESP_CBC256 "aa6909a3930faa2a5a9abe0fe3c113a86aeff7c21816ddfc7638f615daac1607", TEXT_38A},
+	/* RFC 3686 6, cases 1, 4 and 7; ICVs by Python's hmac */
+	{"ctr-128, sha1", DP_AES_CTR, 128, DP_HMAC_SHA1_96, "ae6852f8121067cc4bf7a5765577f39e", "00000030",
+	 KEY_12_20, 0,
+	 "00004321000000010000000000000000e4095d4fb7a7b3792d6175a3261311b8"
+	 "32ff14e48ce13360362507a2",
+	 TEXT_3686},
+	{"ctr-128, sha256", DP_AES_CTR, 128, DP_HMAC_SHA256_128, "ae6852f8121067cc4bf7a5765577f39e",
+	 "00000030", KEY_12_32, 0,
+	 "00004321000000010000000000000000e4095d4fb7a7b3792d6175a3261311b8"
+	 "ba0ac02024aff044564131e515669f82",
+	 TEXT_3686},
+	{"ctr-128, sha256, ESN", DP_AES_CTR, 128, DP_HMAC_SHA256_128, "ae6852f8121067cc4bf7a5765577f39e",
+	 "00000030", KEY_12_32, 5,
+	 "00004321000000010000000000000000e4095d4fb7a7b3792d6175a3261311b8"
+	 "38de88e2ecaa0286ba288aee1050b66a",
+	 TEXT_3686},
+	{"ctr-128, sha384", DP_AES_CTR, 128, DP_HMAC_SHA384_192, "ae6852f8121067cc4bf7a5765577f39e",
+	 "00000030", KEY_12_48, 0,
+	 "00004321000000010000000000000000e4095d4fb7a7b3792d6175a3261311b8"
+	 "501947a937e2e4a753133ec29459c0a1408bfb7700483083",
+	 TEXT_3686},
+	{"ctr-128, sha512", DP_AES_CTR, 128, DP_HMAC_SHA512_256, "ae6852f8121067cc4bf7a5765577f39e",
+	 "00000030", KEY_12_64, 0,
+	 "00004321000000010000000000000000e4095d4fb7a7b3792d6175a3261311b8"
+	 "d486d75ce83e63bb30c277a153f8bfdeaee522deb5cc74106ccfd06a58a3e6ba",
+	 TEXT_3686},
+	{"ctr-192, sha1", DP_AES_CTR, 192, DP_HMAC_SHA1_96,
+	 "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515", "00000048", KEY_12_20, 0,
+	 "000043210000000136733c147d6d93cb4b55384fe259c9c84e7935a003cbe928"
+	 "84bba16e8e4c1a9729b58ec3",
+	 TEXT_3686},
+	{"ctr-192, sha256", DP_AES_CTR, 192, DP_HMAC_SHA256_128,
+	 "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515", "00000048", KEY_12_32, 0,
+	 "000043210000000136733c147d6d93cb4b55384fe259c9c84e7935a003cbe928"
+	 "ea5173d5dfa380057b293c08ab533f1f",
+	 TEXT_3686},
+	{"ctr-192, sha256, ESN", DP_AES_CTR, 192, DP_HMAC_SHA256_128,
+	 "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515", "00000048", KEY_12_32, 5,
+	 "000043210000000136733c147d6d93cb4b55384fe259c9c84e7935a003cbe928"
+	 "012dc39206b880d3e19891485495d69e",
+	 TEXT_3686},
+	{"ctr-192, sha384", DP_AES_CTR, 192, DP_HMAC_SHA384_192,
+	 "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515", "00000048", KEY_12_48, 0,
+	 "000043210000000136733c147d6d93cb4b55384fe259c9c84e7935a003cbe928"
+	 "843b3b35a2690cacd2b0b75f577661ac1cb4053d6b51ec21",
+	 TEXT_3686},
+	{"ctr-192, sha512", DP_AES_CTR, 192, DP_HMAC_SHA512_256,
+	 "16af5b145fc9f579c175f93e3bfb0eed863d06ccfdb78515", "00000048", KEY_12_64, 0,
+	 "000043210000000136733c147d6d93cb4b55384fe259c9c84e7935a003cbe928"
+	 "56234d8549041c5a2e27fb915295775dad4f1425e927017974d01672accaa3be",
+	 TEXT_3686},
+	{"ctr-256, sha1", DP_AES_CTR, 256, DP_HMAC_SHA1_96,
+	 "776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c104", "00000060", KEY_12_20, 0,
+	 "0000432100000001db5672c97aa8f0b2145ad01dbf824ec7560863dc71e3e0c0"
+	 "ba2523c2ead6f6a8798f817a",
+	 TEXT_3686},
+	{"ctr-256, sha256", DP_AES_CTR, 256, DP_HMAC_SHA256_128,
+	 "776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c104", "00000060", KEY_12_32, 0,
+	 "0000432100000001db5672c97aa8f0b2145ad01dbf824ec7560863dc71e3e0c0"
+	 "3a05b2d55ddb00193c4ab9f9eedfa4ee",
+	 TEXT_3686},
+	{"ctr-256, sha256, ESN", DP_AES_CTR, 256, DP_HMAC_SHA256_128,
+	 "776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c104", "00000060", KEY_12_32, 5,
+	 "0000432100000001db5672c97aa8f0b2145ad01dbf824ec7560863dc71e3e0c0"
+	 "af0dc42dc331446a7aaec8085ae3088e",
+	 TEXT_3686},
+	{"ctr-256, sha384", DP_AES_CTR, 256, DP_HMAC_SHA384_192,
+	 "776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c104", "00000060", KEY_12_48, 0,
+	 "0000432100000001db5672c97aa8f0b2145ad01dbf824ec7560863dc71e3e0c0"
+	 "cf1fc2b24ae8dee0e6a342c25fcf5c60fb489f11ac94e0ca",
+	 TEXT_3686},
+	{"ctr-256, sha512", DP_AES_CTR, 256, DP_HMAC_SHA512_256,
+	 "776beff2851db06f4c8a0542c8696f6c6a81af1eec96b4d37fc1d689e6c1c104", "00000060", KEY_12_64, 0,
+	 "0000432100000001db5672c97aa8f0b2145ad01dbf824ec7560863dc71e3e0c0"
+	 "3bcfb7270eea29dabdd81543fd369efe76afee0b7aed4d0278786537c9fac21d",
+	 TEXT_3686},
 	/* RFC 4868 2.7.2, cases 1 and 4, read as ESP of the NULL cipher: header "Hi There", or fifty times cd */
 	{"null, sha256", DP_ENCR_NULL, 0, DP_HMAC_SHA256_128, NULL, NULL, KEY_0B_32, 0,
 	 "4869205468657265"
@@ -178,6 +324,19 @@ static const struct {
 	 "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"
 	 "372efcf9b40b35c2115b1346903d2ef4",
 	 "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd"},
+	/* RFC 2202 3, case 1, and RFC 4868 2.7.2.2, 2.7.2.3 in the same way */
+	{"null, sha1", DP_ENCR_NULL, 0, DP_HMAC_SHA1_96, NULL, NULL, KEY_0B_20, 0,
+	 "4869205468657265"
+	 "b617318655057264e28bc0b6",
+	 ""},
+	{"null, sha384", DP_ENCR_NULL, 0, DP_HMAC_SHA384_192, NULL, NULL, KEY_0B_48, 0,
+	 "4869205468657265"
+	 "b6a8d5636f5c6a7224f9977dcf7ee6c7fb6d0c48cbdee973",
+	 ""},
+	{"null, sha512", DP_ENCR_NULL, 0, DP_HMAC_SHA512_256, NULL, NULL, KEY_0B_64, 0,
+	 "4869205468657265"
+	 "637edc6e01dce7e6742a99451aae82df23da3e92439e590e43e761b33e910fb8",
+	 ""},
 	/* RFC 7634 appendix A */
 	{"chacha20-poly1305", DP_CHACHA20_POLY1305, 0, DP_INTEG_NONE,
 	 "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f", "a0a1a2a3", NULL, 0,
@@ -291,7 +450,7 @@ static void seals_what_it_opens(void **state)
 		for (unsigned i = 0; i < n; i++) {
 			assert_int_equal(f[i].p.drop, DROP_NONE);
 			assert_ptr_equal(p[i], &f[i].p);
-			if (s->id.encr != DP_ENCR_NULL && len[i] > 16)
+			if (s->id.encr != DP_ENCR_NULL && s->id.encr != DP_AES_GMAC && len[i] > 16)
 				assert_memory_not_equal(f[i].data + ESP_HDR + s->iv_len, text[i], len[i]);
 			f[i].p.sa_in = &in;
 		}
