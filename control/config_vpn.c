@@ -447,7 +447,7 @@ static void read_proxy_ids(struct cfg_obj *tun, struct cfg_tunnel *t)
 
 static void read_replay(struct cfg_obj *o, struct cfg_tunnel *t)
 {
-	static const char allowed[] = "64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384";
+	static const char allowed[] = "64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384; 0: off";
 	const config_setting_t *m = config_setting_get_member(o->s, "anti-replay-window");
 	char found[CFG_FOUND];
 	bool on = true;
@@ -457,7 +457,7 @@ static void read_replay(struct cfg_obj *o, struct cfg_tunnel *t)
 	cfg_bool(o, "anti-replay", &on);
 	if (m) {
 		v = config_setting_get_int64(m);
-		if (!config_setting_is_number(m) || v < 64 || v > 16384 || (v & (v - 1)))
+		if (!config_setting_is_number(m) || (v != 0 && (v < 64 || v > 16384)) || (v & (v - 1)))
 			cfg_error(o, m, "anti-replay-window", "found %s; allowed: %s",
 				  cfg_found(m, false, found), allowed);
 		else
@@ -466,11 +466,12 @@ static void read_replay(struct cfg_obj *o, struct cfg_tunnel *t)
 			cfg_error(o, m, "anti-replay-window",
 				  "has no effect with anti-replay = false; allowed: one of the two");
 	}
-	if (!on) {
+	if (!on)
 		t->replay_window = 0;
-		cfg_warn(o, config_setting_get_member(o->s, "anti-replay"), "anti-replay",
+	if (t->replay_window == 0)
+		cfg_warn(o, on ? m : config_setting_get_member(o->s, "anti-replay"),
+			 on ? "anti-replay-window" : "anti-replay",
 			 "off: captured packets can be sent again");
-	}
 }
 
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)

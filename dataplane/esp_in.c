@@ -51,7 +51,13 @@ static inline void trim_udp(struct pkt *p)
 	p->ip_len = (uint16_t)(p->esp_off - sizeof(*u) - p->l3_off + rte_be_to_cpu_16(u->dgram_len));
 }
 
-static inline enum drop check(struct pkt *p, const struct sa_in *sa)
+/* How far left of the window: what a larger one would have taken.  Nobody has authenticated it. */
+static void note_left(struct sa_in *sa, uint64_t behind)
+{
+	count_add(&sa->left[replay_bucket(behind)], 1);
+}
+
+static inline enum drop check(struct pkt *p, struct sa_in *sa)
 {
 	const struct suite *s = suite_at(sa->suite);
 	uint32_t len;
@@ -65,8 +71,11 @@ static inline enum drop check(struct pkt *p, const struct sa_in *sa)
 	if (sa->flags & SA_ESN && !replay_infer(sa->seq_top, sa->window_size, (uint32_t)p->seq, &p->seq))
 		return DROP_ESP_REPLAY;
 	if (sa->flags & SA_REPLAY &&
-	    unlikely(!replay_ok(sa->window, sa->window_mask, sa->window_size, sa->seq_top, p->seq)))
+	    unlikely(!replay_ok(sa->window, sa->window_mask, sa->window_size, sa->seq_top, p->seq))) {
+		if (p->seq != 0 && sa->seq_top - p->seq >= sa->window_size)
+			note_left(sa, sa->seq_top - p->seq);
 		return DROP_ESP_REPLAY;
+	}
 	return DROP_NONE;
 }
 
@@ -86,6 +95,16 @@ void esp_in_check(struct worker *w, struct list *l)
 		l->p[kept++] = p;
 	}
 	l->n = kept;
+}
+
+/* With ESN a packet left of the window is taken for one of the next 2^32 and fails its ICV.  Count it by
+ * the number it would have had in this subspace, if that is nearer behind than the other is ahead. */
+static void note_left_esn(struct sa_in *sa, uint64_t seq)
+{
+	uint32_t behind = (uint32_t)(sa->seq_top - seq);
+
+	if (sa->flags & SA_ESN && seq > sa->seq_top && behind >= sa->window_size && behind <= INT32_MAX)
+		note_left(sa, behind);
 }
 
 void esp_in_open(struct worker *w, struct list *l)
@@ -111,10 +130,13 @@ void esp_in_open(struct worker *w, struct list *l)
 	for (uint16_t i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
 
-		if (likely(p->drop == DROP_NONE))
+		if (likely(p->drop == DROP_NONE)) {
 			l->p[kept++] = p;
-		else
-			in_drop(w, p, (enum drop)p->drop);
+			continue;
+		}
+		if (p->drop == DROP_ESP_AUTH)
+			note_left_esn(p->sa_in, p->seq);
+		in_drop(w, p, (enum drop)p->drop);
 	}
 	l->n = kept;
 }
@@ -233,10 +255,13 @@ static inline bool record(struct sa_in *sa, uint64_t seq)
 static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa)
 {
 	bool newest = p->seq > sa->seq_top;
+	uint64_t behind = sa->seq_top - p->seq;
 	enum drop why;
 
 	if (unlikely(!record(sa, p->seq)))
 		return DROP_ESP_REPLAY;
+	if (unlikely(!newest) && behind > 0)
+		count_add(&sa->late[replay_bucket(behind)], 1);
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
 	watch_peer(w, p, sa, newest);
 	why = unwrap(p, sa, suite_at(sa->suite));

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dp_api.h"
+
 enum { REPLAY_WINDOW_MIN = 32, REPLAY_WINDOW_MAX = 16384 };
 
 /* Words of the ring for a window of `size` packets: a power of two. */
@@ -47,6 +49,14 @@ static inline bool replay_infer(uint64_t top, uint32_t size, uint32_t low, uint6
 	}
 	*seq = (uint64_t)th << 32 | low;
 	return true;
+}
+
+/* Which bucket of DP_LATE_BUCKETS a packet belongs to that comes `behind` the highest number; behind > 0. */
+static inline unsigned replay_bucket(uint64_t behind)
+{
+	unsigned log2 = 63 - (unsigned)__builtin_clzll(behind);
+
+	return log2 < DP_LATE_BUCKETS ? log2 : DP_LATE_BUCKETS - 1;
 }
 
 /* May `seq` still come?  Zero is never sent (RFC 4303 3.3.3). */

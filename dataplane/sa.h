@@ -118,6 +118,7 @@ struct sa_in {
 	/* cold: owner: w, control: r */
 	alignas(64) uint64_t auth_errors;
 	uint64_t replays, selector_drops, malformed;
+	uint64_t late[DP_LATE_BUCKETS], left[DP_LATE_BUCKETS]; /* see struct dp_sa_stats */
 	struct sa_life life;
 	/* control only */
 	uint32_t policy;

@@ -384,6 +384,10 @@ int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s)
 		.malformed = count_read(&sa->malformed),
 		.worker = sa->owner,
 	};
+	for (unsigned i = 0; i < DP_LATE_BUCKETS; i++) {
+		s->late[i] = count_read(&sa->late[i]);
+		s->left[i] = count_read(&sa->left[i]);
+	}
 	return 0;
 }
 

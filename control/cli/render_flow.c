@@ -134,6 +134,35 @@ static void flow_counters(FILE *out, const json_t *e)
 		field_int(out, counters[i].label, e, counters[i].key);
 }
 
+/* Packets that did not come in order, by how far behind the newest they came. */
+static void flow_reorder(FILE *out, const json_t *e)
+{
+	long long needed = render_int(e, "window-needed");
+	const json_t *b;
+	size_t i;
+
+	field_int(out, "late packets", e, "pkt-late");
+	field_int(out, "left of window", e, "pkt-left");
+	json_array_foreach(render_list(e, "reorder"), i, b)
+	{
+		const json_t *to = json_object_get(b, "to");
+		char label[48];
+
+		if (json_is_integer(to))
+			snprintf(label, sizeof(label), "  behind %lld-%lld", render_int(b, "from"),
+				 (long long)json_integer_value(to));
+		else
+			snprintf(label, sizeof(label), "  behind %lld and more", render_int(b, "from"));
+		field(out, label, "%lld late, %lld left of window", render_int(b, "late"),
+		      render_int(b, "left"));
+	}
+	if (!needed)
+		field(out, "window needed", "any: all came in order");
+	else
+		field(out, "window needed", "%lld%s", needed,
+		      needed > 16384 ? ", more than the largest, 16384" : "");
+}
+
 static void flow_detail(FILE *out, const json_t *e)
 {
 	const json_t *ts = json_object_get(e, "ts");
@@ -173,6 +202,7 @@ static void flow_detail(FILE *out, const json_t *e)
 	if (up)
 		field_bool(out, "initiator", e, "initiator");
 	flow_counters(out, e);
+	flow_reorder(out, e);
 	if (up)
 		field_int(out, "owner cpuid", e, "owner-cpuid");
 	fputc('\n', out);

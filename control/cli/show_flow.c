@@ -63,6 +63,10 @@ static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool 
 	to->replays += s->replays;
 	to->selector_drops += s->selector_drops;
 	to->malformed += s->malformed;
+	for (unsigned i = 0; i < DP_LATE_BUCKETS; i++) {
+		to->late[i] += s->late[i];
+		to->left[i] += s->left[i];
+	}
 	if (s->last_used_ns > to->last_used_ns)
 		to->last_used_ns = s->last_used_ns;
 	if (newest) {
@@ -171,6 +175,33 @@ static void flow_sa(json_t *o, const struct slot *s)
 	doc_uint(o, "owner-cpuid", s->in.worker);
 }
 
+/* How far out of order packets come, and the window that would take them all. */
+static void flow_reorder(json_t *o, const struct dp_sa_stats *in)
+{
+	uint64_t late = 0, left = 0;
+	json_t *list = doc_list(o, "reorder");
+
+	for (unsigned i = 0; i < DP_LATE_BUCKETS; i++) {
+		json_t *b;
+
+		if (!in->late[i] && !in->left[i])
+			continue;
+		late += in->late[i];
+		left += in->left[i];
+		b = doc_append(list);
+		doc_uint(b, "from", UINT64_C(1) << i);
+		if (i + 1 < DP_LATE_BUCKETS)
+			doc_uint(b, "to", (UINT64_C(2) << i) - 1);
+		else
+			doc_null(b, "to");
+		doc_uint(b, "late", in->late[i]);
+		doc_uint(b, "left", in->left[i]);
+	}
+	doc_uint(o, "pkt-late", late);
+	doc_uint(o, "pkt-left", left);
+	doc_uint(o, "window-needed", dp_window_needed(in));
+}
+
 static void flow_counters(json_t *o, const struct slot *s)
 {
 	struct dp_policy_stats p;
@@ -181,6 +212,7 @@ static void flow_counters(json_t *o, const struct slot *s)
 	doc_uint(o, "dec-err", s->in.malformed);
 	doc_uint(o, "inner-warn", s->in.selector_drops);
 	doc_uint(o, "pkt-replay", s->in.replays);
+	flow_reorder(o, &s->in);
 	doc_uint(o, "seq-send", s->out.seq);
 	doc_uint(o, "seq-recv", s->in.seq);
 	doc_uint(o, "pkt-encap", s->out.packets);

@@ -240,13 +240,29 @@ int dp_sa_out_remove(uint32_t sa_out);
 /* The peer's address or port changed (NAT): traffic goes to the new one from now on. */
 int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote);
 
+/* Packets by how far behind the highest authenticated sequence number they came: bucket i counts those
+ * 2^i to 2^(i+1) - 1 behind, the last one everything beyond. */
+enum { DP_LATE_BUCKETS = 20 };
+
 struct dp_sa_stats {
 	uint64_t packets, bytes; /* inner bytes */
 	uint64_t seq;            /* out: last sent; in: highest authenticated */
 	uint64_t last_used_ns;   /* monotonic, to the second; 0: never */
 	uint64_t auth_errors, replays, selector_drops, malformed;
+	/* Inbound.  late: authentic and accepted, out of order.  left: dropped as left of the window, and so
+	 * never authenticated: whoever can send to us can raise these. */
+	uint64_t late[DP_LATE_BUCKETS], left[DP_LATE_BUCKETS];
 	uint16_t worker; /* owner */
 };
+/* The smallest window, a power of two, that takes every packet counted in late and left; 0: none came out
+ * of order. */
+static inline uint32_t dp_window_needed(const struct dp_sa_stats *s)
+{
+	for (unsigned i = DP_LATE_BUCKETS; i-- > 0;)
+		if (s->late[i] || s->left[i])
+			return UINT32_C(2) << i;
+	return 0;
+}
 int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s);
 int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s);
 

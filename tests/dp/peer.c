@@ -255,7 +255,7 @@ size_t peer_open(const struct peer *p, const uint8_t *packet, size_t len, uint8_
 		assert_int_equal(get32(body + IP + 4), (len - IP) << 16); /* and no checksum */
 	}
 	assert_int_equal(get32(esp), p->spi_out);
-	*seq = get32(esp + 4);
+	*seq = (uint64_t)p->high << 32 | get32(esp + 4);
 	n = len - head - ESP - iv_len(p) - ICV;
 	assert_int_equal(n % block(p), 0);
 	if (p->cbc) {
