@@ -74,6 +74,7 @@ struct cfg_system {
 	bool hugepages;
 	uint32_t memory_mb;
 	uint32_t max_sas;          /* room for so many Child SAs */
+	uint32_t icmp_rate;        /* ICMP errors of our own a second and worker; 0: none */
 	char log_file[CFG_DEVICE]; /* "" : stderr */
 	char cli_socket[108];
 };

@@ -14,7 +14,7 @@
 
 /* ---- system ------------------------------------------------------------------------------------ */
 
-enum { MAX_SAS_DEFAULT = 4096, MEMORY_MB_DEFAULT = 512, CPU_MAX = 1024 };
+enum { MAX_SAS_DEFAULT = 4096, MEMORY_MB_DEFAULT = 512, ICMP_RATE_DEFAULT = 1000, CPU_MAX = 1024 };
 
 void cfg_default_system(struct cfg_system *sys)
 {
@@ -25,6 +25,7 @@ void cfg_default_system(struct cfg_system *sys)
 		.hugepages = true,
 		.memory_mb = MEMORY_MB_DEFAULT,
 		.max_sas = MAX_SAS_DEFAULT,
+		.icmp_rate = ICMP_RATE_DEFAULT,
 		.cli_socket = "/run/culvert/culvert.sock",
 	};
 	/* A name that fills the buffer may have been cut off. */
@@ -87,8 +88,9 @@ static void read_cores(struct cfg_obj *o, struct cfg_system *sys, bool workers_g
 
 void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 {
-	static const char *const known[] = {"hostname", "workers", "cores", "idle",       "hugepages",
-					    "memory",   "max-sas", "log",   "cli-socket", NULL};
+	static const char *const known[] = {"hostname",   "workers",   "cores",   "idle",
+					    "hugepages",  "memory",    "max-sas", "log",
+					    "cli-socket", "icmp-rate", NULL};
 	static const struct cfg_word idles[] = {{"poll", false}, {"adaptive", true}, {0}};
 	struct cfg_system *sys = &l->conf->sys;
 	struct cfg_obj o = {.l = l, .s = s, .kind = "system"};
@@ -115,6 +117,8 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 	}
 	if (cfg_int(&o, "max-sas", CFG_OPTIONAL, 16, 1 << 22, &v))
 		sys->max_sas = (uint32_t)v;
+	if (cfg_int(&o, "icmp-rate", CFG_OPTIONAL, 0, 1000000, &v))
+		sys->icmp_rate = (uint32_t)v;
 	cfg_text(&o, "log", CFG_OPTIONAL, "a file, \"syslog\", or \"\" for standard error", sys->log_file,
 		 sizeof(sys->log_file));
 	if (cfg_text(&o, "cli-socket", CFG_OPTIONAL, "the path of a UNIX socket", sys->cli_socket,

@@ -8,6 +8,7 @@
 #include <rte_ip.h>
 #include <rte_udp.h>
 
+#include "icmp.h"
 #include "life.h"
 #include "selector.h"
 #include "suite.h"
@@ -23,13 +24,8 @@ static inline uint32_t trailer_len(const struct suite *s, uint32_t inner)
 /* Everything that can be said against the packet, before it costs a sequence number. */
 static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_out *sa, uint32_t behind)
 {
-	if (likely(sa->flags & SA_PLAIN4)) {
-		if (unlikely(!selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->src4),
-						   rte_be_to_cpu_32(p->dst4))))
-			return DROP_TUNNEL_SELECTOR;
-	} else if (!selector_has(sa->sel, p, true)) {
+	if (unlikely(!selector_out(sa, p)))
 		return DROP_TUNNEL_SELECTOR;
-	}
 	if (unlikely(p->ip_len > atomic_load_explicit(&sa->max_inner, memory_order_relaxed)))
 		return DROP_TOO_BIG;
 	if (unlikely(p->m->data_off + p->l3_off < sa->hdr_len + L2 ||
@@ -145,7 +141,7 @@ void esp_out_prepare(struct worker *w, struct list *l)
 		if (unlikely(why != DROP_NONE)) {
 			if (why == DROP_TUNNEL_SELECTOR)
 				count_add(&sa->selector_drops, 1);
-			pkt_drop(w, p, why);
+			icmp_drop(w, p, why);
 			continue;
 		}
 		wrap(w, p, sa, s, trailer);

@@ -28,6 +28,7 @@
 #include <rte_rib.h>
 
 #include "dp.h"
+#include "icmp.h"
 #include "neigh.h"
 #include "port.h"
 #include "punt.h"
@@ -168,7 +169,7 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 		const struct nh *h = &nh[hop[i]];
 
 		switch ((enum nh_kind)h->kind) {
-		case NH_NONE: pkt_drop(w, p, DROP_NO_ROUTE); continue;
+		case NH_NONE: icmp_drop(w, p, DROP_NO_ROUTE); continue;
 		case NH_BROADCAST: pkt_drop(w, p, DROP_IP_MARTIAN); continue;
 		case NH_LOCAL:
 			if (p->in_if == IF_SELF)
@@ -181,7 +182,7 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 		case NH_GATEWAY: break;
 		}
 		if (unlikely(!age(p))) {
-			pkt_drop(w, p, DROP_IP_TTL);
+			icmp_drop(w, p, DROP_IP_TTL);
 			continue;
 		}
 		if (h->kind == NH_TUNNEL) {

@@ -56,6 +56,20 @@ static void path_forward(struct worker *w, struct list *l)
 		path_local(w, &local); /* inner packet addressed to the gateway itself */
 }
 
+/* ICMP errors that the stages above have made.  Being packets of IF_SELF they cause no others. */
+static void path_made(struct worker *w)
+{
+	struct list l;
+
+	if (likely(w->n_made == 0))
+		return;
+	l.n = 0;
+	for (uint16_t i = 0; i < w->n_made; i++)
+		list_add(&l, &w->made[i]);
+	w->n_made = 0;
+	path_forward(w, &l);
+}
+
 /* ESP, raw or in UDP 4500, addressed to us. */
 static void path_inbound(struct worker *w, struct list *l)
 {
@@ -93,6 +107,7 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 		path_forward(w, &transit);
 	if (local.n)
 		path_local(w, &local);
+	path_made(w);
 }
 
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
@@ -111,4 +126,5 @@ void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 		path_inbound(w, &esp);
 	if (out.n)
 		path_outbound(w, &out);
+	path_made(w);
 }

@@ -62,16 +62,7 @@ static atomic_bool woken;
 
 static bool within_rate(struct worker *w, enum punt_class class)
 {
-	struct bucket *b = &w->punt[class];
-	uint64_t cost = w->tsc_hz / limits[class].rate, most = cost * limits[class].burst;
-	uint64_t passed = w->tsc - b->last;
-
-	b->last = w->tsc;
-	b->credit = passed > most - b->credit ? most : b->credit + passed;
-	if (b->credit < cost)
-		return false;
-	b->credit -= cost;
-	return true;
+	return bucket_take(&w->punt[class], w->tsc, w->tsc_hz, limits[class].rate, limits[class].burst);
 }
 
 static bool put(struct worker *w, struct event *e)

@@ -5,6 +5,8 @@
  */
 #pragma once
 
+#include <rte_byteorder.h>
+
 #include "burst.h"
 #include "sa.h"
 
@@ -19,3 +21,12 @@ static inline bool selector_ranges_have(const struct sa_ranges *r, uint32_t loca
  * and so fits only where any port does (RFC 4301 7); ICMP has one number, type and code, for both
  * sides (RFC 7296 3.13.1). */
 bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbound);
+
+/* The same of a packet that is to leave by an outbound SA, whichever kind its selectors are of. */
+static inline bool selector_out(const struct sa_out *sa, const struct pkt *p)
+{
+	if (likely(sa->flags & SA_PLAIN4))
+		return selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->src4),
+					    rte_be_to_cpu_32(p->dst4));
+	return selector_has(sa->sel, p, true);
+}

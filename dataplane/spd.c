@@ -2,10 +2,15 @@
 #include "spd.h"
 #include "spd_table.h"
 
+#include <netinet/in.h>
+#include <string.h>
+
 #include <rte_prefetch.h>
 
+#include "icmp.h"
 #include "punt.h"
 #include "sad.h"
+#include "selector.h"
 
 struct policy *spd_policy;
 struct rte_hash *spd_hash;
@@ -116,6 +121,26 @@ static void no_sa(struct worker *w, struct pkt *p, uint32_t policy)
 	pkt_drop(w, p, DROP_TUNNEL_NO_SA);
 }
 
+bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr *remote)
+{
+	struct pkt p = {.v = local->v, .next_hop = tunnel_if, .proto = IPPROTO_ICMP};
+	struct list l = {.n = 1, .p = {&p}};
+	struct search s;
+	uint32_t handle;
+
+	if (local->v != 4)
+		return false;
+	memcpy(&p.src4, local->b, 4);
+	memcpy(&p.dst4, remote->b, 4);
+	search_start(&l, &s);
+	for (uint16_t r = 0; s.pending; r++)
+		search_round(&l, &s, r);
+	if (s.policy[0] == SPD_NONE)
+		return false;
+	handle = atomic_load_explicit(&spd_policy[s.policy[0]].sa_out, memory_order_acquire);
+	return handle != DP_SA_NONE && selector_out(sad_out_at(handle), &p);
+}
+
 void spd_match(struct worker *w, struct list *l)
 {
 	struct search s;
@@ -131,7 +156,7 @@ void spd_match(struct worker *w, struct list *l)
 		if (unlikely(s.policy[i] == SPD_NONE)) {
 			bool cut = p->fragment && s.tun[i] && s.tun[i]->ports;
 
-			pkt_drop(w, p, cut ? DROP_IP_FRAGMENT : DROP_TUNNEL_NO_PROXY_ID);
+			icmp_drop(w, p, cut ? DROP_IP_FRAGMENT : DROP_TUNNEL_NO_PROXY_ID);
 			continue;
 		}
 		handle = atomic_load_explicit(&spd_policy[s.policy[i]].sa_out, memory_order_acquire);

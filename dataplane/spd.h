@@ -11,6 +11,9 @@
  * SA are dropped, the latter asking for keys. */
 void spd_match(struct worker *w, struct list *l);
 
+/* Would a tunnel interface carry an ICMP packet between these addresses now?  Worker. */
+bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr *remote);
+
 int spd_init(uint32_t max_policies);
 void spd_fini(void);
 

@@ -12,6 +12,7 @@
 #include <rte_rcu_qsbr.h>
 #include <rte_ring.h>
 
+#include "bucket.h"
 #include "burst.h"
 #include "dp_api.h"
 
@@ -25,9 +26,6 @@ struct tx_queue { /* packets on their way out of one port, sent at the end of ea
 
 /* What a worker passes to control is limited by class, so that a flood of one does not starve another. */
 enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_UNRESOLVED, PUNT_CLASSES };
-struct bucket { /* tokens, counted in TSC ticks */
-	uint64_t credit, last;
-};
 
 struct worker {
 	/* read-only after start */
@@ -47,12 +45,17 @@ struct worker {
 	bool tell;    /* events lie on `up` that control has not been woken for */
 	struct bucket punt[PUNT_CLASSES];
 	struct pkt pkts[BURST_MAX];
+	struct bucket icmp;         /* errors of our own ... */
+	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */
+	uint16_t n_made;
+	uint16_t ip_id;                /* of the next packet made here */
 	struct tx_queue tx[PORTS_MAX]; /* by port number (port.h) */
 
 	/* this worker: w, control: r */
 	alignas(64) uint64_t drops[DROP_MAX];
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
-	uint64_t cpu; /* where it ran last */
+	uint64_t cpu;                     /* where it ran last */
+	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */
 
 	/* control: w, this worker: r */
 	alignas(64) atomic_bool stop;

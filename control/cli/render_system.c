@@ -136,8 +136,8 @@ void render_route_lookup(FILE *out, const json_t *doc)
 void render_dataplane(FILE *out, const json_t *doc)
 {
 	static const struct render_column cols[] = {
-		{"worker", 7},      {"cpu", 5},          {"busy%", 7}, {"rx packets", 16},
-		{"tx packets", 16}, {"handed over", 16}, {"loops", 0}};
+		{"worker", 7},      {"cpu", 5},          {"busy%", 7},        {"rx packets", 16},
+		{"tx packets", 16}, {"handed over", 16}, {"icmp errors", 12}, {"loops", 0}};
 	struct render_table *t;
 	const json_t *e;
 	size_t i;
@@ -154,6 +154,7 @@ void render_dataplane(FILE *out, const json_t *doc)
 		table_cell(t, "%lld", render_int(e, "rx-packets"));
 		table_cell(t, "%lld", render_int(e, "tx-packets"));
 		table_cell(t, "%lld", render_int(e, "handed-over"));
+		table_cell(t, "%lld", render_int(e, "icmp-sent"));
 		table_cell(t, "%lld", loops);
 	}
 	table_print(out, t);

@@ -229,6 +229,8 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 		doc_uint(e, "rx-packets", s.rx_packets);
 		doc_uint(e, "tx-packets", s.tx_packets);
 		doc_uint(e, "handed-over", s.handed_over);
+		doc_uint(e, "icmp-sent", s.icmp_sent);
+		doc_uint(e, "icmp-limited", s.icmp_limited);
 	}
 	return CLI_LAST;
 }

@@ -35,8 +35,9 @@ struct dp_conf {
 	uint32_t max_policies; /* proxy-IDs on the box */
 	uint32_t max_routes;
 	uint32_t max_neighbours;
-	uint32_t n_mbufs; /* per process */
-	uint16_t max_mtu; /* the largest MTU of a port that will be added; 0: 1500 */
+	uint32_t n_mbufs;   /* per process */
+	uint32_t icmp_rate; /* ICMP errors of our own a second and worker; 0: none at all */
+	uint16_t max_mtu;   /* the largest MTU of a port that will be added; 0: 1500 */
 	/* The device strings of the ports that will be added, as far as they are known.  PCI devices must be
 	 * among them: the EAL takes over those at its start and no others; without any it leaves PCI alone. */
 	const char *const *devices;
@@ -288,5 +289,6 @@ int dp_drop_stats(unsigned i, struct dp_drop *d);
 struct dp_worker_stats {
 	uint16_t cpu;
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
+	uint64_t icmp_sent, icmp_limited; /* ICMP errors made, and those that the rate did not allow */
 };
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);

@@ -105,6 +105,7 @@ void dpt_init(const struct dpt_conf *want)
 		.max_routes = c.max_routes ? c.max_routes : 64,
 		.max_neighbours = c.max_neighbours ? c.max_neighbours : 64,
 		.n_mbufs = c.n_mbufs ? c.n_mbufs : 8192,
+		.icmp_rate = c.icmp_rate,
 		.log = on_log,
 	};
 	const struct dp_handlers h = {

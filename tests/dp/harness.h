@@ -29,6 +29,7 @@ enum { DPT_PORTS = 2, DPT_FRAME_MAX = 4096, DPT_UDP_MAX = 65536 };
 struct dpt_conf {
 	uint16_t n_workers;
 	uint32_t max_neighbours, max_routes, max_sas, max_policies, n_mbufs;
+	uint32_t icmp_rate; /* 0: no errors of our own, so that only what a test is about leaves */
 };
 
 /* dp_init(), the two ports, dp_prepare().  Aborts the process with a text when it fails: there is

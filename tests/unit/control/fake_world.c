@@ -357,8 +357,12 @@ int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s)
 
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 {
-	*s = (struct dp_worker_stats){
-		.cpu = 3, .loops = 1000, .idle_loops = 750, .rx_packets = 5, .tx_packets = 6};
+	*s = (struct dp_worker_stats){.cpu = 3,
+				      .loops = 1000,
+				      .idle_loops = 750,
+				      .rx_packets = 5,
+				      .tx_packets = 6,
+				      .icmp_sent = 17};
 	return worker ? -ENOENT : 0;
 }
 

@@ -706,9 +706,9 @@ static void test_system(void **state)
 	assert_text("show dataplane",
 		    "idle mode: poll\n"
 		    "\n"
-		    "worker cpu  busy%  rx packets      tx packets      handed over     loops\n"
-		    "------ ---  -----  ----------      ----------      -----------     -----\n"
-		    "0      3    25.0   5               6               0               1000\n");
+		    "worker cpu  busy%  rx packets      tx packets      handed over     icmp errors loops\n"
+		    "------ ---  -----  ----------      ----------      -----------     ----------- -----\n"
+		    "0      3    25.0   5               6               0               17          1000\n");
 }
 
 static void test_config_documents(void **state)
