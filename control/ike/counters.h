@@ -54,6 +54,7 @@
 	X(child_rekey, "Child SAs rekeyed")                                                                  \
 	X(collision, "simultaneous rekeyings resolved")                                                      \
 	X(temporary_failure, "TEMPORARY_FAILURE sent or received")                                           \
+	X(child_not_found, "CHILD_SA_NOT_FOUND sent or received")                                            \
 	X(dpd_sent, "liveness requests sent")                                                                \
 	X(dpd_dead, "peers declared dead")                                                                   \
 	X(initial_contact, "INITIAL_CONTACT received and believed")                                          \

@@ -206,22 +206,23 @@ static void settle(struct ike_sa *sa, const struct nego *n, struct bytes nr, str
 }
 
 /* Both ends made a Child SA for the same proxy-ID at once.  The RFC has no rule for that, so the one
- * for rekeys serves; the other end may think otherwise and keep both. */
+ * for rekeys serves.  The peer may have had its answer before it saw our request, and know of no
+ * collision: so the one that lost is deleted from here, whoever made it. */
 static void settle_twins(struct ike_sa *sa, const struct nego *n, struct bytes nr, struct child_sa *ours,
 			 struct child_sa *rival)
 {
 	struct bytes mine = nonce_min(view(n->nonce, sizeof(n->nonce)), nr);
+	bool lost = nonce_less(mine, view(n->rival_nonce, n->rival_nonce_len));
+	struct child_sa *loser = lost ? ours : rival;
 	struct ike_reason r;
 
 	COUNT(sa->k, collision);
-	if (!nonce_less(mine, view(n->rival_nonce, n->rival_nonce_len))) {
-		child_use(ours);
-		return;
-	}
 	reason_set(&r, sa->k->now, IKE_CAUSE_REPLACED, IKE_INITIATOR, CREATE_CHILD_SA,
 		   "both ends started at once; the other Child SA stays");
-	ours->loser = true;
-	child_delete(ours, &r, true);
+	if (!lost)
+		child_use(ours);
+	loser->loser = true;
+	child_delete(loser, &r, true);
 }
 
 static void finish(struct ike_sa *sa, const struct nego *n, struct bytes nr, struct child_sa *c)
@@ -407,12 +408,14 @@ void child_response_error(struct in *in)
 		struct slot *s = old->slot;
 		struct ike_reason r;
 
-		/* The peer does not have it: make a new one from scratch (2.25). */
+		/* The peer does not have it: make a new one from scratch (2.25).  It may have been about to get
+		 * it, by the answer to what it asked for; a Delete takes it away again. */
+		COUNT(k, child_not_found);
 		reason_set(&r, k->now, IKE_CAUSE_PEER_DELETED, IKE_INITIATOR, CREATE_CHILD_SA,
 			   "peer does not know the Child SA that was to be rekeyed");
-		child_remove(old, &r);
+		child_delete(old, &r, false);
 		if (!slot_up(s))
-			task_add(sa, TASK_CHILD, s->policy, true);
+			task_add(sa, TASK_CHILD, s->policy, false);
 	} else if (!e || !other_group(sa, &n, e, old)) {
 		refused(in, &n, old);
 	}
@@ -562,12 +565,18 @@ void child_request(struct in *in)
 
 		spi = rd_u32(&r);
 		old = n->protocol == PROTO_ESP && n->spi.len == ESP_SPI ? child_by_spi_out(sa, spi) : NULL;
+		/* It may be the one that we asked for: the answer was overtaken. */
+		if (!old && sa->nego) {
+			xchg_respond_notify(sa, in->m, N_TEMPORARY_FAILURE, NULL, 0);
+			return;
+		}
 		if (!old || old->state == CHILD_REPLACED) {
 			struct out o;
 
 			out_begin(&o);
 			write_spi_notify(&o.w, N_CHILD_SA_NOT_FOUND, spi);
 			xchg_respond(sa, in->m, &o);
+			COUNT(in->k, child_not_found);
 			return;
 		}
 		/* 2.25.1: one that we are closing, or that has lost. */
