@@ -90,9 +90,9 @@ static void on_send(void *ctx, const struct ike_packet *p)
 			   n->latency + net_random(n, n->jitter + 1));
 }
 
-static struct net_child *find(struct net_host *h, uint32_t spi_in)
+struct net_child *net_child_find(struct net_host *h, uint32_t spi_in)
 {
-	for (unsigned i = 0; i < NET_CHILDREN; i++)
+	for (unsigned i = 0; i < h->n_child; i++)
 		if (h->child[i].used && h->child[i].sa.spi_in == spi_in)
 			return &h->child[i];
 	return NULL;
@@ -110,7 +110,7 @@ static void probe(struct net *n, int from)
 	const struct net_host *h = &n->host[from];
 	unsigned active = 0;
 
-	for (unsigned i = 0; i < NET_CHILDREN; i++) {
+	for (unsigned i = 0; i < h->n_child; i++) {
 		const struct net_child *c = &h->child[i];
 		struct net_packet *p;
 
@@ -135,7 +135,7 @@ static void deliver(struct net *n, struct net_packet *p)
 	struct ike_packet in;
 
 	if (p->esp) {
-		struct net_child *c = find(h, p->esp);
+		struct net_child *c = net_child_find(h, p->esp);
 
 		if (c)
 			n->probes_ok++, c->packets_in++;
@@ -153,7 +153,43 @@ static void deliver(struct net *n, struct net_packet *p)
 			return;
 		in.local.a = t->inside;
 	}
+	n->turn = h->side;
 	ike_input(h->ike, &in, n->now);
+}
+
+unsigned net_in_flight(const struct net *n)
+{
+	unsigned count = 0;
+
+	for (const struct net_packet *p = n->queue; p; p = p->next)
+		count++;
+	return count;
+}
+
+static struct net_packet *unlink_nth(struct net *n, unsigned i)
+{
+	struct net_packet **at = &n->queue, *p;
+
+	while (i--)
+		at = &(*at)->next;
+	p = *at;
+	*at = p->next;
+	return p;
+}
+
+void net_deliver(struct net *n, unsigned i, bool copy_stays)
+{
+	struct net_packet *p = unlink_nth(n, i);
+
+	if (copy_stays)
+		net_inject(n, p->to, &p->src, &p->dst, p->data, p->len, 0);
+	deliver(n, p);
+	free(p);
+}
+
+void net_drop(struct net *n, unsigned i)
+{
+	free(unlink_nth(n, i));
 }
 
 /* ---- the host ---------------------------------------------------------------------------------------------- */
@@ -198,7 +234,7 @@ static void on_activate(void *ctx, struct ike_child_sa *c)
 	struct net_host *h = ctx;
 	struct net_child *me = child_of(h, c);
 
-	for (unsigned i = 0; i < NET_CHILDREN; i++)
+	for (unsigned i = 0; i < h->n_child; i++)
 		if (h->child[i].used && h->child[i].policy == me->policy)
 			h->child[i].active = false;
 	me->active = true;
@@ -219,6 +255,8 @@ static int on_install(void *ctx, struct ike_child_sa *c, bool activate)
 		if (n->used)
 			continue;
 		spi_take(h, c->spi_in);
+		if (i >= h->n_child)
+			h->n_child = i + 1;
 		*n = (struct net_child){.used = true, .sa = *c, .keys = *c->keys, .policy = c->conf->policy};
 		c->host = n;
 		n->sa.host = n;
@@ -333,8 +371,10 @@ static uint64_t min64(uint64_t a, uint64_t b)
 static void step(struct net *n)
 {
 	for (int i = 0; i < 2; i++)
-		if (ike_next(n->host[i].ike) <= n->now)
+		if (ike_next(n->host[i].ike) <= n->now) {
+			n->turn = i;
 			ike_run(n->host[i].ike, n->now);
+		}
 	while (n->probe_every && n->next_probe <= n->now) {
 		probe(n, NET_A);
 		probe(n, NET_B);
@@ -493,11 +533,11 @@ unsigned net_sas_all(struct net_host *h)
 	return n;
 }
 
-unsigned net_children(struct net_host *h)
+unsigned net_children(const struct net_host *h)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < NET_CHILDREN; i++)
+	for (unsigned i = 0; i < h->n_child; i++)
 		n += h->child[i].used;
 	return n;
 }
@@ -506,7 +546,7 @@ unsigned net_active(struct net_host *h)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < NET_CHILDREN; i++)
+	for (unsigned i = 0; i < h->n_child; i++)
 		n += h->child[i].used && h->child[i].active;
 	return n;
 }
@@ -585,12 +625,12 @@ static void check_pair(const struct net_child *a, const struct net_child *b)
 void net_check_pairs(struct net *n)
 {
 	for (int s = 0; s < 2; s++)
-		for (unsigned i = 0; i < NET_CHILDREN; i++) {
+		for (unsigned i = 0; i < n->host[s].n_child; i++) {
 			const struct net_child *a = &n->host[s].child[i], *b;
 
 			if (!a->used)
 				continue;
-			b = find(&n->host[!s], a->sa.spi_out);
+			b = net_child_find(&n->host[!s], a->sa.spi_out);
 			assert_non_null(b);
 			check_pair(a, b);
 		}

@@ -34,6 +34,7 @@ struct net_host {
 	struct ike *ike;
 	struct ike_host vt;
 	struct net_child child[NET_CHILDREN];
+	unsigned n_child;        /* as far as child[] was ever used */
 	uint32_t spis[NET_SPIS]; /* reserved, not installed */
 	unsigned n_spis;
 	uint32_t next_spi;
@@ -72,6 +73,7 @@ struct net {
 	struct net_host host[2];
 	struct net_packet *queue;
 	unsigned sent, keepalives;
+	int turn; /* whose engine runs */
 	/* Traffic: every so often a packet on each active child; how many arrived, and how many found no SA.
 	 * No_child: policies that should have had an active child and did not, summed over the ticks. */
 	uint64_t probe_every, next_probe;
@@ -94,6 +96,13 @@ bool net_until(struct net *n, bool (*cond)(struct net *n), uint64_t ns);
 void net_inject(struct net *n, int to, const struct endpoint *src, const struct endpoint *dst, const void *p,
 		size_t len, uint64_t delay);
 uint64_t net_random(struct net *n, uint64_t below);
+/* By hand instead: how many packets are on their way, and hand one of them over now, or lose it.  A copy of it
+ * stays on its way when told so. */
+unsigned net_in_flight(const struct net *n);
+void net_deliver(struct net *n, unsigned i, bool copy_stays);
+void net_drop(struct net *n, unsigned i);
+/* The installed child with this inbound SPI, or NULL. */
+struct net_child *net_child_find(struct net_host *h, uint32_t spi_in);
 
 /* A gateway configuration for a side with n proxy-IDs 10.<side+1>.i.0/24 <-> 10.<2-side>.i.0/24; free
  * with net_conf_free. */
@@ -108,10 +117,10 @@ void net_nat(struct net *n, int side, bool forward);
 void net_probe(struct net *n, unsigned policies, uint64_t every);
 
 /* State of an end. */
-unsigned net_sas(struct net_host *h);      /* established IKE SAs */
-unsigned net_sas_all(struct net_host *h);  /* in any state that is shown */
-unsigned net_children(struct net_host *h); /* installed */
-unsigned net_active(struct net_host *h);   /* policies with an active child */
+unsigned net_sas(struct net_host *h);            /* established IKE SAs */
+unsigned net_sas_all(struct net_host *h);        /* in any state that is shown */
+unsigned net_children(const struct net_host *h); /* installed */
+unsigned net_active(struct net_host *h);         /* policies with an active child */
 bool net_up(struct net *n); /* both have an IKE SA and as many active policies as gateway conf A */
 const struct ike_reason *net_gw_failure(struct net_host *h);
 const struct ike_reason *net_child_failure(struct net_host *h, unsigned i);
