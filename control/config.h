@@ -42,6 +42,7 @@ struct cfg_ipsec_profile {
 	struct ike_algs algs; /* dh empty: no-pfs */
 	uint32_t lifetime_s;
 	uint64_t life_bytes;
+	enum ike_esn esn;
 };
 
 struct cfg_gateway {

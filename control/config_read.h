@@ -111,7 +111,7 @@ const char *cfg_next_string(const struct cfg_obj *o, const config_setting_t *s, 
 bool cfg_seconds(const struct cfg_obj *o, const char *key, uint32_t *to);
 bool cfg_bytes(const struct cfg_obj *o, const char *key, uint64_t *to);
 
-/* ---- the kinds of object (config_objects.c, config_vpn.c) ---- */
+/* ---- the kinds of object (config_objects.c, config_crypto.c, config_vpn.c) ---- */
 
 void cfg_read_system(struct cfg_load *l, const config_setting_t *s);
 void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *i);

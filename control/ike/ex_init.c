@@ -55,7 +55,7 @@ static int send_init(struct ike_sa *sa)
 	struct bytes pub = dh_public(in->dh);
 	size_t len;
 
-	prop_offer(&conf->ike, PROP_IKE, false, NULL, 0, &offer);
+	prop_offer(&conf->ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &offer);
 	msg_wr_begin(&w, buf, sizeof(buf), &h);
 	if (in->cookie_len)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_COOKIE, in->cookie, in->cookie_len);
@@ -171,7 +171,7 @@ static struct alt *read_response(struct in *in)
 		     "peer's IKE_SA_INIT answer has no SPI or a nonce of wrong length");
 		goto bad;
 	}
-	prop_offer(&sa->gw->conf.ike, PROP_IKE, false, NULL, 0, &offered);
+	prop_offer(&sa->gw->conf.ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &offered);
 	if (prop_decode(m->sa, &answer) || prop_accept(&answer, &offered, &a->suite)) {
 		hint(in, IKE_CAUSE_NO_PROPOSAL, "peer chose a proposal that we did not offer");
 		goto bad;
@@ -298,7 +298,7 @@ void init_response_error(struct in *in)
 		struct proposals offered;
 		char buf[sizeof(r->ours)];
 
-		prop_offer(&sa->gw->conf.ike, PROP_IKE, false, NULL, 0, &offered);
+		prop_offer(&sa->gw->conf.ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &offered);
 		reason_ours(r, "%s", proposals_str(&offered, buf, sizeof(buf)));
 	}
 	if (n->type == N_INVALID_KE_PAYLOAD && n->data.len == 2) {
@@ -329,7 +329,7 @@ static bool choose_group(struct gw *gw, const struct proposals *p, uint16_t grou
 		return false;
 	one.n_dh = 1;
 	one.dh[0] = group;
-	if (prop_choose(p, &one, PROP_IKE, false, &out->suite, why, sizeof(why)))
+	if (prop_choose(p, &one, PROP_IKE, IKE_ESN_NO, &out->suite, why, sizeof(why)))
 		return false;
 	out->gw = gw;
 	return true;
@@ -347,7 +347,7 @@ static bool choose(struct in *in, const struct proposals *p, struct choice *out,
 	for (gw = gw_candidate(in->k, l, r, NULL); gw; gw = gw_candidate(in->k, l, r, gw)) {
 		bool nearest = !*why;
 
-		if (!prop_choose(p, &gw->conf.ike, PROP_IKE, false, &out->suite, nearest ? why : other,
+		if (!prop_choose(p, &gw->conf.ike, PROP_IKE, IKE_ESN_NO, &out->suite, nearest ? why : other,
 				 nearest ? why_len : sizeof(other))) {
 			out->gw = gw;
 			return true;
@@ -365,7 +365,7 @@ static void refuse_proposal(struct in *in, const struct proposals *p, const char
 
 	reason_set(&r, in->k->now, IKE_CAUSE_NO_PROPOSAL, IKE_RESPONDER, IKE_SA_INIT,
 		   "peer offered no proposal we accept: %s", why);
-	prop_offer(&gw->conf.ike, PROP_IKE, false, NULL, 0, &mine);
+	prop_offer(&gw->conf.ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &mine);
 	reason_ours(&r, "%s", proposals_str(&mine, buf, sizeof(buf)));
 	reason_theirs(&r, "%s", proposals_str(p, buf, sizeof(buf)));
 	reason_hint(&r, "make the ike crypto profile of gateway %s and the peer's agree", gw->conf.name);

@@ -43,7 +43,7 @@ static void offer(const struct ike_sa *sa, const struct ike_sa *fresh, struct pr
 	uint8_t spi[IKE_SPI];
 
 	spi_write(fresh->spi_own, spi);
-	prop_offer(&sa->gw->conf.ike, PROP_IKE, false, spi, sizeof(spi), out);
+	prop_offer(&sa->gw->conf.ike, PROP_IKE, IKE_ESN_NO, spi, sizeof(spi), out);
 }
 
 static bool group_ours(const struct ike_algs *a, uint16_t group)
@@ -274,11 +274,11 @@ static bool choose(struct in *in, struct suite_choice *out, struct ike_reason *r
 		if (group_ours(&one, in->m->ke.group)) {
 			one.n_dh = 1;
 			one.dh[0] = in->m->ke.group;
-			if (!prop_choose(&theirs, &one, PROP_IKE, false, out, why, sizeof(why)) &&
+			if (!prop_choose(&theirs, &one, PROP_IKE, IKE_ESN_NO, out, why, sizeof(why)) &&
 			    spi_read(out))
 				return true;
 		}
-		if (!prop_choose(&theirs, &conf->ike, PROP_IKE, false, out, why, sizeof(why)) &&
+		if (!prop_choose(&theirs, &conf->ike, PROP_IKE, IKE_ESN_NO, out, why, sizeof(why)) &&
 		    spi_read(out))
 			return true;
 	} else {
@@ -286,7 +286,7 @@ static bool choose(struct in *in, struct suite_choice *out, struct ike_reason *r
 	}
 	reason_set(r, in->k->now, IKE_CAUSE_NO_PROPOSAL, IKE_RESPONDER, CREATE_CHILD_SA,
 		   "peer wants to rekey the IKE SA with no proposal we accept: %s", why);
-	prop_offer(&conf->ike, PROP_IKE, false, NULL, 0, &mine);
+	prop_offer(&conf->ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &mine);
 	reason_ours(r, "%s", proposals_str(&mine, buf, sizeof(buf)));
 	reason_theirs(r, "%s", proposals_str(&theirs, buf, sizeof(buf)));
 	return false;

@@ -148,7 +148,7 @@ static bool would_choose(const struct gw *gw, const struct suite_choice *s)
 	if (s->integ)
 		o->t[o->n++] = (struct transform){.type = TT_INTEG, .id = s->integ};
 	o->t[o->n++] = (struct transform){.type = TT_DH, .id = s->dh};
-	return !prop_choose(&p, &gw->conf.ike, PROP_IKE, false, &out, why, sizeof(why));
+	return !prop_choose(&p, &gw->conf.ike, PROP_IKE, IKE_ESN_NO, &out, why, sizeof(why));
 }
 
 struct gw *gw_by_id(struct ike *k, const struct addr *local, const struct addr *remote,

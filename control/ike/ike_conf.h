@@ -35,6 +35,8 @@ struct ike_algs {
 };
 
 enum ike_ts_policy { IKE_TS_NARROW, IKE_TS_EXACT };
+/* Extended sequence numbers: never, if the peer has them, or nothing else. */
+enum ike_esn { IKE_ESN_NO, IKE_ESN_PREFER, IKE_ESN_YES };
 enum ike_natt { IKE_NATT_AUTO, IKE_NATT_OFF, IKE_NATT_FORCE };
 
 /* A Child SA a gateway may have: one proxy-ID of one tunnel. */
@@ -48,7 +50,7 @@ struct ike_child_conf {
 	uint32_t lifetime_s;
 	uint64_t life_bytes; /* 0: unlimited */
 	uint16_t replay_window;
-	bool esn;
+	enum ike_esn esn;
 	bool start; /* bring it up without waiting for traffic */
 };
 

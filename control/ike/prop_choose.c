@@ -9,7 +9,7 @@
 struct chooser {
 	const struct ike_algs *mine;
 	enum prop_kind kind;
-	bool esn;
+	enum ike_esn esn;
 	uint8_t n_prf;
 	uint16_t prf[IKE_ALGS_MAX];
 };
@@ -120,7 +120,7 @@ static int choose_esn(const struct chooser *c, const struct proposal *p)
 		return 0;
 	if (c->esn && has(p, TT_ESN, ESN_YES, 0))
 		return ESN_YES;
-	return none_ok(p, TT_ESN) ? ESN_NO : -1;
+	return c->esn != IKE_ESN_YES && none_ok(p, TT_ESN) ? ESN_NO : -1;
 }
 
 static uint8_t types_carried(const struct proposal *p, enum prop_kind kind)
@@ -297,7 +297,7 @@ static void put_verdict(struct sb *t, const struct chooser *c, const struct prop
 	}
 	if (!v->esn) {
 		put_head(t, "extended sequence numbers", p, TT_ESN);
-		sb_put(t, c->esn ? "esn, no-esn" : "no-esn");
+		sb_put(t, c->esn == IKE_ESN_YES ? "esn" : c->esn ? "esn, no-esn" : "no-esn");
 	}
 	if (!v->types)
 		put_foreign(t, p, c->kind);
@@ -324,8 +324,8 @@ static void explain(const struct chooser *c, const struct proposals *theirs, cha
 		put_verdict(&t, c, nearest, &best);
 }
 
-int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind, bool esn,
-		struct suite_choice *out, char *why, size_t why_len)
+int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,
+		enum ike_esn esn, struct suite_choice *out, char *why, size_t why_len)
 {
 	struct chooser c = {.mine = mine, .kind = kind, .esn = esn};
 	struct suite_choice s;

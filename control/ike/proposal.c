@@ -202,7 +202,8 @@ uint8_t prop_prfs(const struct ike_algs *a, uint16_t prf[IKE_ALGS_MAX])
 }
 
 /* One proposal with the ciphers of one kind; none when the profile has none, or no integrity to go with. */
-static void offer(const struct ike_algs *a, enum prop_kind kind, bool esn, bool aead, struct proposals *out)
+static void offer(const struct ike_algs *a, enum prop_kind kind, enum ike_esn esn, bool aead,
+		  struct proposals *out)
 {
 	struct proposal *p = &out->p[out->n];
 	uint16_t prf[IKE_ALGS_MAX];
@@ -227,15 +228,15 @@ static void offer(const struct ike_algs *a, enum prop_kind kind, bool esn, bool 
 		add(p, TT_PRF, prf[i], 0);
 	for (uint8_t i = 0; i < a->n_dh && kind != PROP_ESP_FIRST; i++)
 		add(p, TT_DH, a->dh[i], 0);
-	if (kind != PROP_IKE && esn)
+	if (kind != PROP_IKE && esn != IKE_ESN_NO)
 		add(p, TT_ESN, ESN_YES, 0);
-	if (kind != PROP_IKE)
+	if (kind != PROP_IKE && esn != IKE_ESN_YES)
 		add(p, TT_ESN, ESN_NO, 0);
 	out->n++;
 }
 
-void prop_offer(const struct ike_algs *a, enum prop_kind kind, bool esn, const void *spi, uint8_t spi_len,
-		struct proposals *out)
+void prop_offer(const struct ike_algs *a, enum prop_kind kind, enum ike_esn esn, const void *spi,
+		uint8_t spi_len, struct proposals *out)
 {
 	bool aead = a->n_encr && encr_is_aead(a->encr[0].id);
 

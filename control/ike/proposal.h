@@ -48,10 +48,10 @@ enum prop_kind { PROP_IKE, PROP_ESP_FIRST /* in IKE_AUTH: no DH */, PROP_ESP };
  * a proposal with a transform type we do not know is kept as well and never chosen (RFC 7296 3.3.6). */
 int prop_decode(struct bytes body, struct proposals *out);
 /* The proposals a profile offers: combined-mode and separate ciphers apart (RFC 7296 3.3), with `spi` in
- * each.  esn: offer ESN and no-ESN, ESN preferred.  Without PRFs in the profile those of its integrity
+ * each.  With IKE_ESN_PREFER both ESN and no-ESN.  Without PRFs in the profile those of its integrity
  * algorithms' hashes are meant, and SHA-2 in general when it has none of these either. */
-void prop_offer(const struct ike_algs *a, enum prop_kind kind, bool esn, const void *spi, uint8_t spi_len,
-		struct proposals *out);
+void prop_offer(const struct ike_algs *a, enum prop_kind kind, enum ike_esn esn, const void *spi,
+		uint8_t spi_len, struct proposals *out);
 /* The profile's PRFs as just said; returns how many. */
 uint8_t prop_prfs(const struct ike_algs *a, uint16_t prf[IKE_ALGS_MAX]);
 void prop_encode(struct wr *w, const struct proposals *p);
@@ -60,8 +60,8 @@ void prop_encode(struct wr *w, const struct proposals *p);
  * ESN transform means no ESN.
  * -ENOENT none; `why` then says in words which parameters of the nearest proposal did not match:
  * "encryption: peer offers aes-128-cbc; we accept aes-256-gcm. dh-group: peer offers group2; we accept …" */
-int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind, bool esn,
-		struct suite_choice *out, char *why, size_t why_len);
+int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,
+		enum ike_esn esn, struct suite_choice *out, char *why, size_t why_len);
 /* Initiator: the answer must be one proposal, one transform a type (-EINVAL), and among what we offered
  * (-ENOENT). */
 int prop_accept(const struct proposals *answer, const struct proposals *offered, struct suite_choice *out);

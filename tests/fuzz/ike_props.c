@@ -94,7 +94,7 @@ static const struct ike_algs profiles[] = {
 
 /* A choice is a suite of the profile, and the peer that offered finds it in its offer. */
 static void check_choice(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,
-			 bool esn)
+			 enum ike_esn esn)
 {
 	static struct proposals answer;
 	struct suite_choice s, back;
@@ -110,7 +110,7 @@ static void check_choice(const struct proposals *theirs, const struct ike_algs *
 	MUST(s.encr && (encr_is_aead(s.encr) ? !s.integ : s.integ));
 	MUST(kind == PROP_IKE ? s.prf && s.dh && !s.esn : !s.prf);
 	MUST(kind != PROP_ESP_FIRST || !s.dh);
-	MUST(esn || !s.esn);
+	MUST(esn == IKE_ESN_PREFER || s.esn == (esn == IKE_ESN_YES));
 	suite_str(&s, text, sizeof(text));
 	prop_encode_choice(&w, &s, s.spi, s.spi_len);
 	MUST(!w.bad && prop_decode((struct bytes){buf, w.len}, &answer) == 0);
@@ -140,9 +140,10 @@ void check_sa(struct bytes body)
 	MUST(same_proposals(&p, &again));
 	for (size_t i = 0; i < sizeof(profiles) / sizeof(profiles[0]); i++)
 		for (enum prop_kind kind = PROP_IKE; kind <= PROP_ESP; kind++) {
-			check_choice(&p, &profiles[i], kind, false);
-			check_choice(&p, &profiles[i], kind, true);
-			prop_offer(&profiles[i], kind, true, "\1\2\3\4", kind == PROP_IKE ? 0 : 4, &again);
+			for (enum ike_esn esn = IKE_ESN_NO; esn <= IKE_ESN_YES; esn++)
+				check_choice(&p, &profiles[i], kind, esn);
+			prop_offer(&profiles[i], kind, IKE_ESN_PREFER, "\1\2\3\4", kind == PROP_IKE ? 0 : 4,
+				   &again);
 			prop_accept(&p, &again, &s);
 		}
 }

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 
+from lab.proc import wait_for
 from lab.traffic import assert_ping
 
 ENCR = {"aes-128-cbc": "aes128", "aes-192-cbc": "aes192", "aes-256-cbc": "aes256", "aes-128-gcm": "aes128gcm16",
@@ -17,6 +18,9 @@ ESP = {
     ("aes-256-gcm", None): ("aes256gcm16", "AES_GCM_16-256"),
     ("chacha20-poly1305", None): ("chacha20poly1305", "CHACHA20_POLY1305"),
     ("null", "sha256"): ("null-sha256", "NULL/HMAC_SHA2_256_128"),
+    ("aes-128-gcm-8", None): ("aes128gcm8", "AES_GCM_8-128"), ("aes-256-gcm-12", None): ("aes256gcm12", "AES_GCM_12-256"),
+    ("aes-128-ctr", "sha256"): ("aes128ctr-sha256", "AES_CTR-128/HMAC_SHA2_256_128"),
+    ("aes-256-ctr", "sha512"): ("aes256ctr-sha512", "AES_CTR-256/HMAC_SHA2_512_256"),
     **{(f"aes-{bits}-cbc", auth): (f"aes{bits}-{auth}", f"AES_CBC-{bits}/{name}")
        for bits in (128, 192, 256) for auth, name in (
            ("sha1", "HMAC_SHA1_96"), ("sha256", "HMAC_SHA2_256_128"), ("sha384", "HMAC_SHA2_384_192"),
@@ -116,3 +120,45 @@ def test_invalid_ke_payload_is_answered_with_the_right_group(pair, initiator):
     since = p.s.log()
     assert "INVAL_KE" in since or "KE_PAYLOAD" in since or "requested ECP_384" in since
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+@pytest.mark.parametrize("dh,name,initiator", [("group2", "modp1024", "culvert"), ("group5", "modp1536", "strongswan"),
+                                               ("group18", "modp8192", "culvert"), ("group32", "curve448", "strongswan")])
+def test_groups_only_when_named(pair, dh, name, initiator):
+    """For IKE and as PFS."""
+    p = pair().start(ike={"dh-group": [dh]}, esp={"dh-group": dh},
+                     strongswan={"proposals": f"aes256-sha256-{name}", "esp": f"aes256gcm16-{name}"})
+    p.up(initiator)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+@pytest.mark.parametrize("esn,peer", [("prefer", "noesn"), ("no", "esn-noesn")])
+@pytest.mark.parametrize("initiator", ROLES)
+def test_no_esn_where_one_has_it_not(pair, esn, peer, initiator):
+    p = pair().start(esp={"esn": esn}, strongswan={"esp": f"aes256gcm16-modp2048-{peer}"})
+    p.up(initiator)
+    assert [c["esn"] for c in p.c.children()] == [False]
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert_ping(p.t.branch.host, p.t.hq.host_ip)
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+def test_esn_agreed_on(pair, initiator):
+    """strongSwan negotiates them; its user-space ESP cannot install them, so it takes the Child SA back."""
+    p = pair().start(esp={"esn": "yes"}, strongswan={"esp": "aes256gcm16-modp2048-esn"})
+    if initiator == "culvert":
+        p.c.cli("test vpn ipsec-sa tunnel tun")
+    else:
+        p.s.initiate(check=False, timeout=5)
+    p.s.wait_log(r"selected proposal: ESP:AES_GCM_16_256/(MODP_2048/)?EXT_SEQ")
+
+
+@pytest.mark.parametrize("encr", ["aes-128-gcm", "aes-256-cbc", "chacha20-poly1305"])
+def test_esn_carries_traffic(culverts, encr):
+    """A wrong upper half, and no packet would verify (RFC 4303 2.2.1)."""
+    t, a, b = culverts(esp={"encryption": [encr], "authentication": ["sha256"], "esn": "yes"})
+    a.cli("test vpn ipsec-sa tunnel tun")
+    wait_for(lambda: "children at both ends", lambda: a.children() and b.children())
+    assert [c["esn"] for c in a.children() + b.children()] == [True, True]
+    assert_ping(t.hq.host, t.branch.host_ip)
+    assert_ping(t.branch.host, t.hq.host_ip)

@@ -290,7 +290,9 @@ struct bad {
 
 #define DEVICES                                                                                              \
 	"a PCI address such as \"0000:3b:00.0\", or a DPDK device such as \"net_af_packet0,iface=eth1\""
-#define GROUPS  "group14, group15, group16, group19, group20, group21, group31"
+#define GROUPS                                                                                               \
+	"group14, group15, group16, group17, group18, group19, group20, group21, group31, group32, group2, " \
+	"group5"
 #define NAMES   "letters, digits and . _ -, at most 63, a letter or digit first"
 #define SECONDS "\"180s\" to \"65535s\", \"3m\" to \"65535m\", \"1h\" to \"65535h\", \"1d\" to \"365d\""
 #define BYTES   "\"0\" (no limit), or 1 to 65535 with kb, mb, gb or tb, such as \"100gb\""

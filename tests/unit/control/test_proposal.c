@@ -232,7 +232,7 @@ static void how_many(void **state)
 
 /* ---- offering -------------------------------------------------------------------------------------- */
 
-static void check_offer(const struct ike_algs *a, enum prop_kind kind, bool esn, const char *want)
+static void check_offer(const struct ike_algs *a, enum prop_kind kind, enum ike_esn esn, const char *want)
 {
 	struct proposals p, back;
 	uint8_t buf[2000];
@@ -289,8 +289,8 @@ static void offer_esn(void **state)
 /* ---- choosing ---------------------------------------------------------------------------------------- */
 
 /* num:suite, or the reason in words. */
-static void check_choice(const struct ike_algs *mine, enum prop_kind kind, bool esn, const char *theirs,
-			 const char *want)
+static void check_choice(const struct ike_algs *mine, enum prop_kind kind, enum ike_esn esn,
+			 const char *theirs, const char *want)
 {
 	struct proposals p = offered(kind == PROP_IKE ? PROTO_IKE : PROTO_ESP, theirs);
 	char got[400], why[400], suite[100];
