@@ -397,6 +397,9 @@ bool cfg_prefix(const struct cfg_obj *o, const char *key, enum cfg_need need, st
 
 /* ---- words ------------------------------------------------------------------------------------- */
 
+/* Room for the longest list of words that a key allows. */
+enum { CFG_WORDS = 512 };
+
 static const char *vocabulary(const struct cfg_word *words, char *buf, size_t cap)
 {
 	size_t n = 0;
@@ -411,7 +414,7 @@ static const char *vocabulary(const struct cfg_word *words, char *buf, size_t ca
 static const struct cfg_word *word_of(const struct cfg_obj *o, const config_setting_t *at, const char *key,
 				      const char *text, const struct cfg_word *words)
 {
-	char found[CFG_FOUND], list[256];
+	char found[CFG_FOUND], list[CFG_WORDS];
 
 	for (const struct cfg_word *w = words; w->word; w++) {
 		if (strcmp(text, w->word) != 0)
@@ -430,7 +433,7 @@ static const struct cfg_word *word_of(const struct cfg_obj *o, const config_sett
 const struct cfg_word *cfg_word(const struct cfg_obj *o, const char *key, enum cfg_need need,
 				const struct cfg_word *words)
 {
-	char list[256];
+	char list[CFG_WORDS];
 	const char *v = cfg_string(o, key, need, vocabulary(words, list, sizeof(list)));
 
 	return v ? word_of(o, config_setting_get_member(o->s, key), key, v, words) : NULL;
@@ -458,7 +461,7 @@ const char *cfg_next_string(const struct cfg_obj *o, const config_setting_t *s, 
 unsigned cfg_words(const struct cfg_obj *o, const char *key, enum cfg_need need, const struct cfg_word *words,
 		   const struct cfg_word **got, unsigned cap)
 {
-	char list[256], found[CFG_FOUND];
+	char list[CFG_WORDS], found[CFG_FOUND];
 	const char *allowed = vocabulary(words, list, sizeof(list));
 	const config_setting_t *m = cfg_member(o, key, need, allowed), *at = m;
 	unsigned before = o->l->errors, n = 0;
