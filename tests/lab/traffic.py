@@ -2,26 +2,42 @@
 """Traffic through the lab, and what is seen of it on a wire."""
 import json
 import os
-import re
 import signal
+import sys
 import time
 
+from . import echo
 from .proc import Daemon, Failed, run, wait_for
 
 MARKER = b"CLEARTEXT-MARKER"  # 16 bytes: what ping's pattern holds
 
 
-def ping(ns, dst, src=None, count=5, interval=0.05, size=56, marker=False, df=None, wait=2):
-    """(sent, received, summary line).  marker: the payload repeats MARKER."""
-    argv = ["ping", "-n", "-c", count, "-i", interval, "-s", size, "-W", wait]
-    argv += ["-I", src] if src else []
-    argv += ["-p", MARKER.hex()] if marker else []
-    argv += ["-M", df] if df else []
-    p = run(*argv, dst, ns=ns, check=False, timeout=count * (interval + 0.5) + wait + 10)
-    m = re.search(r"(\d+) packets transmitted, (\d+) received.*", p.stdout)
-    if not m:
-        raise Failed(f"ping {dst} from {ns}: {p.stdout}{p.stderr}")
-    return int(m[1]), int(m[2]), m[0]
+def _echo(dst, **kw):
+    """The argv of echo.py."""
+    argv = [sys.executable, echo.__file__, dst]
+    for k, v in kw.items():
+        argv += [f"--{k}", v] if v is not None else []
+    return argv
+
+
+def _result(ns, dst, text):
+    try:
+        return json.loads(text.splitlines()[-1])
+    except (ValueError, IndexError):
+        raise Failed(f"ping from {ns} to {dst}: {text}") from None
+
+
+def ping(ns, dst, src=None, count=5, interval=0.05, size=56, marker=False, df=None, wait=5):
+    """(sent, received, summary line).  marker: the payload repeats MARKER.  wait: how long for an answer after the
+    last request was sent."""
+    p = run(*_echo(dst, src=src, count=count, interval=interval, size=size, df=df, wait=wait,
+                   pattern=MARKER.hex() if marker else None),
+            ns=ns, check=False, timeout=count * (interval + 0.5) + wait + 20)
+    got = _result(ns, dst, p.stdout + p.stderr)
+    lost = 100 * (got["sent"] - got["received"]) // got["sent"]
+    extra = "".join(f", {n} x {what}" for what, n in got["errors"].items())
+    extra += f", {got['duplicates']} duplicates" if got["duplicates"] else ""
+    return got["sent"], got["received"], f"{got['received']} of {got['sent']} answered, {lost}% loss{extra}"
 
 
 def assert_ping(ns, dst, **kw):
@@ -36,6 +52,32 @@ def ping_until(ns, dst, timeout=10, **kw):
     """One echo request after another until one is answered: for tunnels that traffic brings up."""
     return wait_for(f"an answer to ping from {ns} to {dst}",
                     lambda: ping(ns, dst, count=1, wait=1, **kw)[1], timeout)
+
+
+class Flood:
+    """An echo request every 10 ms while the body runs; then not one may be missing or there twice."""
+
+    def __init__(self, ns, dst, log, **kw):
+        self.ns, self.dst = ns, dst
+        self.daemon = Daemon(_echo(dst, **{"count": 0, "interval": 0.01, **kw}), log, ns=ns)
+
+    def __enter__(self):
+        wait_for(lambda: f"the first answer from {self.dst}: {self.daemon.output()}",
+                 lambda: "answered" in self.daemon.output())
+        return self
+
+    def __exit__(self, *_exc):
+        self.daemon.stop(10, signal.SIGINT)
+
+    def result(self):
+        """{"sent", "received", "lost": [sequence numbers], "duplicates", "errors"}"""
+        return _result(self.ns, self.dst, self.daemon.output())
+
+    def assert_intact(self, least=50):
+        got = self.result()
+        if got["lost"] or got["duplicates"] or got["sent"] < least:
+            raise Failed(f"of {got['sent']} packets (at least {least}): {got}")
+        return got
 
 
 def iperf(server_ns, server_ip, client_ns, log, seconds=2, reverse=False, client_ip=None, port=5201, udp=None):
