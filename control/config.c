@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A configuration file becomes a model in three passes: libconfig reads the text; each object is read
- * key by key (config_objects.c, config_vpn.c); then what must hold between objects is checked
+ * key by key (config_objects.c, config_vpn.c, config_rules.c); then what must hold between objects is checked
  * (config_check.c, config_overlap.c).  All passes run whatever the ones before found, so that one run
  * tells everything; only text that libconfig cannot read ends it early.
  */
@@ -82,6 +82,7 @@ READER(ike_profile, struct cfg_ike_profile)
 READER(ipsec_profile, struct cfg_ipsec_profile)
 READER(gateway, struct cfg_gateway)
 READER(tunnel, struct cfg_tunnel)
+READER(rule, struct cfg_rule)
 
 static void read_list(struct cfg_load *l, const config_setting_t *root, const struct list *t)
 {
@@ -123,11 +124,16 @@ static void read_list(struct cfg_load *l, const config_setting_t *root, const st
 
 static void read_root(struct cfg_load *l, const config_setting_t *root)
 {
-	static const char *const known[] = {
-		"system",       "interfaces",    "routes", "ike-crypto-profiles", "ipsec-crypto-profiles",
-		"ike-gateways", "ipsec-tunnels", NULL};
-	static const char *const later[] = {"security-rules",
-					    "nat-rules",
+	static const char *const known[] = {"system",
+					    "interfaces",
+					    "routes",
+					    "ike-crypto-profiles",
+					    "ipsec-crypto-profiles",
+					    "ike-gateways",
+					    "ipsec-tunnels",
+					    "security-rules",
+					    NULL};
+	static const char *const later[] = {"nat-rules",
 					    "zones",
 					    "tunnel-monitor",
 					    "monitor-profiles",
@@ -156,9 +162,12 @@ static void read_root(struct cfg_load *l, const config_setting_t *root)
 		 &src->gateways, read_gateway},
 		{"ipsec-tunnels", "ipsec-tunnel", sizeof(c->tunnels[0]), (void **)&c->tunnels, &c->n_tunnels,
 		 &src->tunnels, read_tunnel},
+		{"security-rules", "security-rule", sizeof(c->rules[0]), (void **)&c->rules, &c->n_rules,
+		 &src->rules, read_rule},
 	};
 
 	cfg_keys(&o, known, later);
+	c->rules_given = config_setting_get_member(root, "security-rules");
 	cfg_default_system(&c->sys);
 	if (sys && config_setting_is_group(sys))
 		cfg_read_system(l, sys);
@@ -267,6 +276,7 @@ struct config *config_load(const char *path, config_say_fn *say, void *arg)
 	free(l.src.ipsec_profiles);
 	free(l.src.gateways);
 	free(l.src.tunnels);
+	free(l.src.rules);
 	if (l.errors == 0)
 		return l.conf;
 	config_free(l.conf);
@@ -289,6 +299,9 @@ void config_free(struct config *c)
 	free(c->ipsec_profiles);
 	free(c->gateways);
 	free(c->tunnels);
+	for (size_t i = 0; i < c->n_rules; i++)
+		cfg_rule_free(&c->rules[i]);
+	free(c->rules);
 	free(c);
 }
 

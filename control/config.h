@@ -67,6 +67,25 @@ struct cfg_tunnel {
 	bool start; /* negotiate at start-up, without waiting for traffic */
 };
 
+/* One protocol and its destination ports. */
+struct cfg_service {
+	uint8_t proto;
+	uint16_t port_lo, port_hi;
+};
+
+typedef char cfg_zone_name[CFG_NAME];
+
+/* An empty list is "any". */
+struct cfg_rule {
+	char name[CFG_NAME];
+	bool allow, log;
+	uint32_t n_from, n_to, n_source, n_destination, n_services;
+	cfg_zone_name *from, *to;
+	struct prefix *source, *destination;
+	struct cfg_service *services;
+	uint16_t sport_lo, sport_hi;
+};
+
 struct cfg_system {
 	char hostname[CFG_NAME];
 	uint16_t workers;
@@ -82,13 +101,15 @@ struct cfg_system {
 
 struct config {
 	struct cfg_system sys;
-	size_t n_interfaces, n_routes, n_ike_profiles, n_ipsec_profiles, n_gateways, n_tunnels;
+	size_t n_interfaces, n_routes, n_ike_profiles, n_ipsec_profiles, n_gateways, n_tunnels, n_rules;
 	struct cfg_interface *interfaces;
 	struct cfg_route *routes;
 	struct cfg_ike_profile *ike_profiles;
 	struct cfg_ipsec_profile *ipsec_profiles;
 	struct cfg_gateway *gateways;
 	struct cfg_tunnel *tunnels;
+	bool rules_given; /* the section stands there, be it empty: what no rule allows is denied between zones */
+	struct cfg_rule *rules;
 };
 
 /* Read and check a file.  NULL on error.  Every problem found is passed to `say` as one line

@@ -589,7 +589,7 @@ void cfg_check(struct cfg_load *l)
 		.used_gateway = calloc(c->n_gateways ? c->n_gateways : 1, sizeof(bool)),
 		.routed_into = calloc(c->n_interfaces ? c->n_interfaces : 1, sizeof(bool)),
 	};
-	struct index tunnels = {0};
+	struct index tunnels = {0}, rules = {0};
 	unsigned before;
 
 	if (!k.used_gateway || !k.routed_into) {
@@ -607,7 +607,9 @@ void cfg_check(struct cfg_load *l)
 	    !index_make(l, &k.gateways, "ike-gateway", c->gateways, c->n_gateways, sizeof(c->gateways[0]),
 			offsetof(struct cfg_gateway, ike.name), l->src.gateways) ||
 	    !index_make(l, &tunnels, "ipsec-tunnel", c->tunnels, c->n_tunnels, sizeof(c->tunnels[0]),
-			offsetof(struct cfg_tunnel, name), l->src.tunnels))
+			offsetof(struct cfg_tunnel, name), l->src.tunnels) ||
+	    !index_make(l, &rules, "security-rule", c->rules, c->n_rules, sizeof(c->rules[0]),
+			offsetof(struct cfg_rule, name), l->src.rules))
 		goto out;
 	before = l->errors;
 	check_interfaces(&k);
@@ -618,8 +620,10 @@ void cfg_check(struct cfg_load *l)
 	check_gateways(&k);
 	check_idle_interfaces(&k);
 	cfg_check_overlaps(l);
+	cfg_check_rules(l);
 out:
 	free(tunnels.e);
+	free(rules.e);
 	free(k.interfaces.e);
 	free(k.ike_profiles.e);
 	free(k.ipsec_profiles.e);

@@ -19,7 +19,7 @@ enum { CFG_ERRORS_MAX = 200, CFG_WARNINGS_MAX = 50 };
 /* Where the objects of the model stand in the file, by the same index. */
 struct cfg_sources {
 	const config_setting_t **interfaces, **routes, **ike_profiles, **ipsec_profiles, **gateways,
-		**tunnels;
+		**tunnels, **rules;
 };
 
 /* A load that is going on. */
@@ -111,7 +111,7 @@ const char *cfg_next_string(const struct cfg_obj *o, const config_setting_t *s, 
 bool cfg_seconds(const struct cfg_obj *o, const char *key, uint32_t *to);
 bool cfg_bytes(const struct cfg_obj *o, const char *key, uint64_t *to);
 
-/* ---- the kinds of object (config_objects.c, config_crypto.c, config_vpn.c) ---- */
+/* ---- the kinds of object (config_objects.c, config_crypto.c, config_vpn.c, config_rules.c) ---- */
 
 void cfg_read_system(struct cfg_load *l, const config_setting_t *s);
 void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *i);
@@ -120,13 +120,16 @@ void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p);
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p);
 void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *g);
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t);
+void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r);
+void cfg_rule_free(struct cfg_rule *r);
 void cfg_default_system(struct cfg_system *sys);
 
 /* A whole file's worth of text, or a key: -errno, and the text, NUL-terminated, to be freed.  *mode gets
  * the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);
 
-/* ---- what must hold between objects (config_check.c, config_overlap.c) ---- */
+/* ---- what must hold between objects (config_check.c, config_overlap.c, config_rules.c) ---- */
 
 void cfg_check(struct cfg_load *l);
 void cfg_check_overlaps(struct cfg_load *l);
+void cfg_check_rules(struct cfg_load *l);

@@ -5,6 +5,7 @@
  *     main.c       arguments, --check
  *     ctl.c        the event loop: what wakes it, start, stop
  *     ctl_apply.c  configuration -> data plane and engine, at start and on commit
+ *     ctl_rules.c  zones and security rules
  *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
  *
  * One thread; everything here belongs to it.
@@ -51,7 +52,8 @@ struct ctl {
 	struct ike *ike;
 	struct cli_server *cli;
 	struct ctl_child *children;
-	uint32_t n_policies, next_number;
+	uint32_t n_policies, next_number, next_rule_id;
+	uint32_t *rule_ids; /* the data plane's, of conf->rules */
 	struct ctl_policy *policies;
 	size_t n_interfaces;
 	struct ctl_interface *interfaces;
@@ -75,7 +77,8 @@ void ctl_ike_rearm(struct ctl *c);
 
 /* ---- ctl_apply.c ---- */
 
-/* What a file may say and this build cannot do: ESP suites the data plane lacks.  Number of problems. */
+/* What a file may say and this build cannot do: ESP suites the data plane lacks.  Number of problems.  Warns
+ * when nothing filters. */
 unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
 /* Ports and tunnel interfaces, once, before dp_start(). */
 int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len);
@@ -86,6 +89,17 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
  * nothing.  Problems go to say line by line; 0 when applied. */
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg);
 void ctl_apply_fini(struct ctl *c);
+
+/* ---- ctl_rules.c ---- */
+
+/* The zone's number in the data plane, the same for every interface that is in it; 0 for "". */
+uint16_t ctl_zone(const struct config *conf, const char *zone);
+/* Interfaces into their zones, once; then conf's rules into force: a rule keeps its hits by its name. */
+int ctl_apply_zones(struct ctl *c, const struct config *conf);
+int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t err_len);
+/* A rule that logs was met. */
+void ctl_rule_hit(struct ctl *c, const struct dp_rule_hit *h);
+const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex);
 
 /* ---- ctl_host.c ---- */
 

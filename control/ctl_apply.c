@@ -31,6 +31,8 @@ unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg)
 {
 	unsigned problems = 0;
 
+	if (!conf->rules_given)
+		say(arg, true, "security-rules: none configured: every packet may pass between zones");
 	for (size_t i = 0; i < conf->n_ipsec_profiles; i++) {
 		const struct cfg_ipsec_profile *p = &conf->ipsec_profiles[i];
 
@@ -81,7 +83,7 @@ int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, si
 			return rc;
 		c->n_interfaces++;
 	}
-	return 0;
+	return ctl_apply_zones(c, conf);
 }
 
 static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)
@@ -379,6 +381,8 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 		rc = apply_gateways(c, conf, table, n, err, err_len);
 	if (rc == 0)
 		rc = apply_routes(c, conf, err, err_len);
+	if (rc == 0)
+		rc = ctl_apply_rules(c, conf, err, err_len);
 	if (rc < 0) {
 		for (uint32_t i = 0; i < n; i++)
 			if (table[i].fresh)
@@ -447,6 +451,8 @@ void ctl_apply_fini(struct ctl *c)
 	config_free(c->conf);
 	free(c->policies);
 	free(c->interfaces);
+	free(c->rule_ids);
+	c->rule_ids = NULL;
 	c->conf = NULL;
 	c->policies = NULL;
 	c->interfaces = NULL;

@@ -332,9 +332,15 @@ static void dp_moved_in(void *ctx, const struct dp_moved *m)
 	ike_child_moved(c->ike, m->spi, &m->from, ctl_now());
 }
 
+static void dp_rule_hit_in(void *ctx, const struct dp_rule_hit *h)
+{
+	ctl_rule_hit(ctx, h);
+}
+
 const struct dp_handlers ctl_dp_handlers = {
 	.udp = dp_udp_in,
 	.acquire = dp_acquire_in,
 	.expire = dp_expire_in,
 	.moved = dp_moved_in,
+	.rule_hit = dp_rule_hit_in,
 };

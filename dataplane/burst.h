@@ -56,7 +56,7 @@ struct pkt {
 	};
 	uint64_t seq;        /* ESP sequence number, 64 bits with ESN */
 	uint32_t src4, dst4; /* as on the wire (network order), IPv4 only */
-	uint32_t next_hop;   /* fib result: tunnel interface, or index into neigh_hot */
+	uint32_t next_hop;   /* fib result: tunnel interface, or index into nh[], then into neigh_hot */
 	uint32_t spi;        /* host order */
 	uint16_t sport,
 		dport;   /* host order; 0 without ports and in fragments; ICMP: type << 8 | code in dport */
@@ -65,6 +65,7 @@ struct pkt {
 	uint16_t l3_len; /* length of IP header(s) */
 	uint16_t ip_len; /* whole IP packet, header included, padding of the frame not */
 	uint16_t esp_off;
+	uint16_t out_if;  /* fib result: the interface it leaves by */
 	uint8_t v;        /* 4 or 6 */
 	uint8_t proto;    /* upper-layer protocol */
 	uint8_t cls;      /* enum pkt_class */

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include <rte_cycles.h>
 #include <rte_errno.h>
 #include <rte_launch.h>
 #include <rte_lcore.h>
@@ -22,6 +23,8 @@
 #include "neigh.h"
 #include "port.h"
 #include "punt.h"
+#include "rules.h"
+#include "sa.h"
 #include "sad.h"
 #include "spd.h"
 
@@ -66,6 +69,17 @@ void dp_drop(struct rte_mbuf *m, enum drop why)
 {
 	count_add(&dp.drops[why], 1);
 	rte_pktmbuf_free(m);
+}
+
+uint64_t dp_used_ns(uint32_t used)
+{
+	uint64_t now = rte_rdtsc(), then = (uint64_t)(used - 1) << SA_USED_SHIFT;
+	double ago;
+
+	if (used == 0)
+		return 0;
+	ago = now > then ? (double)(now - then) * 1e9 / (double)rte_get_tsc_hz() : 0;
+	return (double)dp.now_ns > ago ? dp.now_ns - (uint64_t)ago : 1;
 }
 
 /* ---- deferred freeing ---------------------------------------------------------------------- */
@@ -305,6 +319,7 @@ void dp_fini(void)
 	port_stop_all();
 	if (dp.qsbr)
 		free_retired();
+	rules_fini();
 	spd_fini();
 	sad_fini();
 	fib_fini();

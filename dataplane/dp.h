@@ -19,6 +19,7 @@ struct dp_if {
 	bool is_port; /* false: tunnel interface */
 	uint8_t port; /* index into ports[], ports only */
 	uint16_t mtu;
+	uint16_t zone; /* control: w, workers: r.  DP_ZONE_NONE: in no zone */
 	uint8_t n_addr;
 	struct prefix addr[DP_ADDRS];
 };
@@ -55,6 +56,9 @@ void dp_log(enum dp_log_level level, const char *fmt, ...) __attribute__((format
 int dp_fail(char *text, size_t text_len, int err, const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 /* pkt_drop() of the control thread. */
 void dp_drop(struct rte_mbuf *m, enum drop why);
+
+/* The monotonic time of an sa_used_now() of a worker, 0 for never. */
+uint64_t dp_used_ns(uint32_t used);
 
 /* A new interface number, or -EEXIST, -ENOSPC.  It counts from dp_if_commit() on. */
 int dp_if_new(const char *name, const struct prefix *addr, uint8_t n_addr, uint16_t *ifindex);

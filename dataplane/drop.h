@@ -29,6 +29,7 @@
 	X(DROP_IP_MARTIAN,        "ip-martian-address",      "source or destination address cannot be forwarded") \
 	X(DROP_IPV6,              "ipv6-not-forwarded",      "IPv6 packet, and no IPv6 forwarding here") \
 	X(DROP_NO_ROUTE,          "no-route",                "no route to the destination address") \
+	X(DROP_RULE,              "rule-denied",             "denied by a security rule, or by the default between zones") \
 	X(DROP_TOO_BIG,           "too-big",                 "packet larger than the way out carries") \
 	X(DROP_NEIGH_UNRESOLVED,  "neighbour-unresolved",    "next hop did not answer ARP") \
 	X(DROP_NEIGH_TABLE,       "neighbour-table-full",    "no room to remember one more next hop") \

@@ -158,9 +158,7 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 	uint64_t hop[BURST_MAX];
 	uint32_t dst[BURST_MAX];
 	uint16_t n = l->n, kept = 0;
-	struct hops c;
 
-	c.n_connected = 0;
 	for (uint16_t i = 0; i < n; i++)
 		dst[i] = ntohl(l->p[i]->dst4);
 	rte_fib_lookup_bulk(f, dst, hop, n);
@@ -185,15 +183,25 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 			icmp_drop(w, p, DROP_IP_TTL);
 			continue;
 		}
+		p->out_if = h->ifindex;
 		if (h->kind == NH_TUNNEL) {
 			p->next_hop = h->ifindex;
 			list_add(tunnel, p);
 			continue;
 		}
-		hops_add(&c, p, h, p->dst4);
+		p->next_hop = (uint32_t)hop[i];
 		l->p[kept++] = p;
 	}
 	l->n = kept;
+}
+
+void fib_neighbours(struct worker *w, struct list *l)
+{
+	struct hops c;
+
+	c.n_connected = 0;
+	for (uint16_t i = 0; i < l->n; i++)
+		hops_add(&c, l->p[i], &nh[l->p[i]->next_hop], l->p[i]->dst4);
 	hops_find(w, &c, l);
 }
 

@@ -9,10 +9,13 @@
 
 #include "worker.h"
 
-/* Transit packets: TTL, route.  Out: l keeps those that leave by a port, next_hop set to the neighbour;
- * the others move to tunnel (next_hop: the tunnel interface) and local (for one of our addresses), wait
- * for their neighbour (punt_unresolved), or are dropped.  A packet of IF_SELF keeps its TTL. */
+/* Transit packets: TTL, route.  Out: l keeps those that leave by a port, for fib_neighbours(); the others
+ * move to tunnel (next_hop: the tunnel interface) and local (for one of our addresses), or are dropped.
+ * All that leave have out_if.  A packet of IF_SELF keeps its TTL. */
 void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct list *local);
+/* What fib_lookup() left in l: next_hop becomes the neighbour; packets whose neighbour is not known leave l
+ * to wait for it (punt_unresolved). */
+void fib_neighbours(struct worker *w, struct list *l);
 /* Encrypted packets, l3_off at the outer header: next_hop for the outer destination; anything but a port
  * is dropped. */
 void fib_lookup_outer(struct worker *w, struct list *l);

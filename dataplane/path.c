@@ -15,6 +15,7 @@
 #include "local.h"
 #include "parse.h"
 #include "punt.h"
+#include "rules.h"
 #include "sad.h"
 #include "spd.h"
 #include "xmit.h"
@@ -48,10 +49,16 @@ static void path_forward(struct worker *w, struct list *l)
 
 	tunnel.n = local.n = 0;
 	fib_lookup(w, l, &tunnel, &local); /* TTL, route; what stays in l goes out of a port in the clear */
+	if (unlikely(rules_on())) {
+		rules_check(w, &tunnel); /* both zones are known now: allowed, or dropped */
+		rules_check(w, l);
+	}
 	if (tunnel.n)
 		path_outbound(w, &tunnel);
-	if (l->n)
+	if (l->n) {
+		fib_neighbours(w, l); /* unknown: the packet waits with control */
 		xmit_port(w, l);
+	}
 	if (local.n)
 		path_local(w, &local); /* inner packet addressed to the gateway itself */
 }

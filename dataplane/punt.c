@@ -16,7 +16,7 @@
 #include "fib.h"
 #include "port.h"
 
-enum event_kind { EV_IKE, EV_ARP, EV_UNRESOLVED, EV_NEIGH_USED, EV_ACQUIRE, EV_EXPIRE, EV_MOVED };
+enum event_kind { EV_IKE, EV_ARP, EV_UNRESOLVED, EV_NEIGH_USED, EV_ACQUIRE, EV_EXPIRE, EV_MOVED, EV_RULE };
 
 struct event {
 	uint16_t kind;
@@ -35,19 +35,21 @@ struct event {
 		struct dp_acquire acquire;
 		struct dp_expire expire;
 		struct dp_moved moved;
+		struct dp_rule_hit rule;
 	};
 };
 static_assert(sizeof(struct event) <= 64, "an event is one cache line");
 static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole words");
 
 /* Per second and worker, and how many at once.  IKE: what a control thread can look at.  Unresolved: a
- * burst of packets for one neighbour is one question. */
+ * burst of packets for one neighbour is one question.  Rules: what a log can take of a flood. */
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
 	[PUNT_IKE] = {10000, 1024},
 	[PUNT_ARP] = {500, 128},
 	[PUNT_UNRESOLVED] = {1000, 128},
+	[PUNT_RULE] = {10, 50},
 };
 
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
@@ -148,6 +150,24 @@ bool punt_expire(struct worker *w, const struct dp_expire *x)
 	struct event e = {.kind = EV_EXPIRE, .expire = *x};
 
 	return put(w, &e);
+}
+
+void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt *p)
+{
+	struct event e = {.kind = EV_RULE,
+			  .rule = {.rule = rule,
+				   .allow = allow,
+				   .in_if = p->in_if,
+				   .out_if = p->out_if,
+				   .proto = p->proto,
+				   .src.port = p->sport,
+				   .dst.port = p->dport}};
+
+	if (may_punt(w, PUNT_RULE) != DROP_NONE)
+		return;
+	e.rule.src.a = addr_v4((const uint8_t *)&p->src4);
+	e.rule.dst.a = addr_v4((const uint8_t *)&p->dst4);
+	(void)put(w, &e);
 }
 
 bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from)
@@ -256,6 +276,10 @@ static void deliver(const struct event *e)
 	case EV_MOVED:
 		if (dp.handlers.moved)
 			dp.handlers.moved(dp.ctx, &e->moved);
+		break;
+	case EV_RULE:
+		if (dp.handlers.rule_hit)
+			dp.handlers.rule_hit(dp.ctx, &e->rule);
 		break;
 	}
 }

@@ -18,6 +18,8 @@ void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, uint32_t ip)
 bool punt_neigh_used(struct worker *w, uint32_t neigh);
 bool punt_acquire(struct worker *w, uint32_t policy, const struct pkt *p);
 bool punt_expire(struct worker *w, const struct dp_expire *e);
+/* A packet met a rule that logs; rate-limited, no matter whether it comes through. */
+void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt *p);
 bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from);
 
 /* Wake the control thread if this turn left something for it.  Last act of a turn. */

@@ -356,17 +356,6 @@ int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote)
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
-static uint64_t last_used_ns(uint32_t used)
-{
-	uint64_t now = rte_rdtsc(), then = (uint64_t)(used - 1) << SA_USED_SHIFT;
-	double ago;
-
-	if (used == 0)
-		return 0;
-	ago = now > then ? (double)(now - then) * 1e9 / (double)rte_get_tsc_hz() : 0;
-	return (double)dp.now_ns > ago ? dp.now_ns - (uint64_t)ago : 1;
-}
-
 int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s)
 {
 	const struct sa_in *sa = sad_in_find(spi);
@@ -377,7 +366,7 @@ int dp_sa_in_stats(uint32_t spi, struct dp_sa_stats *s)
 		.packets = count_read(&sa->packets),
 		.bytes = count_read(&sa->bytes),
 		.seq = count_read(&sa->seq_top),
-		.last_used_ns = last_used_ns(__atomic_load_n(&sa->used, __ATOMIC_RELAXED)),
+		.last_used_ns = dp_used_ns(__atomic_load_n(&sa->used, __ATOMIC_RELAXED)),
 		.auth_errors = count_read(&sa->auth_errors),
 		.replays = count_read(&sa->replays),
 		.selector_drops = count_read(&sa->selector_drops),
@@ -401,7 +390,7 @@ int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s)
 		.packets = count_read(&sa->seq),
 		.bytes = count_read(&sa->bytes),
 		.seq = count_read(&sa->seq),
-		.last_used_ns = last_used_ns(__atomic_load_n(&sa->used, __ATOMIC_RELAXED)),
+		.last_used_ns = dp_used_ns(__atomic_load_n(&sa->used, __ATOMIC_RELAXED)),
 		.selector_drops = count_read(&sa->selector_drops),
 		.worker = sa->owner,
 	};

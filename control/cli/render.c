@@ -9,14 +9,24 @@ static const struct {
 	const char *type;
 	render_fn *fn;
 } renderers[] = {
-	{"vpn-ike-sa", render_ike_sa},       {"vpn-ike-sa-detail", render_ike_sa_detail},
-	{"vpn-ipsec-sa", render_ipsec_sa},   {"vpn-flow", render_flow},
-	{"vpn-gateway", render_gateway},     {"vpn-tunnel", render_tunnel},
-	{"counter-drop", render_counters},   {"counter-ike", render_counters},
-	{"interface", render_interface},     {"route-lookup", render_route_lookup},
-	{"routing-route", render_routes},    {"dataplane", render_dataplane},
-	{"system-info", render_system_info}, {"test-vpn", render_test},
-	{"clear-vpn", render_clear},         {"debug-ike", render_debug},
+	{"vpn-ike-sa", render_ike_sa},
+	{"vpn-ike-sa-detail", render_ike_sa_detail},
+	{"vpn-ipsec-sa", render_ipsec_sa},
+	{"vpn-flow", render_flow},
+	{"vpn-gateway", render_gateway},
+	{"vpn-tunnel", render_tunnel},
+	{"counter-drop", render_counters},
+	{"counter-ike", render_counters},
+	{"interface", render_interface},
+	{"route-lookup", render_route_lookup},
+	{"routing-route", render_routes},
+	{"dataplane", render_dataplane},
+	{"security-policy", render_security_policy},
+	{"rule-hit-count", render_rule_hits},
+	{"system-info", render_system_info},
+	{"test-vpn", render_test},
+	{"clear-vpn", render_clear},
+	{"debug-ike", render_debug},
 	{"commit", render_commit},
 };
 

@@ -80,11 +80,21 @@ struct dp_moved {
 	struct endpoint from;
 };
 
+/* A packet met a rule that logs.  At most a few a second of each worker: a sample, not a record. */
+struct dp_rule_hit {
+	uint32_t rule; /* its id; DP_RULE_INTRAZONE, DP_RULE_INTERZONE: none matched */
+	bool allow;
+	uint8_t proto;
+	uint16_t in_if, out_if;
+	struct endpoint src, dst; /* ICMP: type << 8 | code in dst.port */
+};
+
 struct dp_handlers {
 	void (*udp)(void *ctx, const struct dp_udp *u);
 	void (*acquire)(void *ctx, const struct dp_acquire *a);
 	void (*expire)(void *ctx, const struct dp_expire *e);
 	void (*moved)(void *ctx, const struct dp_moved *m);
+	void (*rule_hit)(void *ctx, const struct dp_rule_hit *h);
 };
 
 /* Start the EAL and reserve all tables.  Fails loudly: on error a text is in err. */
@@ -142,6 +152,44 @@ int dp_route_add(const struct dp_route *r);
 int dp_route_del(const struct prefix *dst);
 /* The route a packet to dst would take: 0 and *r, or -ENETUNREACH. */
 int dp_route_lookup(const struct addr *dst, struct dp_route *r);
+
+/* ---- zones and security rules -------------------------------------------------------------- */
+
+/* Zones are numbers; an interface that is in none matches only rules that say any zone. */
+enum { DP_ZONE_NONE = 0 };
+int dp_if_zone(uint16_t ifindex, uint16_t zone);
+
+/* What a rule matches: one combination of its lists.  A fragment has no ports, so it fits only where any
+ * port does. */
+struct dp_rule_term {
+	uint32_t rule;          /* index into the rules */
+	uint16_t from, to;      /* zones; DP_ZONE_NONE: any */
+	struct prefix src, dst; /* a.v == 0: any */
+	uint8_t proto;          /* 0: any */
+	uint16_t sport_lo, sport_hi, dport_lo, dport_hi;
+};
+/* Ids are the caller's, below DP_RULE_ID_MAX; hits are kept across dp_rules_set() for a rule of the same id.
+ * Behind the last rule stand two more: packets that no rule matched pass within a zone and are denied
+ * between zones. */
+#define DP_RULE_ID_MAX    0xffffff00u
+#define DP_RULE_INTRAZONE 0xffffff01u
+#define DP_RULE_INTERZONE 0xffffff02u
+struct dp_rule {
+	uint32_t id;
+	bool allow, log;
+};
+enum { DP_RULE_TERMS_MAX = 65536 };
+/* Replace all rules, in order: the first that matches decides about a packet between two interfaces.  It
+ * does not concern packets to or from the gateway itself, nor ESP and IKE.  rules == NULL: no rules, every
+ * packet passes.  terms are in the order of their rules.  -EINVAL, -E2BIG, -ENOMEM: the old ones stay. */
+int dp_rules_set(const struct dp_rule *rules, uint32_t n_rules, const struct dp_rule_term *terms,
+		 uint32_t n_terms);
+struct dp_rule_stats {
+	uint64_t packets;
+	uint64_t last_hit_ns; /* monotonic, to the second; 0: never */
+};
+/* -ENOENT: no such id, or no rules at all. */
+int dp_rule_stats(uint32_t id, struct dp_rule_stats *s);
 
 /* ---- proxy-IDs ----------------------------------------------------------------------------- */
 

@@ -323,6 +323,16 @@ int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s)
 	return sa_out == handle.sa_out ? 0 : -ENOENT;
 }
 
+int dp_rule_stats(uint32_t id, struct dp_rule_stats *s)
+{
+	*s = (struct dp_rule_stats){0};
+	if (id != 42 && id != DP_RULE_INTERZONE)
+		return id == DP_RULE_INTRAZONE ? 0 : -ENOENT;
+	s->packets = id == 42 ? 1234567 : 3;
+	s->last_hit_ns = fake->now;
+	return 0;
+}
+
 uint16_t dp_sa_out_mtu(uint32_t sa_out)
 {
 	return sa_out == handle.sa_out ? 1438 : 0;

@@ -940,6 +940,61 @@ static void test_complete(void **state)
 			 "<ip-address>");
 }
 
+/* ---- security rules ------------------------------------------------------------------------------ */
+
+static void test_rules(void **state)
+{
+	static cfg_zone_name from[1] = {"VPN-Zone"}, to[1] = {"untrust"};
+	static struct prefix source[2];
+	static struct cfg_service services[2] = {{1, 0, 65535}, {6, 5000, 5010}};
+	static uint32_t ids[] = {42};
+	static struct cfg_rule rule = {.name = "R1",
+				       .allow = true,
+				       .n_from = 1,
+				       .from = from,
+				       .n_to = 1,
+				       .to = to,
+				       .n_source = 2,
+				       .source = source,
+				       .n_services = 2,
+				       .services = services,
+				       .sport_hi = 65535};
+
+	assert_text("show rule-hit-count",
+		    "There are no security rules: every packet may pass between zones.\n");
+	assert_text("show running security-policy",
+		    "There are no security rules: every packet may pass between zones.\n");
+	prefix_parse("10.10.10.0/24", &source[0]);
+	prefix_parse("10.10.11.7/32", &source[1]);
+	fake->conf.rules_given = true;
+	fake->conf.rules = &rule;
+	fake->conf.n_rules = 1;
+	fake->ctl.rule_ids = ids;
+	assert_text("show running security-policy", "\"R1; index: 1\" {\n"
+						    "        from VPN-Zone;\n"
+						    "        source [ 10.10.10.0/24 10.10.11.7/32 ];\n"
+						    "        to untrust;\n"
+						    "        destination any;\n"
+						    "        service [ icmp tcp/5000-5010 ];\n"
+						    "        action allow;\n"
+						    "        log no;\n"
+						    "}\n"
+						    "\"intrazone-default\" {\n"
+						    "        action allow;\n"
+						    "        log no;\n"
+						    "}\n"
+						    "\"interzone-default\" {\n"
+						    "        action deny;\n"
+						    "        log yes;\n"
+						    "}\n");
+	assert_text("show rule-hit-count",
+		    "Rule Name                         Action  Hit Count         Last Hit\n"
+		    "---------                         ------  ---------         --------\n"
+		    "R1                                allow   1234567           Nov.24 16:16:40\n"
+		    "intrazone-default                 allow   0                 -\n"
+		    "interzone-default                 deny    3                 Nov.24 16:16:40\n");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -954,7 +1009,7 @@ int main(void)
 		T(test_system),         T(test_config_documents),  T(test_every_command),
 		T(test_pages),          T(test_flow_pages),        T(test_change_between_pages),
 		T(test_no_such_thing),  T(test_engine_refuses),    T(test_commit),
-		T(test_bad_requests),   T(test_complete),
+		T(test_bad_requests),   T(test_complete),          T(test_rules),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Zones and security rules: the configuration's names and lists become numbers and terms.  A rule keeps its
+ * number, and with it its hits, as long as a rule of its name stands in the configuration.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+
+uint16_t ctl_zone(const struct config *conf, const char *zone)
+{
+	/* The first interface that is in it gives the zone its number. */
+	for (size_t i = 0; zone[0] && i < conf->n_interfaces; i++)
+		if (strcmp(conf->interfaces[i].zone, zone) == 0)
+			return (uint16_t)(i + 1);
+	return DP_ZONE_NONE;
+}
+
+int ctl_apply_zones(struct ctl *c, const struct config *conf)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < c->n_interfaces; i++)
+		rc = dp_if_zone(c->interfaces[i].ifindex, ctl_zone(conf, conf->interfaces[i].zone));
+	return rc;
+}
+
+const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex)
+{
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (c->interfaces[i].ifindex == ifindex)
+			return c->interfaces[i].name;
+	return "";
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
+
+static size_t or_one(uint32_t n)
+{
+	return n ? n : 1;
+}
+
+static size_t terms_of(const struct cfg_rule *r)
+{
+	return or_one(r->n_from) * or_one(r->n_to) * or_one(r->n_source) * or_one(r->n_destination) *
+	       or_one(r->n_services);
+}
+
+/* Combination number i of a rule's lists, as one reads a number with mixed bases. */
+static struct dp_rule_term term_of(const struct config *conf, const struct cfg_rule *r, uint32_t rule,
+				   size_t i)
+{
+	static const struct cfg_service any = {.port_hi = UINT16_MAX};
+	size_t service = i % or_one(r->n_services), dst, src, to, from;
+	const struct cfg_service *s = r->n_services ? &r->services[service] : &any;
+
+	i /= or_one(r->n_services);
+	dst = i % or_one(r->n_destination);
+	i /= or_one(r->n_destination);
+	src = i % or_one(r->n_source);
+	i /= or_one(r->n_source);
+	to = i % or_one(r->n_to);
+	from = i / or_one(r->n_to);
+	return (struct dp_rule_term){
+		.rule = rule,
+		.from = r->n_from ? ctl_zone(conf, r->from[from]) : DP_ZONE_NONE,
+		.to = r->n_to ? ctl_zone(conf, r->to[to]) : DP_ZONE_NONE,
+		.src = r->n_source ? r->source[src] : (struct prefix){{0}, 0},
+		.dst = r->n_destination ? r->destination[dst] : (struct prefix){{0}, 0},
+		.proto = s->proto,
+		.sport_lo = r->sport_lo,
+		.sport_hi = r->sport_hi,
+		.dport_lo = s->port_lo,
+		.dport_hi = s->port_hi,
+	};
+}
+
+static uint32_t id_of(struct ctl *c, const char *name)
+{
+	for (size_t i = 0; c->conf && c->rule_ids && i < c->conf->n_rules; i++)
+		if (strcmp(c->conf->rules[i].name, name) == 0)
+			return c->rule_ids[i];
+	return c->next_rule_id++ % DP_RULE_ID_MAX;
+}
+
+int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t err_len)
+{
+	struct dp_rule *rules = calloc(conf->n_rules + 1, sizeof(rules[0]));
+	uint32_t *ids = calloc(conf->n_rules + 1, sizeof(ids[0]));
+	struct dp_rule_term *terms = NULL;
+	size_t n = 0, room = 0;
+	int rc = -ENOMEM;
+
+	for (size_t i = 0; i < conf->n_rules; i++)
+		room += terms_of(&conf->rules[i]);
+	terms = calloc(room + 1, sizeof(terms[0]));
+	if (!rules || !ids || !terms)
+		goto out;
+	for (size_t i = 0; i < conf->n_rules; i++) {
+		const struct cfg_rule *r = &conf->rules[i];
+
+		ids[i] = id_of(c, r->name);
+		rules[i] = (struct dp_rule){.id = ids[i], .allow = r->allow, .log = r->log};
+		for (size_t k = 0; k < terms_of(r); k++)
+			terms[n++] = term_of(conf, r, (uint32_t)i, k);
+	}
+	rc = dp_rules_set(conf->rules_given ? rules : NULL, (uint32_t)conf->n_rules, terms, (uint32_t)n);
+	if (rc == 0) {
+		free(c->rule_ids);
+		c->rule_ids = ids;
+		ids = NULL;
+	}
+out:
+	if (rc < 0)
+		snprintf(err, err_len, "security-rules: %s", strerror(-rc));
+	free(rules);
+	free(ids);
+	free(terms);
+	return rc;
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+static const char *rule_name(const struct ctl *c, uint32_t id)
+{
+	if (id == DP_RULE_INTRAZONE)
+		return "intrazone-default";
+	if (id == DP_RULE_INTERZONE)
+		return "interzone-default";
+	for (size_t i = 0; c->conf && c->rule_ids && i < c->conf->n_rules; i++)
+		if (c->rule_ids[i] == id)
+			return c->conf->rules[i].name;
+	return "-"; /* gone while its packet's report was on its way */
+}
+
+static const char *zone_name(const struct ctl *c, uint16_t ifindex)
+{
+	const struct cfg_interface *f = config_interface(c->conf, ctl_interface_name(c, ifindex));
+
+	return f && f->zone[0] ? f->zone : "-";
+}
+
+void ctl_rule_hit(struct ctl *c, const struct dp_rule_hit *h)
+{
+	char src[ENDPOINT_STR], dst[ENDPOINT_STR];
+	const char *rule;
+
+	if (!c->conf)
+		return;
+	rule = rule_name(c, h->rule);
+	log_event(h->allow ? LOG_SEV_INFORMATIONAL : LOG_SEV_MEDIUM,
+		  h->allow ? "traffic-allow" : "traffic-deny", rule,
+		  "%s by rule %s: zone %s (%s) to zone %s (%s), %s to %s, protocol %u",
+		  h->allow ? "Allowed" : "Denied", rule, zone_name(c, h->in_if),
+		  ctl_interface_name(c, h->in_if), zone_name(c, h->out_if), ctl_interface_name(c, h->out_if),
+		  endpoint_str(&h->src, src), endpoint_str(&h->dst, dst), h->proto);
+}

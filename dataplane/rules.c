@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "rules.h"
+#include "rules_table.h"
+
+#include <netinet/in.h>
+
+#include "punt.h"
+#include "sa.h"
+
+_Atomic(struct rules *) rules_now;
+
+static inline uint16_t zone_of(uint16_t ifindex)
+{
+	return __atomic_load_n(&dp.ifs[ifindex].zone, __ATOMIC_RELAXED);
+}
+
+static inline void key_of(const struct pkt *p, uint16_t from, uint16_t to, struct rules_key *k)
+{
+	*k = (struct rules_key){
+		.proto = p->proto,
+		.from = htons(from),
+		.to = htons(to),
+		.src = p->src4,
+		.dst = p->dst4,
+		.sport = htons(p->sport),
+		.dport = htons(p->dport),
+	};
+}
+
+/* Which rule, for each packet of the list. */
+static void match(const struct rules *r, const struct list *l, uint32_t *rule)
+{
+	struct rules_key key[BURST_MAX];
+	const uint8_t *data[BURST_MAX];
+	uint16_t from[BURST_MAX], to[BURST_MAX];
+	uint32_t found[BURST_MAX];
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		const struct pkt *p = l->p[i];
+
+		from[i] = p->in_if == IF_SELF ? DP_ZONE_NONE : zone_of(p->in_if);
+		to[i] = zone_of(p->out_if);
+		key_of(p, from[i], to[i], &key[i]);
+		data[i] = (const uint8_t *)&key[i];
+		found[i] = 0;
+	}
+	if (r->acl)
+		rte_acl_classify(r->acl, data, found, l->n, 1);
+	for (uint16_t i = 0; i < l->n; i++)
+		rule[i] = found[i] ? found[i] - 1 : rules_default(r, from[i], to[i]);
+}
+
+void rules_check(struct worker *w, struct list *l)
+{
+	const struct rules *r = atomic_load_explicit(&rules_now, memory_order_acquire);
+	uint32_t rule[BURST_MAX];
+	uint16_t kept = 0;
+
+	if (!r || l->n == 0)
+		return;
+	match(r, l, rule);
+	for (uint16_t i = 0; i < l->n; i++) {
+		const struct dp_rule *d = &r->rule[rule[i]];
+		struct rules_hit *hit = &r->hits[w->id][rule[i]];
+		struct pkt *p = l->p[i];
+
+		if (unlikely(p->in_if == IF_SELF)) {
+			l->p[kept++] = p;
+			continue;
+		}
+		count_add(&hit->packets, 1);
+		__atomic_store_n(&hit->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+		if (unlikely(d->log))
+			punt_rule_hit(w, d->id, d->allow, p);
+		if (likely(d->allow))
+			l->p[kept++] = p;
+		else
+			pkt_drop(w, p, DROP_RULE);
+	}
+	l->n = kept;
+}
+
+uint32_t rules_verdict(const struct pkt *p, bool *allow)
+{
+	const struct rules *r = atomic_load_explicit(&rules_now, memory_order_relaxed);
+	struct pkt copy = *p;
+	struct list l = {.n = 1, .p = {&copy}};
+	uint32_t rule;
+
+	match(r, &l, &rule);
+	*allow = r->rule[rule].allow;
+	return r->rule[rule].id;
+}
