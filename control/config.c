@@ -17,6 +17,10 @@
 #include "config_read.h"
 
 enum { FILE_MAX = 256 << 20, LIST_MAX = 1 << 20 };
+/* Nearly always something was forgotten just before the place where libconfig gives up. */
+#define SYNTAX                                                                                                 \
+	"; allowed: NAME = VALUE; with \"texts\", ( lists ), { groups }; look for what is missing here or in " \
+	"the line before"
 
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode)
 {
@@ -34,11 +38,11 @@ int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *
 		rc = S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	else if ((size_t)st.st_size > max)
 		rc = -EFBIG;
-	cap = rc == 0 ? (size_t)st.st_size + 1 : 0;
+	cap = rc == 0 ? (size_t)st.st_size + 2 : 0;
 	if (rc == 0 && !(buf = malloc(cap)))
 		rc = -ENOMEM;
-	while (rc == 0 && n < cap - 1) {
-		ssize_t got = read(fd, buf + n, cap - 1 - n);
+	while (rc == 0 && n < cap - 2) {
+		ssize_t got = read(fd, buf + n, cap - 2 - n);
 
 		if (got < 0 && errno != EINTR)
 			rc = -errno;
@@ -227,8 +231,10 @@ static void parse(struct cfg_load *l, const char *text, unsigned mode)
 		config_set_include_dir(&lc, dir[0] ? dir : "/");
 	}
 	if (!config_read_string(&lc, text)) {
-		cfg_file_error(l, config_error_file(&lc), (unsigned)config_error_line(&lc), "%s",
-			       config_error_text(&lc));
+		const char *what = config_error_text(&lc);
+
+		cfg_file_error(l, config_error_file(&lc), (unsigned)config_error_line(&lc), "%s%s", what,
+			       strcmp(what, "syntax error") == 0 ? SYNTAX : "");
 		config_destroy(&lc);
 		return;
 	}
@@ -265,6 +271,8 @@ struct config *config_load(const char *path, config_say_fn *say, void *arg)
 	} else if (memchr(text, 0, len)) {
 		cfg_file_error(&l, NULL, 0, "is not text: it holds a NUL byte");
 	} else {
+		/* libconfig takes a comment that ends with the file for a syntax error. */
+		memcpy(text + len, "\n", 2);
 		parse(&l, text, mode);
 	}
 	if (text)

@@ -124,8 +124,8 @@ void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r);
 void cfg_rule_free(struct cfg_rule *r);
 void cfg_default_system(struct cfg_system *sys);
 
-/* A whole file's worth of text, or a key: -errno, and the text, NUL-terminated, to be freed.  *mode gets
- * the file's permissions. */
+/* A whole file's worth of text, or a key: -errno, and the text, NUL-terminated and with room for one more
+ * character, to be freed.  *mode gets the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);
 
 /* ---- what must hold between objects (config_check.c, config_overlap.c, config_rules.c) ---- */

@@ -33,7 +33,11 @@ uint64_t ctl_now(void)
 
 int64_t ctl_wall(uint64_t now_time)
 {
-	return (int64_t)time(NULL) + ((int64_t)(now_time / NS) - (int64_t)(ctl_now() / NS));
+	struct timespec t;
+
+	/* Cut to seconds once, at the end: every look at an event has to give the same second. */
+	clock_gettime(CLOCK_REALTIME, &t);
+	return ((int64_t)t.tv_sec * (int64_t)NS + t.tv_nsec + (int64_t)(now_time - ctl_now())) / (int64_t)NS;
 }
 
 void ctl_ike_rearm(struct ctl *c)

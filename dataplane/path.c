@@ -25,8 +25,8 @@ static void path_outbound(struct worker *w, struct list *l)
 {
 	spd_match(w, l);        /* proxy-ID, then its outbound SA; none: ask for keys, drop */
 	handover_sa_out(w, l);  /* packets whose SA another worker owns leave here */
-	esp_out_prepare(w, l);  /* selectors, MTU, sequence number, outer header, IV, padding */
-	esp_out_seal(w, l);     /* encrypt and authenticate */
+	esp_out_prepare(w, l);  /* selectors, MTU, sequence number, outer header, padding */
+	esp_out_seal(w, l);     /* IV, encrypt, authenticate */
 	fib_lookup_outer(w, l); /* the peer's address -> port and neighbour */
 	xmit_port(w, l);
 }

@@ -311,6 +311,7 @@ static int interactive(struct client *k)
 		const char *line;
 
 		interrupted = 0;
+		errno = 0;
 		line = el_gets(el, &n);
 		if (!line && (interrupted || errno == EINTR)) {
 			el_reset(el);

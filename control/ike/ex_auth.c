@@ -270,13 +270,23 @@ void auth_response(struct in *in)
 	gw_service(gw);
 }
 
+/* Both identities went to the peer, IDi and IDr: either may be the one it does not know. */
+void auth_refused_ids(const struct ike_sa *sa, struct ike_reason *r)
+{
+	struct ike_id local, remote;
+	char a[ID_STR], b[ID_STR];
+
+	gw_local_id(sa->gw, &sa->local.a, &local);
+	gw_remote_id(sa->gw, &sa->remote.a, &remote);
+	reason_ours(r, "local-id %.110s, peer-id %.110s", id_str(&local, a, sizeof(a)),
+		    id_str(&remote, b, sizeof(b)));
+}
+
 void auth_response_error(struct in *in)
 {
 	const struct msg_notify *n = msg_notify_error(in->m);
 	struct ike_sa *sa = in->sa;
-	struct ike_id id;
 	struct ike_reason r;
-	char a[ID_STR];
 
 	/* Refused on the strength of a forged IKE_SA_INIT, perhaps: another answer may be the good one. */
 	if (alt_next(sa))
@@ -286,10 +296,8 @@ void auth_response_error(struct in *in)
 		   "peer's IKE_AUTH answer has neither AUTH nor an error");
 	if (n)
 		reason_notify(&r, n->type, false);
-	if (r.cause == IKE_CAUSE_AUTH_FAILED) {
-		gw_local_id(sa->gw, &sa->local.a, &id);
-		reason_ours(&r, "local-id %s", id_str(&id, a, sizeof(a)));
-	}
+	if (r.cause == IKE_CAUSE_AUTH_FAILED)
+		auth_refused_ids(sa, &r);
 	sa_fail(sa, &r);
 }
 

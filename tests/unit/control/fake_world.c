@@ -117,7 +117,7 @@ void fake_begin(void)
 	fake->gateways[0].conf = &gateways[0].ike;
 	fake->n_gateways = 1;
 	fake->ctl.conf = &fake->conf;
-	fake->ctl.conf_path = "/etc/culvert/culvertd.conf";
+	fake->ctl.conf_path = "/etc/culvert/culvert.conf";
 	fake->ctl.n_policies = 2;
 	fake->ctl.policies = policies;
 	strcpy(ctl_interfaces[0].name, "ethernet1/1");
@@ -209,7 +209,7 @@ void ctl_ike_rearm(struct ctl *c)
 
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 {
-	say(arg, true, "culvertd.conf:1: a warning");
+	say(arg, true, "culvert.conf:1: a warning");
 	if (!fake->commit_says)
 		return 0;
 	say(arg, false, fake->commit_says);

@@ -858,16 +858,16 @@ static void test_commit(void **state)
 	char *text;
 
 	assert_text("commit",
-		    "warning: culvertd.conf:1: a warning\n/etc/culvert/culvertd.conf is committed.\n");
-	fake->commit_says = "culvertd.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"";
+		    "warning: culvert.conf:1: a warning\n/etc/culvert/culvert.conf is committed.\n");
+	fake->commit_says = "culvert.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"";
 	g = ask("commit", 0);
 	assert_int_equal(member(g.last, "exit"), 1);
 	assert_string_equal(json_string_value(json_object_get(g.last, "error")),
-			    "/etc/culvert/culvertd.conf: 1 error; nothing was changed");
+			    "/etc/culvert/culvert.conf: 1 error; nothing was changed");
 	text = text_of(g.doc);
-	assert_string_equal(
-		text, "warning: culvertd.conf:1: a warning\n"
-		      "error: culvertd.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"\n");
+	assert_string_equal(text,
+			    "warning: culvert.conf:1: a warning\n"
+			    "error: culvert.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"\n");
 	free(text);
 	got_free(&g);
 }
