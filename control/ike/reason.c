@@ -178,9 +178,11 @@ void reason_notify(struct ike_reason *r, uint16_t type, bool child)
 		break;
 	case N_AUTHENTICATION_FAILED:
 		r->cause = IKE_CAUSE_AUTH_FAILED;
-		reason_hint(r, "one of three differs, the peer's log says which: the pre-shared key (byte by "
-			       "byte, no stray blank or line end), local-id here and the peer's remote id, "
-			       "peer-id here and the peer's local id");
+		reason_hint(
+			r,
+			"likely pre-shared key mismatch or wrong identity, the peer's log says which: compare "
+			"the key byte by byte (no stray blank or line end), local-id here with the peer's remote "
+			"id, and peer-id here with the peer's local id");
 		break;
 	case N_TS_UNACCEPTABLE:
 		r->cause = IKE_CAUSE_TS_UNACCEPTABLE;
