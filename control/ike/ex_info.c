@@ -104,6 +104,14 @@ static struct child_sa *child_meant(struct ike_sa *sa, uint32_t spi)
 	return NULL;
 }
 
+/* The peer made it while ours was on its way, and takes it back because it lost. */
+static bool was_rival(const struct child_sa *c)
+{
+	const struct nego *n = c->sa->nego;
+
+	return n && n->rival && n->rival_spi_in == c->spi_in;
+}
+
 /* The peer says that this one has gone. */
 static void child_ended(struct child_sa *c)
 {
@@ -111,7 +119,7 @@ static void child_ended(struct child_sa *c)
 	struct ike_reason r;
 
 	child_rival_stands(c);
-	if (c->state == CHILD_REPLACED || c->loser) {
+	if (c->state == CHILD_REPLACED || c->loser || was_rival(c)) {
 		reason_set(&r, k->now, IKE_CAUSE_REPLACED, c->role, INFORMATIONAL, "rekeyed");
 		child_finish(c, &r);
 	} else {
