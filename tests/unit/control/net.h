@@ -40,6 +40,7 @@ struct net_host {
 	uint32_t next_spi;
 	unsigned events[NET_EVENTS];
 	struct ike_reason last_reason; /* of the last FAIL */
+	unsigned unasked_downs;        /* DOWN events but for what a successor replaced */
 	unsigned installs, removes;
 	bool refuse_install, traffic, dead; /* dead: neither receives nor sends */
 	bool verbose;
