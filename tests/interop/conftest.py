@@ -39,28 +39,33 @@ def pytest_runtest_makereport(item, call):
 
 
 class Pair:
-    """culvertd `c` at the headquarters, strongSwan `s` in the branch, topology `t`."""
+    """culvertd `c` at the headquarters, strongSwan `s` in the branch, topology `t`.  With branches=2 there is `s2`,
+    started and configured by the test."""
 
-    def __init__(self, tmp, lans=1, nat=False, keys_in_log=False, charon=None):
+    def __init__(self, tmp, keys_in_log=False, charon=None, **topology):
         self.tmp = str(tmp)
-        self.t = Topology(lans=lans, nat=nat)
-        self.s = StrongSwan(self.t.branch, f"{tmp}/strongswan", keys_in_log=keys_in_log, charon=charon)
+        self.t = Topology(**topology)
+        sites = [s for s in self.t.sites if s is not self.t.hq]
+        self.peers = [StrongSwan(s, f"{tmp}/strongswan{n or ''}", keys_in_log=keys_in_log, charon=charon)
+                      for n, s in enumerate(sites)]
+        self.s, self.s2 = (*self.peers, None)[:2]
         self.c = None
 
     def conf(self, **kw):
         """culvert's configuration as a dictionary; see site_conf."""
         return site_conf(self.t.hq, f"{self.tmp}/culvert", **kw)
 
-    def start(self, strongswan=None, **culvert):
-        """Both ends up, no tunnel yet.  strongswan: arguments of configure(); the rest is site_conf's."""
+    def start(self, strongswan=None, conf=None, **culvert):
+        """Both ends up, no tunnel yet.  strongswan: arguments of configure(); the rest is site_conf's, or conf stands
+        instead of what that makes."""
         self.s.start()
         self.s.configure(**(strongswan or {}))
-        self.c = Culvertd(self.t.hq, f"{self.tmp}/culvert", self.conf(**culvert))
+        self.c = Culvertd(self.t.hq, f"{self.tmp}/culvert", conf or self.conf(**culvert))
         self.c.start()
         return self
 
     def logs(self):
-        out = [("charon.log", self.s.log())]
+        out = [("charon.log", s.log()) for s in self.peers]
         if self.c and self.c.daemon:
             out += [("culvertd.log", self.c.log()), ("culvertd output", self.c.daemon.output())]
         return out
@@ -70,8 +75,9 @@ class Pair:
         status = 0
         if self.c and self.c.daemon:
             status = self.c.daemon.popen.poll() if not self.c.alive() else self.c.stop()
-        if self.s.daemon:
-            self.s.daemon.kill()
+        for s in self.peers:
+            if s.daemon:
+                s.daemon.kill()
         self.t.down()
         return status
 
@@ -94,7 +100,7 @@ class Pair:
 
 @pytest.fixture
 def pair(request, tmp_path):
-    """pair(lans=…, nat=…): a Pair in a fresh topology; ended after the test.  culvertd must still run at the end and
+    """pair(lans=…, nat=…, branches=…): a Pair in a fresh topology; ended after the test.  culvertd must still run at the end and
     leave with status 0: whatever a peer did, the process is unharmed."""
     made = []
 

@@ -9,8 +9,12 @@
 
 A gateway is "dpdk": its interfaces d-wan and d-lan carry no address and belong to culvertd; or "kernel":
 wan0 and lan0 have addresses, for strongSwan.  `lans` > 1 adds networks 10.20.21.0/24, 10.10.11.0/24, … with the
-same host numbers.  With nat=True the branch sits behind a masquerading router `nat`: its own network becomes
-192.168.7.0/24 (branch .2, nat .1) and 203.0.113.10 belongs to `nat`.
+same host numbers.
+
+nat="branch" (or True), "hq" or "both": that site sits behind a masquerading router, and its public address belongs to
+the router.  The branch is then 192.168.7.2 behind `nat`, the headquarters 192.168.8.2 behind `nat-hq`.  What a router
+did not ask for itself, UDP 500 and 4500, is forwarded inside.  branches=2 puts a second branch behind the router of
+the first: `branch2`, 192.168.9.2, with 10.10.110.0/24 and host `hostc`.
 
 What each veth needs is told where it is done; the reasons were found the hard way.
 """
@@ -30,10 +34,15 @@ class Site:
         self.gateway, self.host = prefix + gateway, prefix + host
         self.wan_ip, self.wan_router, self.kind = wan_ip, wan_router, kind
         self.public_ip = wan_ip  # what the other end sees
+        self.nat_ns = None
         a, b, c = lan
         self.nets = [f"{a}.{b}.{c + i}.0/24" for i in range(lans)]
         self.lan_ips = [f"{a}.{b}.{c + i}.1" for i in range(lans)]
         self.host_ips = [f"{a}.{b}.{c + i}.10" for i in range(lans)]
+
+    def behind(self, nat_ns, inner):
+        """Move it behind a router: inner is the network between them, "192.168.7"."""
+        self.nat_ns, self.wan_ip, self.wan_router = nat_ns, inner + ".2", inner + ".1"
 
     @property
     def net(self):
@@ -53,23 +62,29 @@ class Topology:
 
     _count = 0
 
-    def __init__(self, prefix=None, hq="dpdk", branch="kernel", lans=1, nat=False):
+    def __init__(self, prefix=None, hq="dpdk", branch="kernel", lans=1, nat=False, branches=1):
         if prefix is None:
             Topology._count += 1
             prefix = f"cvt{os.getpid()}-{Topology._count}-"
-        self.prefix, self.nat = prefix, nat
+        self.prefix = prefix
         self.wan = prefix + "wan"
         self.hq = Site(prefix, "gw", "hosta", "198.51.100.20", "198.51.100.1", (10, 20, 20), lans, hq)
         self.branch = Site(prefix, "branch", "hostb", "203.0.113.10", "203.0.113.1", (10, 10, 10), lans, branch)
         self.hq.other, self.branch.other = self.branch, self.hq
-        self.sites = (self.hq, self.branch)
-        if nat:
-            self.branch.wan_ip, self.branch.wan_router = "192.168.7.2", "192.168.7.1"
-            self.nat_ns = prefix + "nat"
+        self.sites = [self.hq, self.branch]
+        if nat in (True, "branch", "both"):
+            self.branch.behind(prefix + "nat", "192.168.7")
+        if nat in ("hq", "both"):
+            self.hq.behind(prefix + "nat-hq", "192.168.8")
+        if branches == 2:
+            self.branch2 = Site(prefix, "branch2", "hostc", "203.0.113.10", None, (10, 10, 110), 1, branch)
+            self.branch2.behind(self.branch.nat_ns, "192.168.9")
+            self.branch2.other = self.hq
+            self.sites.append(self.branch2)
 
     def namespaces(self):
-        names = [self.hq.host, self.hq.gateway, self.wan, self.branch.gateway, self.branch.host]
-        return names + ([self.nat_ns] if self.nat else [])
+        names = [self.wan] + [n for s in self.sites for n in (s.host, s.gateway)]
+        return names + sorted({s.nat_ns for s in self.sites if s.nat_ns})
 
     def __enter__(self):
         try:
@@ -92,20 +107,22 @@ class Topology:
                           "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0})
             run("ip", "-n", ns, "link", "set", "lo", "up")
         sysctl(self.wan, **{"net.ipv4.ip_forward": 1})
-        self._wan_link(self.hq, self.hq.gateway, "to-hq", self.wan, "198.51.100.1/24")
-        if self.nat:
-            self._wan_link(self.branch, self.branch.gateway, "in", self.nat_ns, "192.168.7.1/24")
-            self._nat()
-        else:
-            self._wan_link(self.branch, self.branch.gateway, "to-branch", self.wan, "203.0.113.1/24")
-        for s in self.sites:
+        for s, name, router in ((self.hq, "to-hq", "198.51.100.1"), (self.branch, "to-branch", "203.0.113.1")):
+            if s.nat_ns:
+                self._nat(s, name, router)
+            else:
+                self._wan_link(s, name, self.wan, router + "/24")
+        for n, s in enumerate(self.sites):
+            if s.nat_ns:
+                self._wan_link(s, f"in{n}", s.nat_ns, s.wan_router + "/24")
             self._lan(s)
 
     def down(self):
         for ns in self.namespaces():
             remove_namespace(ns)
 
-    def _wan_link(self, site, gw, far_name, far_ns, far_addr):
+    def _wan_link(self, site, far_name, far_ns, far_addr):
+        gw = site.gateway
         own = "d-wan" if site.kind == "dpdk" else "wan0"
         veth(gw, own, far_ns, far_name)
         address(far_ns, far_name, far_addr)
@@ -135,28 +152,33 @@ class Topology:
             # way is narrower than their wire: culvert neither clamps TCP's MSS nor says "fragmentation needed" yet.
             run("ip", "-n", s.host, "route", "add", net, "via", lan_ip, "src", host_ip, "mtu", TUNNEL_MTU)
 
-    def _nat(self):
-        ns = self.nat_ns
+    def _nat(self, site, name, router):
+        ns = site.nat_ns
         sysctl(ns, **{"net.ipv4.ip_forward": 1})
-        veth(ns, "out", self.wan, "to-branch")
-        address(self.wan, "to-branch", "203.0.113.1/24")
-        address(ns, "out", "203.0.113.10/24")
-        run("ip", "-n", ns, "route", "add", "default", "via", "203.0.113.1")
-        self.nat_map(20000, 20999)
+        veth(ns, "out", self.wan, name)
+        address(self.wan, name, router + "/24")
+        address(ns, "out", site.public_ip + "/24")
+        run("ip", "-n", ns, "route", "add", "default", "via", router)
+        self.nat_map(20000, 20999, site)
 
-    def nat_map(self, low, high):
+    def nat_map(self, low, high, site=None):
         """Masquerade UDP to source ports low..high from now on; mappings that exist are forgotten."""
-        run("nft", "-f", "-", ns=self.nat_ns, stdin=f"""
+        site = site or self.branch
+        run("nft", "-f", "-", ns=site.nat_ns, stdin=f"""
             table ip nat
             delete table ip nat
             table ip nat {{
+                chain pre {{
+                    type nat hook prerouting priority dstnat
+                    iifname "out" udp dport {{ 500, 4500 }} dnat to {site.wan_ip}
+                }}
                 chain post {{
                     type nat hook postrouting priority srcnat
                     oifname "out" meta l4proto udp masquerade to :{low}-{high}
                     oifname "out" masquerade
                 }}
             }}""")
-        run("conntrack", "-F", ns=self.nat_ns)
+        run("conntrack", "-F", ns=site.nat_ns)
 
     @contextlib.contextmanager
     def wan_cut(self):
