@@ -99,8 +99,14 @@ struct cfg_system {
 	char cli_socket[108];
 };
 
+/* What strangers may cost; read with the system, changed by a commit. */
+struct cfg_limits {
+	uint32_t cookie_threshold, half_open_max, half_open_source;
+};
+
 struct config {
 	struct cfg_system sys;
+	struct cfg_limits limits;
 	size_t n_interfaces, n_routes, n_ike_profiles, n_ipsec_profiles, n_gateways, n_tunnels, n_rules;
 	struct cfg_interface *interfaces;
 	struct cfg_route *routes;

@@ -85,11 +85,35 @@ static void read_cores(struct cfg_obj *o, struct cfg_system *sys, bool workers_g
 		sys->workers = (uint16_t)n;
 }
 
+/* A key exchange is answered before anybody is known: how many of these may be open at once. */
+static void read_limits(struct cfg_obj *o, struct cfg_limits *to)
+{
+	long long v;
+
+	if (cfg_int(o, "cookie-activation-threshold", CFG_OPTIONAL, 0, 65535, &v))
+		to->cookie_threshold = (uint32_t)v;
+	if (cfg_int(o, "maximum-half-opened-sa", CFG_OPTIONAL, 1, 65535, &v))
+		to->half_open_max = (uint32_t)v;
+	if (cfg_int(o, "half-opened-sa-per-source", CFG_OPTIONAL, 1, 65535, &v))
+		to->half_open_source = (uint32_t)v;
+}
+
 void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 {
-	static const char *const known[] = {"hostname",   "workers",   "cores",   "idle",
-					    "hugepages",  "memory",    "max-sas", "log",
-					    "cli-socket", "icmp-rate", NULL};
+	static const char *const known[] = {"hostname",
+					    "workers",
+					    "cores",
+					    "idle",
+					    "hugepages",
+					    "memory",
+					    "max-sas",
+					    "log",
+					    "cli-socket",
+					    "icmp-rate",
+					    "cookie-activation-threshold",
+					    "maximum-half-opened-sa",
+					    "half-opened-sa-per-source",
+					    NULL};
 	static const struct cfg_word idles[] = {{"poll", false}, {"adaptive", true}, {0}};
 	struct cfg_system *sys = &l->conf->sys;
 	struct cfg_obj o = {.l = l, .s = s, .kind = "system"};
@@ -98,6 +122,7 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 	long long v;
 
 	cfg_keys(&o, known, NULL);
+	read_limits(&o, &l->conf->limits);
 	cfg_name(&o, "hostname", CFG_OPTIONAL, false, sys->hostname);
 	if (cfg_int(&o, "workers", CFG_OPTIONAL, 1, DP_WORKERS_MAX, &v)) {
 		sys->workers = (uint16_t)v;

@@ -361,6 +361,16 @@ static uint32_t count_proxy_ids(const struct config *conf)
 	return n;
 }
 
+static void apply_limits(struct ctl *c, const struct config *conf)
+{
+	struct ike_tuning t = *ike_tuning(c->ike);
+
+	t.cookie_threshold = conf->limits.cookie_threshold;
+	t.half_open_max = conf->limits.half_open_max;
+	t.half_open_source = conf->limits.half_open_source;
+	ike_tune(c->ike, &t);
+}
+
 int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 {
 	uint32_t n = 0, room = count_proxy_ids(conf);
@@ -399,6 +409,7 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 	c->n_policies = n;
 	config_free(c->conf);
 	c->conf = conf;
+	apply_limits(c, conf);
 	table = NULL;
 out:
 	HASH_CLEAR(hh, old);

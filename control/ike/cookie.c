@@ -8,21 +8,27 @@
 
 enum { COOKIE_LEN = 33, SECRET_LIFE_S = 60 };
 
-/* Half-open SAs of one address. */
+/* Half-open SAs of one source: an IPv4 address, or the /64 of an IPv6 one, which is what one host has for
+ * the asking. */
 struct source {
 	UT_hash_handle hh;
 	struct addr a;
 	uint32_t n;
 };
 
+static void source_key(const struct addr *a, struct addr *key)
+{
+	memset(key, 0, sizeof(*key));
+	key->v = a->v;
+	memcpy(key->b, a->b, a->v == 6 ? 8 : addr_len(a));
+}
+
 static struct source *source_find(struct ike *k, const struct addr *a)
 {
 	struct addr key;
 	struct source *s;
 
-	memset(&key, 0, sizeof(key));
-	key.v = a->v;
-	memcpy(key.b, a->b, addr_len(a));
+	source_key(a, &key);
 	HASH_FIND(hh, k->sources, &key, sizeof(key), s);
 	return s;
 }
@@ -36,8 +42,7 @@ void half_open_add(struct ike_sa *sa, const struct addr *a)
 		s = calloc(1, sizeof(*s));
 		if (!s)
 			return;
-		s->a.v = a->v;
-		memcpy(s->a.b, a->b, addr_len(a));
+		source_key(a, &s->a);
 		HASH_ADD(hh, k->sources, a, sizeof(s->a), s);
 	}
 	s->n++;
@@ -101,16 +106,23 @@ static bool cookie_right(struct ike *k, const struct ike_packet *p, const struct
 	return false;
 }
 
+/* When there is room for no more half-open SAs, there is still for a configured address that shows by its
+ * COOKIE to be the sender's: those are few, and each is bounded by half_open_source. */
+static bool full(struct ike *k, const struct ike_packet *p)
+{
+	return k->n_half_open >= k->tune.half_open_max && !gw_pair_find(k, &p->local.a, &p->remote.a);
+}
+
 bool cookie_admit(struct ike *k, const struct ike_packet *p, const struct msg *m)
 {
 	const struct source *s;
 	uint8_t cookie[COOKIE_LEN];
 
-	if (k->n_half_open >= k->tune.half_open_max) {
+	if (full(k, p)) {
 		COUNT(k, drop_half_open_full);
 		return false;
 	}
-	if (k->n_half_open >= k->tune.cookie_threshold) {
+	if (k->n_half_open >= k->tune.cookie_threshold || k->n_half_open >= k->tune.half_open_max) {
 		secret_turn(k);
 		if (!cookie_right(k, p, m)) {
 			if (msg_notify_find(m, N_COOKIE))
