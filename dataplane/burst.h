@@ -32,6 +32,13 @@ enum pkt_class {
 	PKT_DROP, /* unsound; reason in drop */
 };
 
+/* Part of a larger packet? */
+enum fragment {
+	FRAG_NO,
+	FRAG_BLIND, /* yes, and nobody knows its ports */
+	FRAG_KNOWN, /* yes; sport and dport are those of the whole packet */
+};
+
 struct sa_in;
 struct sa_out;
 
@@ -54,7 +61,10 @@ struct pkt {
 		struct sa_in *sa_in;
 		struct sa_out *sa_out;
 	};
-	uint64_t seq;        /* ESP sequence number, 64 bits with ESN */
+	union {
+		uint64_t seq;  /* ESP sequence number, 64 bits with ESN */
+		uint64_t fits; /* of a packet too big for its way: the bytes that would not be (mtu.h) */
+	};
 	uint32_t src4, dst4; /* as on the wire (network order), IPv4 only */
 	uint32_t next_hop;   /* fib result: tunnel interface, or index into nh[], then into neigh_hot */
 	uint32_t spi;        /* host order */
@@ -70,7 +80,7 @@ struct pkt {
 	uint8_t proto;    /* upper-layer protocol */
 	uint8_t cls;      /* enum pkt_class */
 	uint8_t drop;     /* enum drop */
-	uint8_t fragment; /* any fragment of a larger packet */
+	uint8_t fragment; /* enum fragment */
 	uint8_t spare;
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");

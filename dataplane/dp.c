@@ -389,6 +389,7 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 	s->rx_packets = count_read(&w->rx_packets);
 	s->tx_packets = count_read(&w->tx_packets);
 	s->handed_over = count_read(&w->handed_over);
+	s->fragments = count_read(&w->fragments);
 	s->icmp_sent = count_read(&w->icmp_sent);
 	s->icmp_limited = count_read(&w->icmp_limited);
 	return 0;

@@ -26,8 +26,6 @@ static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_o
 {
 	if (unlikely(!selector_out(sa, p)))
 		return DROP_TUNNEL_SELECTOR;
-	if (unlikely(p->ip_len > atomic_load_explicit(&sa->max_inner, memory_order_relaxed)))
-		return DROP_TOO_BIG;
 	if (unlikely(p->m->data_off + p->l3_off < sa->hdr_len + L2 ||
 		     p->m->data_off + p->l3_off + p->ip_len + behind > p->m->buf_len))
 		return DROP_NO_ROOM;

@@ -128,8 +128,19 @@ static inline void hops_add(struct hops *c, struct pkt *p, const struct nh *h, u
 	c->p[c->n_connected++] = p;
 }
 
-/* Fill in what hops_add left open; packets without a neighbour leave l to wait for one. */
-static inline void hops_find(struct worker *w, struct hops *c, struct list *l)
+/* Nobody is asked for the sake of a packet that cannot be sent, but for its fragments, when they come. */
+static void wait_for_neighbour(struct worker *w, struct pkt *p, uint8_t port, uint32_t ip, bool outer)
+{
+	if (unlikely(p->ip_len > ports[port].mtu) && !outer) {
+		p->fits = ports[port].mtu;
+		list_add(&w->big, p);
+		return;
+	}
+	punt_unresolved(w, p, port, ip);
+}
+
+/* Fill in what hops_add left open; packets without a neighbour leave l to wait for one, or to be cut. */
+static inline void hops_find(struct worker *w, struct hops *c, struct list *l, bool outer)
 {
 	uint32_t neigh[BURST_MAX];
 	uint16_t kept = 0, k = 0;
@@ -143,7 +154,7 @@ static inline void hops_find(struct worker *w, struct hops *c, struct list *l)
 		if (k < c->n_connected && c->p[k] == p) {
 			p->next_hop = neigh[k++];
 			if (unlikely(p->next_hop == NEIGH_NONE)) {
-				punt_unresolved(w, p, c->port[k - 1], c->ip[k - 1]);
+				wait_for_neighbour(w, p, c->port[k - 1], c->ip[k - 1], outer);
 				continue;
 			}
 		}
@@ -202,7 +213,7 @@ void fib_neighbours(struct worker *w, struct list *l)
 	c.n_connected = 0;
 	for (uint16_t i = 0; i < l->n; i++)
 		hops_add(&c, l->p[i], &nh[l->p[i]->next_hop], l->p[i]->dst4);
-	hops_find(w, &c, l);
+	hops_find(w, &c, l, false);
 }
 
 void fib_lookup_outer(struct worker *w, struct list *l)
@@ -233,7 +244,7 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 		l->p[kept++] = p;
 	}
 	l->n = kept;
-	hops_find(w, &c, l);
+	hops_find(w, &c, l, true);
 }
 
 /* ---- the two fibs -------------------------------------------------------------------------- */

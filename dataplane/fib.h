@@ -14,7 +14,7 @@
  * All that leave have out_if.  A packet of IF_SELF keeps its TTL. */
 void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct list *local);
 /* What fib_lookup() left in l: next_hop becomes the neighbour; packets whose neighbour is not known leave l
- * to wait for it (punt_unresolved). */
+ * to wait for it (punt_unresolved), or, too big for the port, are added to w->big (mtu.h). */
 void fib_neighbours(struct worker *w, struct list *l);
 /* Encrypted packets, l3_off at the outer header: next_hop for the outer destination; anything but a port
  * is dropped. */

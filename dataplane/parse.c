@@ -135,7 +135,7 @@ enum drop parse_ip(struct pkt *p, uint16_t len)
 		if (why != DROP_NONE)
 			return why;
 	}
-	p->fragment = (be16_at(b + 6) & 0x3fff) != 0; /* more fragments, or an offset */
+	p->fragment = be16_at(b + 6) & 0x3fff ? FRAG_BLIND : FRAG_NO; /* more fragments, or an offset */
 	return parse_l4(p, b + hlen, total - hlen);
 }
 

@@ -13,6 +13,7 @@
 #include "fib.h"
 #include "handover.h"
 #include "local.h"
+#include "mtu.h"
 #include "parse.h"
 #include "punt.h"
 #include "rules.h"
@@ -20,15 +21,45 @@
 #include "spd.h"
 #include "xmit.h"
 
-/* Clear text that a route sends into a tunnel: encrypt, or drop and say why. */
-static void path_outbound(struct worker *w, struct list *l)
+/* Outer packets that have become too big for the port since their SA was told what fits. */
+static void path_outer_too_big(struct worker *w)
 {
-	spd_match(w, l);        /* proxy-ID, then its outbound SA; none: ask for keys, drop */
-	handover_sa_out(w, l);  /* packets whose SA another worker owns leave here */
-	esp_out_prepare(w, l);  /* selectors, MTU, sequence number, outer header, padding */
+	struct list big = w->big, l;
+	struct mtu_walk c;
+
+	w->big.n = 0;
+	for (uint16_t i = 0; i < big.n; i++)
+		big.p[i]->in_if = IF_SELF; /* who sent what is inside has been told all it can use */
+	mtu_walk_start(&c, &big);
+	while (mtu_cut(w, &c, &l))
+		xmit_port(w, &l);
+}
+
+static void path_encrypt(struct worker *w, struct list *l)
+{
+	esp_out_prepare(w, l);  /* selectors, sequence number, outer header, padding */
 	esp_out_seal(w, l);     /* IV, encrypt, authenticate */
 	fib_lookup_outer(w, l); /* the peer's address -> port and neighbour */
 	xmit_port(w, l);
+	if (unlikely(w->big.n))
+		path_outer_too_big(w);
+}
+
+/* Clear text that a route sends into a tunnel: encrypt, or drop and say why. */
+static void path_outbound(struct worker *w, struct list *l)
+{
+	struct mtu_walk c;
+	struct list part;
+
+	spd_match(w, l);       /* proxy-ID, then its outbound SA; none: ask for keys, drop */
+	handover_sa_out(w, l); /* packets whose SA another worker owns leave here */
+	if (likely(mtu_fit(l))) {
+		path_encrypt(w, l);
+		return;
+	}
+	mtu_walk_start(&c, l); /* a list of fragments may be longer than a burst */
+	while (mtu_cut(w, &c, &part))
+		path_encrypt(w, &part);
 }
 
 /* Packets that have to leave, clear or not: a decrypted one may well go into another tunnel. */
@@ -43,6 +74,21 @@ static void path_local(struct worker *w, struct list *l)
 		path_forward(w, l);
 }
 
+/* Clear text too big for its port: cut, and the fragments routed again as packets that we made. */
+static void path_too_big(struct worker *w)
+{
+	struct list big = w->big, l;
+	struct mtu_walk c;
+
+	w->big.n = 0;
+	mtu_walk_start(&c, &big);
+	while (mtu_cut(w, &c, &l)) {
+		for (uint16_t i = 0; i < l.n; i++)
+			l.p[i]->in_if = IF_SELF;
+		path_forward(w, &l);
+	}
+}
+
 static void path_forward(struct worker *w, struct list *l)
 {
 	struct list tunnel, local;
@@ -53,12 +99,14 @@ static void path_forward(struct worker *w, struct list *l)
 		rules_check(w, &tunnel); /* both zones are known now: allowed, or dropped */
 		rules_check(w, l);
 	}
-	if (tunnel.n)
-		path_outbound(w, &tunnel);
 	if (l->n) {
 		fib_neighbours(w, l); /* unknown: the packet waits with control */
 		xmit_port(w, l);
+		if (unlikely(w->big.n))
+			path_too_big(w);
 	}
+	if (tunnel.n)
+		path_outbound(w, &tunnel);
 	if (local.n)
 		path_local(w, &local); /* inner packet addressed to the gateway itself */
 }

@@ -12,7 +12,7 @@ static bool any_port(const struct ts *t)
 static bool one_has(const struct ts *t, uint8_t n, const struct addr *a, const struct pkt *p, uint16_t port)
 {
 	for (uint8_t i = 0; i < n; i++)
-		if (ts_has(&t[i], a, p->proto, port) && (!p->fragment || any_port(&t[i])))
+		if (ts_has(&t[i], a, p->proto, port) && (p->fragment != FRAG_BLIND || any_port(&t[i])))
 			return true;
 	return false;
 }

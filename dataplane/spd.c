@@ -31,7 +31,7 @@ static inline bool make_key(const struct pkt *p, const struct spd_mask *m, struc
 	if (m->proto && p->proto == 0)
 		return false;
 	/* Fragments tell no ports, RFC 4301 7. */
-	if (m->ports && (p->fragment || (m->ports & SPD_LOCAL_PORT && p->sport == 0) ||
+	if (m->ports && (p->fragment == FRAG_BLIND || (m->ports & SPD_LOCAL_PORT && p->sport == 0) ||
 			 (m->ports & SPD_REMOTE_PORT && p->dport == 0)))
 		return false;
 	*k = (struct spd_key){
@@ -154,7 +154,7 @@ void spd_match(struct worker *w, struct list *l)
 		uint32_t handle;
 
 		if (unlikely(s.policy[i] == SPD_NONE)) {
-			bool cut = p->fragment && s.tun[i] && s.tun[i]->ports;
+			bool cut = p->fragment == FRAG_BLIND && s.tun[i] && s.tun[i]->ports;
 
 			icmp_drop(w, p, cut ? DROP_IP_FRAGMENT : DROP_TUNNEL_NO_PROXY_ID);
 			continue;

@@ -45,6 +45,7 @@ struct worker {
 	bool tell;    /* events lie on `up` that control has not been woken for */
 	struct bucket punt[PUNT_CLASSES];
 	struct pkt pkts[BURST_MAX];
+	struct list big;            /* clear text and outer packets that their port refused: mtu.h */
 	struct bucket icmp;         /* errors of our own ... */
 	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */
 	uint16_t n_made;
@@ -55,6 +56,7 @@ struct worker {
 	alignas(64) uint64_t drops[DROP_MAX];
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
 	uint64_t cpu;                     /* where it ran last */
+	uint64_t fragments;               /* sent, of packets too big */
 	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */
 
 	/* control: w, this worker: r */

@@ -76,7 +76,8 @@ static inline void xmit_one(struct worker *w, struct pkt *p)
 		return;
 	}
 	if (unlikely(p->m->data_len - p->l3_off > port->mtu)) {
-		pkt_drop(w, p, DROP_TOO_BIG);
+		p->fits = port->mtu;
+		list_add(&w->big, p);
 		return;
 	}
 	if (unlikely(!(adj & ADJ_VALID))) {

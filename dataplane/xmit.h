@@ -4,7 +4,7 @@
 
 #include "worker.h"
 
-/* IP packets at l3_off, next_hop a neighbour. */
+/* IP packets at l3_off, next_hop a neighbour.  Those too big for the port are added to w->big, with what fits. */
 void xmit_port(struct worker *w, struct list *l);
 /* A frame that has its Ethernet header already (answers, control's frames). ifindex: a port. */
 void xmit_frame(struct worker *w, uint16_t ifindex, struct rte_mbuf *m);

@@ -337,6 +337,7 @@ int dp_drop_stats(unsigned i, struct dp_drop *d);
 struct dp_worker_stats {
 	uint16_t cpu;
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
+	uint64_t fragments;               /* sent, of packets too big for their way */
 	uint64_t icmp_sent, icmp_limited; /* ICMP errors made, and those that the rate did not allow */
 };
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);
