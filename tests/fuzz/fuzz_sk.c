@@ -24,9 +24,34 @@ static void stranger(const struct ike_keys *k, const uint8_t *data, size_t len)
 	static struct msg m;
 	size_t n;
 
-	if (len > sizeof(plain) || msg_parse(data, len, &m) != MSG_OK || !(m.seen & PL_BIT(PL_SK)))
+	if (len > sizeof(plain) || msg_parse(data, len, &m) != MSG_OK ||
+	    !(m.seen & (PL_BIT(PL_SK) | PL_BIT(PL_SKF))))
 		return;
 	MUST(sk_open(k, true, &m, plain, &n) == -EBADMSG && n == 0);
+}
+
+/* The last of so many parts, and the first: only that one shows what is inside. */
+static void friend_in_fragments(struct ike_keys *k, uint8_t first, const uint8_t *data, size_t len)
+{
+	static uint8_t out[MSG_MAX], plain[MSG_MAX];
+	const struct ike_hdr h = {.spi_i = 1, .spi_r = 2, .exchange = IKE_AUTH, .flags = IKE_FLAG_INITIATOR};
+	uint16_t total = (uint16_t)(1 + len % 7);
+	static struct msg m;
+	size_t n;
+
+	for (uint16_t num = 1; num <= total; num = (uint16_t)(num + (total > 1 ? total - 1 : 1))) {
+		struct wr w = wr_of(out, sizeof(out));
+
+		if (sk_seal_part(k, true, &h, first, (struct sk_part){num, total}, (struct bytes){data, len},
+				 &w) < 0)
+			return;
+		MUST(msg_parse(out, w.len, &m) == MSG_OK && m.skf.num == num && m.skf.total == total);
+		MUST(m.sk_first == (num == 1 ? first : PL_NONE));
+		MUST(sk_open(k, true, &m, plain, &n) == 0 && n == len && (!len || !memcmp(plain, data, len)));
+		out[IKE_HDR + 5] ^= 1; /* its number is protected, too */
+		if (msg_parse(out, w.len, &m) == MSG_OK)
+			MUST(sk_open(k, true, &m, plain, &n) == -EBADMSG);
+	}
 }
 
 static void friend(struct ike_keys *k, uint8_t first, const uint8_t *data, size_t len)
@@ -44,6 +69,7 @@ static void friend(struct ike_keys *k, uint8_t first, const uint8_t *data, size_
 	     (!len || !memcmp(plain, data, len)));
 	msg_parse_inner((struct bytes){plain, n_plain}, m.sk_first, &m);
 	check_msg(&m, plain, n_plain);
+	friend_in_fragments(k, first, data, len);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
