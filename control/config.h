@@ -41,7 +41,7 @@ struct cfg_ipsec_profile {
 	char name[CFG_NAME];
 	struct ike_algs algs; /* dh empty: no-pfs */
 	uint32_t lifetime_s;
-	uint64_t life_bytes;
+	uint64_t life_bytes, life_packets;
 	enum ike_esn esn;
 };
 

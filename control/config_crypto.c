@@ -170,13 +170,15 @@ void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p)
 
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p)
 {
-	static const char *const known[] = {
-		"name", "encryption", "authentication", "dh-group", "lifetime", "lifesize", "esn", NULL};
+	static const char *const known[] = {"name",        "encryption", "authentication",
+					    "dh-group",    "lifetime",   "lifesize",
+					    "lifepackets", "esn",        NULL};
 	static const char *const later[] = {"protocol", "ah", "mode", NULL};
 	static const struct cfg_word esns[] = {
 		{"yes", IKE_ESN_YES}, {"no", IKE_ESN_NO}, {"prefer", IKE_ESN_PREFER}, {0}};
 	const struct cfg_word *w;
 	struct algs_read r = {0};
+	long long v;
 
 	if (cfg_name(o, "name", CFG_REQUIRED, false, p->name))
 		memcpy(o->name, p->name, sizeof(o->name));
@@ -193,6 +195,9 @@ void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p)
 				 p->algs.encr[i].id == ENCR_NULL ? "null" : "aes-gmac");
 	cfg_seconds(o, "lifetime", &p->lifetime_s);
 	cfg_bytes(o, "lifesize", &p->life_bytes);
+	/* Fewer would be gone before a rekey is through. */
+	if (cfg_int(o, "lifepackets", CFG_OPTIONAL, 1000, INT64_C(1) << 48, &v))
+		p->life_packets = (uint64_t)v;
 	/* RFC 4303 2.2.1 calls ESN the rule; 32 bits last a fast SA for minutes. */
 	w = cfg_word(o, "esn", CFG_OPTIONAL, esns);
 	p->esn = w ? (enum ike_esn)w->id : IKE_ESN_PREFER;

@@ -207,8 +207,11 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id)
 
 static void read_dpd(struct cfg_obj *gw, struct ike_gw_conf *g)
 {
-	static const char *const known[] = {"enable", "interval", "retry", NULL};
+	static const char *const known[] = {"enable", "interval", "retry", "action", NULL};
+	static const struct cfg_word actions[] = {
+		{"restart", IKE_DPD_RESTART}, {"hold", IKE_DPD_HOLD}, {"clear", IKE_DPD_CLEAR}, {0}};
 	const config_setting_t *m = config_setting_get_member(gw->s, "dpd");
+	const struct cfg_word *w;
 	struct cfg_obj o;
 	char found[CFG_FOUND], kind[CFG_KIND];
 	bool enable = true;
@@ -232,9 +235,12 @@ static void read_dpd(struct cfg_obj *gw, struct ike_gw_conf *g)
 		g->dpd_interval_s = (uint16_t)v;
 	if (cfg_int(&o, "retry", CFG_OPTIONAL, 2, 100, &v))
 		g->dpd_retry = (uint16_t)v;
+	w = cfg_word(&o, "action", CFG_OPTIONAL, actions);
+	if (w)
+		g->dpd_action = (enum ike_dpd_action)w->id;
 	if (enable)
 		return;
-	for (unsigned i = 1; i <= 2; i++)
+	for (unsigned i = 1; i <= 3; i++)
 		if (config_setting_get_member(m, known[i]))
 			cfg_error(&o, config_setting_get_member(m, known[i]), known[i],
 				  "has no effect with enable = false; allowed: one of the two");

@@ -239,6 +239,7 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 		k.esp = prof->algs;
 		k.lifetime_s = prof->lifetime_s;
 		k.life_bytes = prof->life_bytes;
+		k.life_packets = prof->life_packets;
 		k.esn = prof->esn;
 	}
 	return k;

@@ -102,16 +102,24 @@ static int selectors_set(struct ts *to, uint8_t *n, const struct ts_list *from)
 	return 0;
 }
 
-/* Volume limits (RFC 4301 4.4.2.1): the soft one at a random point of 80..90 %, so that both ends do not
- * rekey in the same moment. */
+/* A random point of 80..90 %, so that both ends do not rekey in the same moment. */
+static uint64_t soft(uint64_t hard)
+{
+	uint16_t dice;
+
+	crypto_random(&dice, sizeof(dice));
+	return hard - hard / 5 + (uint64_t)((__uint128_t)(hard / 10) * dice >> 16);
+}
+
+/* Volume limits (RFC 4301 4.4.2.1). */
 static struct dp_limits limits_of(const struct ike_child_conf *c)
 {
-	struct dp_limits l = {.hard_bytes = c->life_bytes};
-	uint8_t dice;
+	struct dp_limits l = {.hard_bytes = c->life_bytes, .hard_packets = c->life_packets};
 
-	crypto_random(&dice, 1);
 	if (c->life_bytes)
-		l.soft_bytes = c->life_bytes / 1000 * (800 + dice * 100u / 256);
+		l.soft_bytes = soft(c->life_bytes);
+	if (c->life_packets)
+		l.soft_packets = soft(c->life_packets);
 	return l;
 }
 

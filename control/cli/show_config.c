@@ -10,6 +10,9 @@ struct walk {
 	uint64_t found;
 };
 
+static const char *const dpd_actions[] = {
+	[IKE_DPD_RESTART] = "restart", [IKE_DPD_HOLD] = "hold", [IKE_DPD_CLEAR] = "clear"};
+
 static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info *i)
 {
 	const struct ike_gw_conf *g = i->conf;
@@ -35,6 +38,7 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 					  : "force");
 	doc_uint(o, "dpd-interval", g->dpd_interval_s);
 	doc_uint(o, "dpd-retry", g->dpd_retry);
+	doc_str(o, "dpd-action", dpd_actions[g->dpd_action]);
 	doc_uint(o, "attempts", i->attempts);
 	doc_uint(o, "failures", i->failures);
 	doc_wall(o, "next-try", i->next_try);
@@ -109,6 +113,7 @@ static void tunnel(json_t *o, const struct ike_conf_child_info *i)
 	doc_algs(o, &k->esp);
 	doc_uint(o, "life", k->lifetime_s);
 	doc_uint(o, "kb", k->life_bytes / 1024);
+	doc_uint(o, "packets", k->life_packets);
 	doc_str(o, "ts-policy", k->ts_policy == IKE_TS_EXACT ? "exact" : "narrow");
 	doc_bool(o, "start", k->start);
 	doc_str(o, "state", i->up ? "active" : i->negotiating ? "init" : "inactive");

@@ -130,6 +130,9 @@ static void flow_life(json_t *o, const struct slot *s)
 		doc_uint(o, "remainsize", used < i->life_bytes ? i->life_bytes - used : 0);
 	else
 		doc_null(o, "remainsize");
+	used = s->in.packets > s->out.packets ? s->in.packets : s->out.packets;
+	if (i->life_packets)
+		doc_uint(o, "remainpackets", used < i->life_packets ? i->life_packets - used : 0);
 	doc_uint(o, "last-rekey", (ctl_now() - i->created) / 1000000000);
 }
 

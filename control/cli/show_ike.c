@@ -109,6 +109,7 @@ void cli_child(json_t *o, const struct ike_child_info *i)
 	doc_uint(o, "life", i->lifetime_s);
 	doc_uint(o, "remain", i->expires > now ? (i->expires - now) / 1000000000 : 0);
 	doc_uint(o, "kb", i->life_bytes / 1024); /* 0: unlimited */
+	doc_uint(o, "packets", i->life_packets);
 	doc_wall(o, "created", i->created);
 	doc_wall(o, "expires", i->expires);
 	doc_wall(o, "rekey-at", i->rekey_at);

@@ -103,6 +103,7 @@ static struct child_sa *child_new(struct ike *k, const struct child_plan *p)
 	c->created = k->now;
 	c->lifetime_s = p->slot->conf->lifetime_s;
 	c->life_bytes = p->slot->conf->life_bytes;
+	c->life_packets = p->slot->conf->life_packets;
 	c->n_local = p->local.n;
 	c->n_remote = p->remote.n;
 	memcpy(c->ts, p->local.t, c->n_local * sizeof(c->ts[0]));
@@ -177,6 +178,7 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 		child_use(c);
 	lifetime_start(k, c);
 	s->was_up = true;
+	s->rest = IKE_DPD_RESTART;
 	s->acquired = false;
 	s->fails = 0;
 	s->next_try = 0;
@@ -262,7 +264,7 @@ static void slot_lost(struct slot *s, enum ike_cause cause)
 		return;
 	if (cause == IKE_CAUSE_OPERATOR || cause == IKE_CAUSE_PEER_DELETED || cause == IKE_CAUSE_SHUTDOWN)
 		s->was_up = false;
-	if (!s->was_up && !s->conf->start)
+	if (!slot_wanted(s))
 		return;
 	s->next_try = k->now + engine_jitter(k, COMEBACK_S * NS_S);
 	timer_set(&k->timers, &s->retry, s->next_try);

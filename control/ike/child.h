@@ -26,7 +26,7 @@ struct child_sa {
 	struct suite_choice suite;
 	uint64_t created, expires, rekey_at;
 	uint32_t lifetime_s;
-	uint64_t life_bytes;
+	uint64_t life_bytes, life_packets;
 	bool in_dp;       /* known to the host */
 	bool inactive;    /* installed without outbound traffic: the peer's rekey, or one that lost */
 	bool rekeying;    /* queued or on its way */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dpd.h"
 
+#include <stdio.h>
+
 #include "child.h"
 #include "fsm.h"
 #include "reason.h"
@@ -74,18 +76,41 @@ void dpd_on_timer(struct ike *k, void *p)
 	task_run(sa);
 }
 
+/* What the configuration has for this: proxy-IDs that no other IKE SA serves are left alone until somebody
+ * asks. */
+static void lay_to_rest(const struct ike_sa *sa)
+{
+	struct gw *gw = sa->gw;
+
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct slot *s = gw->slots[i];
+
+		if (s->current && s->current->sa != sa)
+			continue;
+		s->rest = gw->conf.dpd_action;
+		s->was_up = s->acquired = false;
+	}
+}
+
 void dpd_dead(struct ike_sa *sa, const struct request *q)
 {
 	struct ike *k = sa->k;
+	const struct ike_gw_conf *conf = &sa->gw->conf;
 	struct ike_reason r;
-	char a[ENDPOINT_STR];
+	char a[ENDPOINT_STR], patience[64] = "";
 
 	COUNT(k, dpd_dead);
+	if (q->deadline)
+		snprintf(patience, sizeof(patience), " (dpd interval %u s x retry %u)", conf->dpd_interval_s,
+			 conf->dpd_retry);
 	reason_set(&r, k->now, IKE_CAUSE_DPD, sa->role, q->exchange,
-		   "peer %s is silent: no answer to %s for %u s after %u tries", endpoint_str(&sa->remote, a),
-		   ike_exchange_str(q->exchange), (unsigned)((k->now - q->sent) / NS_S), q->tries + 1);
+		   "peer %s is silent: no answer to %s for %u s%s, though it was sent %u times",
+		   endpoint_str(&sa->remote, a), ike_exchange_str(q->exchange),
+		   (unsigned)((k->now - q->sent) / NS_S), patience, q->tries + 1);
 	reason_hint(&r, "check the peer and the path to it (UDP port %u)", sa->remote.port);
 	gw_record(sa->gw, &r);
 	sa_event(sa, IKE_EV_PEER_DEAD, &r, NULL);
+	if (conf->dpd_action != IKE_DPD_RESTART)
+		lay_to_rest(sa);
 	sa_lost(sa, &r);
 }

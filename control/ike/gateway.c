@@ -190,9 +190,9 @@ void slot_record(struct slot *s, const struct ike_reason *r)
 	record(&s->last, r);
 }
 
-static bool wanted(const struct slot *s)
+bool slot_wanted(const struct slot *s)
 {
-	return s->conf->start || s->was_up || s->acquired;
+	return (s->conf->start && s->rest == IKE_DPD_RESTART) || s->was_up || s->acquired;
 }
 
 bool slot_up(const struct slot *s)
@@ -218,7 +218,7 @@ void gw_failed(struct gw *gw, const struct ike_reason *r)
 	for (unsigned i = 0; i < gw->conf.n_children; i++) {
 		struct slot *s = gw->slots[i];
 
-		if (s->current || !wanted(s))
+		if (s->current || !slot_wanted(s))
 			continue;
 		slot_record(s, r);
 		if (!s->on)
@@ -252,7 +252,7 @@ void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, 
 	s->acquired = false;
 	s->fails++;
 	s->next_try = k->now + backoff(k, s->fails, SLOT_BACKOFF_S, SLOT_BACKOFF_CAP_S);
-	if (wanted(s))
+	if (slot_wanted(s))
 		timer_set(&k->timers, &s->retry, s->next_try);
 }
 
@@ -301,7 +301,7 @@ void slot_service(struct slot *s)
 {
 	struct ike *k = s->gw->k;
 
-	if (k->stopping || s->retired || slot_up(s) || !wanted(s))
+	if (k->stopping || s->retired || slot_up(s) || !slot_wanted(s))
 		return;
 	if (k->now < s->next_try)
 		timer_set(&k->timers, &s->retry, s->next_try);
@@ -313,6 +313,7 @@ int slot_start(struct slot *s)
 {
 	if (s->gw->k->stopping || slot_up(s))
 		return 0;
+	s->rest = IKE_DPD_RESTART;
 	s->acquired = true;
 	return bring_up(s, true);
 }

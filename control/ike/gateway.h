@@ -20,6 +20,9 @@ struct slot {
 	struct child_sa *children; /* all of this slot */
 	struct child_sa *current;  /* the one that carries outbound traffic */
 	unsigned n_children;
+	/* What a dead peer left behind (dpd_action): on HOLD it does not start by itself, on CLEAR not by traffic
+	 * either.  RESTART: nothing of the kind. */
+	enum ike_dpd_action rest;
 	bool acquired;     /* asked for by traffic or operator: one attempt */
 	bool was_up;       /* came up once and was not cleared: keep it up */
 	bool retired;      /* no more in the configuration; freed with its last child */
@@ -94,6 +97,8 @@ void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, 
 void slot_record(struct slot *s, const struct ike_reason *r);
 /* Up now, or on its way? */
 bool slot_up(const struct slot *s);
+/* Is somebody waiting for it: configuration, traffic, or because it was up? */
+bool slot_wanted(const struct slot *s);
 /* Try now, whatever the back-off: 1 when a negotiation was started, 0 when up or on its way. */
 int slot_start(struct slot *s);
 struct slot *slot_find(struct ike *k, uint32_t policy);

@@ -261,6 +261,7 @@ static int slots_set(struct gw *gw, struct ike_gw_conf *conf, const struct ike_r
 		HASH_FIND(hh_name, gw->by_name, key, sizeof(key), s);
 		if (s && child_same(s->conf, c)) {
 			slots[i] = s;
+			s->rest = IKE_DPD_RESTART;
 			continue;
 		}
 		slots[i] = slot_new(gw, c);

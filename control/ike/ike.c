@@ -420,7 +420,7 @@ void ike_acquire(struct ike *k, uint32_t policy, uint64_t now)
 	if (!s || k->stopping)
 		return;
 	COUNT(k, acquire);
-	if (slot_up(s))
+	if (slot_up(s) || s->rest == IKE_DPD_CLEAR)
 		return;
 	s->acquired = true;
 	slot_service(s);

@@ -220,7 +220,7 @@ struct ike_child_info {
 	struct ts_list ts_local, ts_remote;
 	uint64_t created, expires, rekey_at;
 	uint32_t lifetime_s;
-	uint64_t life_bytes;
+	uint64_t life_bytes, life_packets;
 	bool udp_encap;
 	void *host;
 };

@@ -39,6 +39,10 @@ enum ike_ts_policy { IKE_TS_NARROW, IKE_TS_EXACT };
 enum ike_esn { IKE_ESN_NO, IKE_ESN_PREFER, IKE_ESN_YES };
 enum ike_natt { IKE_NATT_AUTO, IKE_NATT_OFF, IKE_NATT_FORCE };
 
+/* What becomes of the proxy-IDs of a peer that was declared dead: negotiated again at once; left until traffic
+ * asks; or left until the operator, a new configuration or the peer brings them back. */
+enum ike_dpd_action { IKE_DPD_RESTART, IKE_DPD_HOLD, IKE_DPD_CLEAR };
+
 /* A Child SA a gateway may have: one proxy-ID of one tunnel. */
 struct ike_child_conf {
 	char tunnel[IKE_NAME], proxy_id[IKE_NAME]; /* proxy_id "" when the tunnel has none */
@@ -48,7 +52,7 @@ struct ike_child_conf {
 	struct ts local[IKE_TS_MAX], remote[IKE_TS_MAX];
 	enum ike_ts_policy ts_policy;
 	uint32_t lifetime_s;
-	uint64_t life_bytes; /* 0: unlimited */
+	uint64_t life_bytes, life_packets; /* 0: unlimited */
 	uint16_t replay_window;
 	enum ike_esn esn;
 	bool start; /* bring it up without waiting for traffic */
@@ -64,6 +68,7 @@ struct ike_gw_conf {
 	struct ike_algs ike;
 	uint32_t lifetime_s;
 	uint16_t dpd_interval_s, dpd_retry; /* interval 0: no DPD */
+	enum ike_dpd_action dpd_action;
 	enum ike_natt natt;
 	uint16_t natt_keepalive_s;
 	bool passive; /* never initiates */

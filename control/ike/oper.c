@@ -32,6 +32,8 @@ static int test_gw(struct gw *gw)
 	DL_FOREACH (gw->sas, sa)
 		if (sa->state == SA_UP || (sa_negotiating(sa) && !sa->abandon))
 			return 0;
+	for (unsigned i = 0; i < gw->conf.n_children; i++)
+		gw->slots[i]->rest = IKE_DPD_RESTART;
 	s = first_slot(gw);
 	if (s && !slot_up(s))
 		s->acquired = true;
@@ -124,6 +126,7 @@ static void come_back(struct gw *gw)
 	for (unsigned i = 0; i < gw->conf.n_children; i++) {
 		gw->slots[i]->acquired = false;
 		gw->slots[i]->was_up = false;
+		gw->slots[i]->rest = IKE_DPD_RESTART;
 	}
 	timer_set(&gw->k->timers, &gw->retry, gw->k->now + engine_jitter(gw->k, 2 * NS_S));
 }
@@ -296,6 +299,7 @@ static void child_read(const struct child_sa *c, struct ike_child_info *i)
 		.rekey_at = c->rekey_at,
 		.lifetime_s = c->lifetime_s,
 		.life_bytes = c->life_bytes,
+		.life_packets = c->life_packets,
 		.udp_encap = v.udp_encap,
 		.host = c->host,
 	};

@@ -102,6 +102,44 @@ static void dead_peer_and_recovery(void **state)
 	net_check_pairs(&net);
 }
 
+/* What a dead peer leaves behind comes back as configured. */
+static void dead_peer_action(void **state)
+{
+	for (int action = IKE_DPD_HOLD; action <= IKE_DPD_CLEAR; action++) {
+		struct ike_gw_conf a, b;
+
+		again(1);
+		a = net_conf(NET_A, 2);
+		b = net_conf(NET_B, 2);
+		a.dpd_action = b.dpd_action = (enum ike_dpd_action)action;
+		b.passive = true;
+		net_set(&net, NET_B, &b);
+		net_set(&net, NET_A, &a);
+		assert_true(net_until(&net, net_up, 60 * NET_S));
+		B->dead = true;
+		net_run(&net, 50 * NET_S);
+		assert_int_equal(A->events[IKE_EV_PEER_DEAD], 1);
+		assert_non_null(strstr(net_gw_failure(A)->text, "interval 10 s x retry 3"));
+		assert_int_equal(net_sas_all(A) + net_children(A), 0);
+		net_run(&net, 10 * NET_S); /* B finds A dead, too */
+		B->dead = false;
+		/* Configured to start by themselves, and yet they wait. */
+		net_run(&net, 600 * NET_S);
+		assert_int_equal(net_sas_all(A), 0);
+		ike_acquire(A->ike, 2, net.now);
+		net_run(&net, 5 * NET_S);
+		if (action == IKE_DPD_HOLD) {
+			assert_int_equal(net_active(A), 1);
+			assert_int_equal(net_active(B), 1);
+			continue;
+		}
+		assert_int_equal(net_sas_all(A), 0);
+		assert_true(ike_test_ipsec_sa(A->ike, NULL, net.now) > 0);
+		assert_true(net_until(&net, net_up, 10 * NET_S));
+		net_check_pairs(&net);
+	}
+}
+
 static void peer_restarts(void **state)
 {
 	struct ike_gw_conf b = net_conf(NET_B, 2);
@@ -579,6 +617,7 @@ int main(int argc, char **argv)
 		T(idle_peers_check_each_other),
 		T(traffic_is_proof),
 		T(dead_peer_and_recovery),
+		T(dead_peer_action),
 		T(peer_restarts),
 		T(clear_ike_sa),
 		T(clear_ipsec_sa),
