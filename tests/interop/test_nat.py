@@ -5,7 +5,7 @@ the truth."""
 import pytest
 
 from lab.esp import send_raw
-from lab.proc import run, wait_for
+from lab.proc import wait_for
 from lab.traffic import Capture, Flood, assert_ping, ping_until
 
 ROLES = ["culvert", "strongswan"]
