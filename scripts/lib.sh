@@ -13,7 +13,7 @@ become_root() {
 	command -v sudo >/dev/null 2>&1 ||
 		die "needs root, and there is no sudo here: run it as root (su -c '$0 $*')"
 	say "$(basename "$0"): needs root, asking sudo"
-	exec sudo --preserve-env=CULVERT_BUILD,FUZZ_SECONDS,INTEROP_JOBS,PYTEST_ARGS,CI -- "$0" "$@"
+	exec sudo --preserve-env=CULVERT_BUILD,DEBIAN_MIRROR,FUZZ_SECONDS,INTEROP_JOBS,PYTEST_ARGS,CI -- "$0" "$@"
 }
 
 # as_owner COMMAND…: as the user who called sudo, so that builds do not leave root's files in their clone.

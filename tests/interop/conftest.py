@@ -23,6 +23,7 @@ proc.exit_on_signals()
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "trixie: also against the strongSwan of Debian 13")
     config.addinivalue_line("markers", "core: the subset that the sanitizer build runs as well")
     if os.geteuid():
         raise pytest.UsageError("network namespaces need root; scripts/test raises itself")
@@ -42,11 +43,12 @@ class Pair:
     """culvertd `c` at the headquarters, strongSwan `s` in the branch, topology `t`.  With branches=2 there is `s2`,
     started and configured by the test."""
 
-    def __init__(self, tmp, keys_in_log=False, charon=None, **topology):
+    def __init__(self, tmp, keys_in_log=False, charon=None, raw_esp=False, **topology):
         self.tmp = str(tmp)
         self.t = Topology(**topology)
         sites = [s for s in self.t.sites if s is not self.t.hq]
-        self.peers = [StrongSwan(s, f"{tmp}/strongswan{n or ''}", keys_in_log=keys_in_log, charon=charon)
+        self.peers = [StrongSwan(s, f"{tmp}/strongswan{n or ''}", keys_in_log=keys_in_log, charon=charon,
+                                 raw_esp=raw_esp)
                       for n, s in enumerate(sites)]
         self.s, self.s2 = (*self.peers, None)[:2]
         self.c = None

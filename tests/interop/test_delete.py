@@ -5,7 +5,7 @@ import pytest
 from lab.proc import wait_for
 from lab.traffic import assert_ping, ping_until
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.trixie]
 
 
 def test_clear_ike_sa_deletes_at_the_peer(pair):

@@ -5,7 +5,7 @@ import pytest
 from lab.proc import wait_for
 from lab.traffic import MARKER, Capture, assert_ping, iperf, mbit, ping, ping_until
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.trixie]
 
 
 def both_ways(t, n=0, count=10):

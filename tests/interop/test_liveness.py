@@ -9,6 +9,7 @@ import pytest
 from lab.proc import wait_for
 from lab.traffic import assert_ping, ping_until
 
+pytestmark = pytest.mark.trixie
 ROLES = ["culvert", "strongswan"]
 INTERVAL, RETRY = 2, 3
 DPD = {"dpd": {"interval": INTERVAL, "retry": RETRY}}

@@ -8,6 +8,7 @@ from lab.esp import send_raw
 from lab.proc import wait_for
 from lab.traffic import Capture, Flood, assert_ping, ping_until
 
+pytestmark = pytest.mark.trixie
 ROLES = ["culvert", "strongswan"]
 KEEPALIVE = "udp[4:2] = 9 and udp[8] = 0xff"  # one byte 0xff (RFC 3948 2.3)
 

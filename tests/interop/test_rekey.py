@@ -7,7 +7,7 @@ import pytest
 from lab.proc import wait_for
 from lab.traffic import Flood, assert_ping
 
-pytestmark = pytest.mark.core
+pytestmark = [pytest.mark.core, pytest.mark.trixie]
 
 
 @pytest.mark.parametrize("pfs", ["no-pfs", "group14"])

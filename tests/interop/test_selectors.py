@@ -5,6 +5,7 @@ import pytest
 from lab.proc import wait_for
 from lab.traffic import assert_ping, ping
 
+pytestmark = pytest.mark.trixie
 ROLES = ["culvert", "strongswan"]
 
 
@@ -62,5 +63,5 @@ def test_protocol_selector(pair, initiator):
     assert_ping(p.t.branch.host, p.t.hq.host_ip)
     from lab.proc import run
     tcp = run("timeout", "1", "bash", "-c", f"echo >/dev/tcp/{p.t.branch.host_ip}/9", ns=p.t.hq.host, check=False)
-    assert tcp.returncode == 124, "not even a refusal comes back"
+    assert tcp.returncode and "refused" not in tcp.stderr, "nothing comes back from there"
     assert p.c.drops()["no-matching-proxy-id"] >= 1

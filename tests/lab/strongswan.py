@@ -2,19 +2,40 @@
 """A real strongSwan (charon-systemd) in a namespace of the lab.
 
 ESP is done by charon itself (plugin kernel-libipsec on a TUN device), so no kernel ESP is needed.  Debian 12's
-5.9.8 then speaks UDP-encapsulated ESP only: it makes its peer see a NAT.  It wants an own address inside every
+5.9.8 then speaks UDP-encapsulated ESP only: it makes its peer see a NAT.  Debian 13's 6.0.1 does so too unless
+raw_esp is set.  It wants an own address inside every
 local_ts; the lab's LAN addresses are that.
 """
+import functools
 import os
 import re
 import signal
 
 from .proc import Daemon, run, wait_for
 
-CHARON = os.environ.get("CHARON", "/usr/sbin/charon-systemd")
+CHARON = "/usr/sbin/charon-systemd"
+CHROOT = os.environ.get("STRONGSWAN_CHROOT", "")  # another Debian, made by scripts/trixie, whose charon runs instead
 PLUGINS = ("random nonce aes sha1 sha2 md5 hmac kdf gcm ccm chapoly curve25519 gmp mgf1 openssl pem pkcs1 pkcs8 "
            "pubkey x509 constraints revocation kernel-libipsec kernel-netlink socket-default updown counters vici")
 DIRS = "x509 x509ca x509crl private x509ocsp x509aa x509ac pubkey rsa ecdsa bliss pkcs8 pkcs12".split()
+
+
+@functools.cache
+def version():
+    """(6, 0, 1): what CHARON is."""
+    text = run("dpkg-query", *(["--root", CHROOT] if CHROOT else []), "-W", "-f", "${Version}", "charon-systemd").stdout
+    return tuple(int(n) for n in re.match(r"([\d.]+)", text)[1].split("."))
+
+
+def charon_argv(directory):
+    """charon-systemd, in its chroot if there is one: `ip netns exec` gives it mounts of its own, which nobody else
+    sees and which go with it."""
+    if not CHROOT:
+        return [CHARON]
+    script = (f'for d in proc dev; do mount --rbind /$d {CHROOT}/$d; done && mount -t tmpfs none {CHROOT}/tmp && '
+              f'mkdir -p {CHROOT}{directory} && mount --bind {directory} {CHROOT}{directory} && '
+              f'exec chroot {CHROOT} {CHARON}')
+    return ["sh", "-c", script]
 
 
 def section(name, d, depth=0):
@@ -33,7 +54,8 @@ class StrongSwan:
     """A site's gateway.  Settings are dictionaries in swanctl.conf's terms; `conn` holds what the connection has
     beyond the defaults, `children` maps names to Child SA settings."""
 
-    def __init__(self, site, directory, keys_in_log=False, charon=None, persist=False):
+    def __init__(self, site, directory, keys_in_log=False, charon=None, raw_esp=False,
+                 persist=False):
         self.site, self.dir, self.persist = site, str(directory), persist
         self.daemon = None
         self.log_path = f"{self.dir}/charon.log"
@@ -45,7 +67,8 @@ class StrongSwan:
             "retransmit_tries": 3, "retransmit_timeout": 1.0, "load": PLUGINS,
             "filelog": {"log": {"path": self.log_path, "time_format": "%T", "time_add_ms": True,
                                 "ike_name": True, "flush_line": True, **levels}},
-            "plugins": {"vici": {"socket": f"unix://{self.vici}"}}, **(charon or {})}
+            "plugins": {"vici": {"socket": f"unix://{self.vici}"}, "kernel-libipsec": {"raw_esp": raw_esp}},
+            **(charon or {})}
         self._write("strongswan.conf", section("charon", conf) +
                     "swanctl {\n    load = random nonce aes sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey\n}\n")
         self._write("swanctl/swanctl.conf", "")
@@ -68,7 +91,7 @@ class StrongSwan:
         for stale in (self.vici, self.log_path):
             if os.path.exists(stale):
                 os.unlink(stale)
-        self.daemon = Daemon([CHARON], f"{self.dir}/stdout", ns=self.site.gateway, env=self.env(),
+        self.daemon = Daemon(charon_argv(self.dir), f"{self.dir}/stdout", ns=self.site.gateway, env=self.env(),
                              persist=self.persist)
         wait_for(lambda: f"charon's vici socket; its log:\n{self.log()[-2000:]}",
                  lambda: os.path.exists(self.vici) or not self.daemon.alive())
