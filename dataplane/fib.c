@@ -46,6 +46,7 @@ enum nh_kind {
 	NH_CONNECTED, /* the destination is a neighbour */
 	NH_GATEWAY,   /* the neighbour is known */
 	NH_TUNNEL,
+	NH_GROUP, /* one of several, by flow */
 };
 enum { NH_ID_NONE, NH_ID_LOCAL, NH_ID_BROADCAST, NH_ID_FIRST };
 
@@ -53,7 +54,12 @@ struct nh { /* workers: r */
 	uint8_t kind;
 	uint8_t port;
 	uint16_t ifindex; /* NH_TUNNEL, NH_CONNECTED, NH_GATEWAY */
-	uint32_t neigh;   /* NH_GATEWAY */
+	uint32_t neigh;   /* NH_GATEWAY; NH_GROUP: its place in group[] */
+};
+
+enum { GROUPS_MAX = 256 };
+struct group { /* workers: r; reused as an entry of nh[] is */
+	uint16_t n, nh[DP_HOPS_MAX];
 };
 
 struct nh_hold {         /* control only */
@@ -73,6 +79,7 @@ struct change {
 #define ROUTE_CONNECTED (UINT64_C(1) << 32)
 
 static struct nh nh[NH_MAX];
+static struct group group[GROUPS_MAX];
 static _Atomic(struct rte_fib *) active;
 _Atomic(struct fib_own *) fib_own;
 
@@ -86,8 +93,9 @@ static struct {
 	uint32_t n_routes, max_routes, n_tbl8, max_tbl8;
 	struct nh_hold hold[NH_MAX];
 	uint16_t free_nh[NH_MAX], n_free_nh;
-	uint16_t nh_of_if[IFS_MAX]; /* NH_CONNECTED or NH_TUNNEL of an interface, 0: none yet */
-	uint16_t *nh_of_neigh;      /* NH_GATEWAY by neighbour */
+	uint16_t nh_of_if[IFS_MAX];       /* NH_CONNECTED or NH_TUNNEL of an interface, 0: none yet */
+	uint16_t nh_of_group[GROUPS_MAX]; /* NH_GROUP, 0: free */
+	uint16_t *nh_of_neigh;            /* NH_GATEWAY by neighbour */
 	uint32_t max_neigh;
 } t;
 
@@ -107,6 +115,22 @@ static inline bool age(struct pkt *p)
 	sum = (uint32_t)ip->hdr_checksum + RTE_BE16(0x0100);
 	ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
 	return true;
+}
+
+/* Which of a group: the same for all packets of a flow, and any for different ones.  The product's high bits
+ * depend on all bits of the words. */
+static inline uint16_t group_pick(const struct nh *h, uint32_t a, uint32_t b, uint32_t c, uint32_t d)
+{
+	const struct group *g = &group[h->neigh];
+	uint64_t x = ((uint64_t)a << 32 | b) * UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 29 ^ ((uint64_t)c << 32 | d)) * UINT64_C(0xbf58476d1ce4e5b9);
+	return g->nh[(x >> 32) * g->n >> 32];
+}
+
+static inline uint16_t group_pick_flow(const struct nh *h, const struct pkt *p)
+{
+	return group_pick(h, p->src4, p->dst4, (uint32_t)p->sport << 16 | p->dport, p->proto);
 }
 
 /* Packets whose next hop is a neighbour: those of gateways know it, others are looked up together. */
@@ -177,6 +201,10 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 		struct pkt *p = l->p[i];
 		const struct nh *h = &nh[hop[i]];
 
+		if (unlikely(h->kind == NH_GROUP)) {
+			hop[i] = group_pick_flow(h, p);
+			h = &nh[hop[i]];
+		}
 		switch ((enum nh_kind)h->kind) {
 		case NH_NONE: icmp_drop(w, p, DROP_NO_ROUTE); continue;
 		case NH_BROADCAST: pkt_drop(w, p, DROP_IP_MARTIAN); continue;
@@ -189,6 +217,7 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 		case NH_TUNNEL:
 		case NH_CONNECTED:
 		case NH_GATEWAY: break;
+		case NH_GROUP: pkt_drop(w, p, DROP_NO_ROUTE); continue; /* no group is in a group */
 		}
 		if (unlikely(!age(p))) {
 			icmp_drop(w, p, DROP_IP_TTL);
@@ -236,6 +265,12 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 		struct pkt *p = l->p[i];
 		const struct nh *h = &nh[hop[i]];
 
+		if (unlikely(h->kind == NH_GROUP)) { /* the packets of an SA keep their order */
+			uint32_t spi;
+
+			memcpy(&spi, pkt_at(p, p->esp_off), sizeof(spi));
+			h = &nh[group_pick(h, p->src4, p->dst4, spi, p->proto)];
+		}
 		if (unlikely((h->kind != NH_CONNECTED && h->kind != NH_GATEWAY) || dst[i] == 0)) {
 			pkt_drop(w, p, DROP_TUNNEL_OUTER_ROUTE);
 			continue;
@@ -249,9 +284,13 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 
 /* ---- the two fibs -------------------------------------------------------------------------- */
 
+static void group_release(uint32_t i);
+
 static void nh_release(uint16_t id)
 {
-	if (nh[id].kind == NH_GATEWAY) {
+	if (nh[id].kind == NH_GROUP) {
+		group_release(nh[id].neigh);
+	} else if (nh[id].kind == NH_GATEWAY) {
 		t.nh_of_neigh[nh[id].neigh] = 0;
 		neigh_unpin(nh[id].neigh);
 	} else {
@@ -259,6 +298,19 @@ static void nh_release(uint16_t id)
 	}
 	memset(&nh[id], 0, sizeof(nh[id]));
 	t.free_nh[t.n_free_nh++] = id;
+}
+
+/* Its members are named by nobody else, or by routes, or wait in the log for their own end. */
+static void group_release(uint32_t i)
+{
+	for (uint16_t k = 0; k < group[i].n; k++) {
+		struct nh_hold *h = &t.hold[group[i].nh[k]];
+
+		if (--h->routes == 0 && h->frees == 0)
+			nh_release(group[i].nh[k]);
+	}
+	group[i].n = 0;
+	t.nh_of_group[i] = 0;
 }
 
 /* Neither fib names it any more, unless a later change took it up again: then the last free counts. */
@@ -459,6 +511,39 @@ static int route_clear(uint32_t ip, uint8_t depth)
 	return 0;
 }
 
+/* What was made for a route that did not come to be, and no fib has seen. */
+static void nh_unused(uint16_t id)
+{
+	if (id >= NH_ID_FIRST && t.hold[id].routes == 0 && t.hold[id].frees == 0)
+		nh_release(id);
+}
+
+static int nh_of_group(const uint16_t *member, uint16_t n, uint16_t *id)
+{
+	uint32_t free = GROUPS_MAX;
+	int rc;
+
+	for (uint32_t i = 0; i < GROUPS_MAX; i++) {
+		if (!t.nh_of_group[i])
+			free = free == GROUPS_MAX ? i : free;
+		else if (group[i].n == n && memcmp(group[i].nh, member, n * sizeof(member[0])) == 0) {
+			*id = t.nh_of_group[i];
+			return 0;
+		}
+	}
+	if (free == GROUPS_MAX)
+		return -ENOSPC;
+	rc = nh_new(id, (struct nh){.kind = NH_GROUP, .neigh = free}, NULL);
+	if (rc < 0)
+		return rc;
+	group[free].n = n;
+	memcpy(group[free].nh, member, n * sizeof(member[0]));
+	for (uint16_t k = 0; k < n; k++)
+		nh_hold(member[k]);
+	t.nh_of_group[free] = *id;
+	return 0;
+}
+
 static uint32_t host_ip(const struct addr *a)
 {
 	uint32_t ip;
@@ -507,24 +592,53 @@ static int route_nh(const struct dp_route *r, uint16_t *id)
 	return nh_of_gateway((uint8_t)port, &r->via, id);
 }
 
-int dp_route_add(const struct dp_route *r)
+static int route_hops(const struct dp_hop *hop, uint8_t n, uint16_t *id)
 {
-	struct prefix p = prefix_mask(r->dst);
-	uint16_t id;
+	uint16_t member[DP_HOPS_MAX], have = 0;
+	int rc = n >= 1 && n <= DP_HOPS_MAX ? 0 : -EINVAL;
+
+	for (; rc == 0 && have < n; have++) {
+		const struct dp_route r = {.via = hop[have].via, .ifindex = hop[have].ifindex};
+
+		rc = route_nh(&r, &member[have]);
+		if (rc < 0)
+			break;
+	}
+	if (rc == 0 && n == 1)
+		*id = member[0];
+	else if (rc == 0)
+		rc = nh_of_group(member, n, id);
+	for (uint16_t k = 0; rc < 0 && k < have; k++)
+		if (nh[member[k]].kind != NH_NONE) /* not twice the same */
+			nh_unused(member[k]);
+	return rc;
+}
+
+int dp_route_set(const struct prefix *dst, const struct dp_hop *hop, uint8_t n)
+{
+	struct prefix p = prefix_mask(*dst);
+	uint16_t id = NH_ID_NONE;
 	int rc;
 
 	if (p.a.v != 4)
 		return p.a.v == 6 ? -EAFNOSUPPORT : -EINVAL;
 	if (is_connected(host_ip(&p.a), p.len))
 		return -EEXIST;
-	rc = route_nh(r, &id);
+	rc = route_hops(hop, n, &id);
 	if (rc < 0)
 		return rc;
 	rc = route_set(host_ip(&p.a), p.len, id, 0);
-	if (rc < 0 && t.hold[id].routes == 0 && t.hold[id].frees == 0)
-		nh_release(id); /* made for this route, and no fib has seen it */
+	if (rc < 0)
+		nh_unused(id);
 	fib_service();
 	return rc;
+}
+
+int dp_route_add(const struct dp_route *r)
+{
+	const struct dp_hop hop = {.via = r->via, .ifindex = r->ifindex};
+
+	return dp_route_set(&r->dst, &hop, 1);
 }
 
 int dp_route_del(const struct prefix *dst)
@@ -555,6 +669,8 @@ static const struct nh *lookup(const struct addr *dst, struct prefix *match, uin
 	ip = htonl(ip);
 	match->a = addr_v4((const uint8_t *)&ip);
 	*id = (uint16_t)v;
+	if (nh[*id].kind == NH_GROUP) /* what has no flow takes the first */
+		*id = group[nh[*id].neigh].nh[0];
 	return &nh[*id];
 }
 
@@ -571,6 +687,28 @@ int dp_route_lookup(const struct addr *dst, struct dp_route *r)
 	found.via = t.hold[id].via;
 	*r = found;
 	return 0;
+}
+
+void fib_way(const struct pkt *p, struct fib_way *way)
+{
+	static const enum fib_kind kinds[] = {
+		[NH_NONE] = FIB_NOWHERE,   [NH_LOCAL] = FIB_FOR_US, [NH_BROADCAST] = FIB_BROADCAST,
+		[NH_CONNECTED] = FIB_PORT, [NH_GATEWAY] = FIB_PORT, [NH_TUNNEL] = FIB_TUNNEL,
+		[NH_GROUP] = FIB_NOWHERE,
+	};
+	uint32_t dst = ntohl(p->dst4);
+	uint64_t hop;
+	const struct nh *h;
+
+	rte_fib_lookup_bulk(atomic_load_explicit(&active, memory_order_relaxed), &dst, &hop, 1);
+	if (nh[hop].kind == NH_GROUP)
+		hop = group_pick_flow(&nh[hop], p);
+	h = &nh[hop];
+	*way = (struct fib_way){.kind = kinds[h->kind], .ifindex = h->ifindex, .port = h->port};
+	if (h->kind == NH_GATEWAY)
+		way->next_hop = t.hold[hop].via;
+	else if (h->kind == NH_CONNECTED)
+		way->next_hop = addr_v4((const uint8_t *)&p->dst4);
 }
 
 int fib_resolve(const struct addr *dst, uint8_t *port, struct addr *next_hop)
@@ -745,6 +883,7 @@ int fib_init(uint32_t max_routes)
 
 	memset(&t, 0, sizeof(t));
 	memset(nh, 0, sizeof(nh));
+	memset(group, 0, sizeof(group));
 	t.max_routes = max_routes + LOCAL_ROUTES;
 	t.max_tbl8 = RTE_MIN(t.max_routes, (uint32_t)TBL8_MAX);
 	t.max_neigh = RTE_MAX(dp.conf.max_neighbours, 64u);

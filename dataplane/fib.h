@@ -55,4 +55,13 @@ void fib_service(void);
 /* The port and neighbour a packet to dst leaves by: 0, or -ENETUNREACH when that is not a port. */
 int fib_resolve(const struct addr *dst, uint8_t *port, struct addr *next_hop);
 /* The port of whose network ip (network order) is, or -1. */
+/* Where workers send a packet: the same tables, one packet. */
+enum fib_kind { FIB_NOWHERE, FIB_BROADCAST, FIB_FOR_US, FIB_PORT, FIB_TUNNEL };
+struct fib_way {
+	enum fib_kind kind;
+	uint16_t ifindex;     /* FIB_PORT, FIB_TUNNEL */
+	uint8_t port;         /* FIB_PORT */
+	struct addr next_hop; /* FIB_PORT: the neighbour, dst itself on a connected network */
+};
+void fib_way(const struct pkt *p, struct fib_way *way);
 int fib_port_of(uint32_t ip);

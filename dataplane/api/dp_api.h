@@ -89,12 +89,33 @@ struct dp_rule_hit {
 	struct endpoint src, dst; /* ICMP: type << 8 | code in dst.port */
 };
 
+/* A port's link, at most a second late. */
+struct dp_link {
+	uint16_t ifindex;
+	bool up;
+};
+
+/* An ICMP echo request of the gateway's own into a tunnel interface, whatever the routes say: by proxy-ID and
+ * SA like any packet for dst.  src is one of our addresses. */
+struct dp_probe {
+	uint16_t tunnel_if;
+	uint16_t id, seq;
+	struct addr src, dst;
+};
+/* An echo reply to one of our addresses that came out of a tunnel. */
+struct dp_probe_answer {
+	struct dp_probe probe; /* src, dst as they were asked */
+	uint64_t ago_ns;       /* since it arrived */
+};
+
 struct dp_handlers {
 	void (*udp)(void *ctx, const struct dp_udp *u);
 	void (*acquire)(void *ctx, const struct dp_acquire *a);
 	void (*expire)(void *ctx, const struct dp_expire *e);
 	void (*moved)(void *ctx, const struct dp_moved *m);
 	void (*rule_hit)(void *ctx, const struct dp_rule_hit *h);
+	void (*link)(void *ctx, const struct dp_link *l);
+	void (*probe_answer)(void *ctx, const struct dp_probe_answer *a);
 };
 
 /* Start the EAL and reserve all tables.  Fails loudly: on error a text is in err. */
@@ -150,6 +171,14 @@ struct dp_route {
  * comes and goes with its address; -ENOSPC, -EINVAL, -EAFNOSUPPORT. */
 int dp_route_add(const struct dp_route *r);
 int dp_route_del(const struct prefix *dst);
+/* The same with several next hops: every flow (addresses, protocol, ports; an SA is one) keeps to one of them
+ * as long as they stay the same.  -ENOSPC: too many different sets of next hops. */
+enum { DP_HOPS_MAX = 8 };
+struct dp_hop {
+	struct addr via;
+	uint16_t ifindex;
+};
+int dp_route_set(const struct prefix *dst, const struct dp_hop *hop, uint8_t n);
 /* The route a packet to dst would take: 0 and *r, or -ENETUNREACH. */
 int dp_route_lookup(const struct addr *dst, struct dp_route *r);
 
@@ -318,11 +347,60 @@ int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s);
 /* The largest inner packet that an outbound SA carries in one outer packet, bytes; 0: no such SA. */
 uint16_t dp_sa_out_mtu(uint32_t sa_out);
 
+/* ---- what would happen to a packet ---------------------------------------------------------- */
+
+enum { DP_IF_NONE = 0xffff };
+enum dp_trace_step {
+	DP_TRACE_PACKET,  /* its header is sound */
+	DP_TRACE_ROUTE,   /* where it goes: out_if, or the gateway itself */
+	DP_TRACE_RULE,    /* zones and security rule */
+	DP_TRACE_PROXY_ID,
+	DP_TRACE_SA,
+	DP_TRACE_SELECTOR, /* inside what was negotiated */
+	DP_TRACE_MTU,
+	DP_TRACE_OUTER, /* the peer's route; without a tunnel the next hop's */
+	DP_TRACE_NEIGHBOUR,
+	DP_TRACE_DONE
+};
+struct dp_trace_packet {
+	struct addr src, dst;
+	uint8_t proto;
+	uint16_t sport, dport; /* ICMP: type << 8 | code in dport */
+	uint16_t len;          /* bytes of the IP packet; 0: the least */
+	uint16_t in_if;        /* DP_IF_NONE: where the route back to the source leads */
+};
+struct dp_trace {
+	enum dp_trace_step stopped; /* the step that failed; DP_TRACE_DONE: it would leave */
+	const char *drop, *help;    /* the reason it would be counted by; NULL with DP_TRACE_DONE */
+	uint16_t in_if, out_if;     /* DP_IF_NONE: unknown, or the gateway itself */
+	bool for_us;
+	struct prefix route;
+	bool rules, allow;
+	uint32_t rule; /* its id */
+	uint32_t policy, sa_out, spi;
+	struct endpoint local, remote; /* outer */
+	bool udp_encap;
+	uint16_t mtu, worker; /* largest inner packet; the SA's owner */
+	uint16_t port_if;     /* it leaves by */
+	struct addr next_hop;
+	bool neighbour; /* false: it would wait for the next hop to be resolved */
+	struct {        /* to the answer, if one came */
+		bool sa, selector, allow; /* an inbound SA of the proxy-ID; it accepts; a rule allows */
+		uint32_t rule;
+		bool route; /* to the source leads where the packet came from */
+	} back;
+};
+/* Take a packet through the tables that workers use, and tell of each step; nothing is sent, counted or asked
+ * for.  -EINVAL: not a packet; -ENOBUFS. */
+int dp_trace_packet(const struct dp_trace_packet *p, struct dp_trace *t);
+
 /* ---- packets of the control plane ---------------------------------------------------------- */
 
 /* Routed, resolved and sent; -ENETUNREACH, -EMSGSIZE, -ENOBUFS.  A datagram whose neighbour is not
  * known yet waits for it (bounded) and counts as sent. */
 int dp_udp_send(const struct dp_udp *u);
+/* -EINVAL: no tunnel interface, or src is not ours; -ENOBUFS. */
+int dp_probe_send(const struct dp_probe *p);
 
 /* ---- what happened ------------------------------------------------------------------------- */
 
@@ -339,5 +417,7 @@ struct dp_worker_stats {
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
 	uint64_t fragments;               /* sent, of packets too big for their way */
 	uint64_t icmp_sent, icmp_limited; /* ICMP errors made, and those that the rate did not allow */
+	uint64_t rx_bursts;
+	uint64_t busy_ns, up_ns; /* turns that had packets, of the time since start */
 };
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);
