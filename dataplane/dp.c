@@ -71,6 +71,11 @@ void dp_drop(struct rte_mbuf *m, enum drop why)
 	rte_pktmbuf_free(m);
 }
 
+static uint64_t tsc_ns(uint64_t tsc)
+{
+	return (uint64_t)((double)tsc * 1e9 / (double)rte_get_tsc_hz());
+}
+
 uint64_t dp_used_ns(uint32_t used)
 {
 	uint64_t now = rte_rdtsc(), then = (uint64_t)(used - 1) << SA_USED_SHIFT;
@@ -390,6 +395,9 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 	s->tx_packets = count_read(&w->tx_packets);
 	s->handed_over = count_read(&w->handed_over);
 	s->fragments = count_read(&w->fragments);
+	s->rx_bursts = count_read(&w->rx_bursts);
+	s->busy_ns = tsc_ns(count_read(&w->busy_tsc));
+	s->up_ns = count_read(&w->start_tsc) ? tsc_ns(rte_rdtsc() - count_read(&w->start_tsc)) : 0;
 	s->icmp_sent = count_read(&w->icmp_sent);
 	s->icmp_limited = count_read(&w->icmp_limited);
 	return 0;

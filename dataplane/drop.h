@@ -36,6 +36,7 @@
 	X(DROP_NEIGH_QUEUE,       "neighbour-queue-full",    "too many packets already wait for this next hop") \
 	X(DROP_LOCAL_NO_SERVICE,  "local-no-service",        "addressed to the gateway, where nothing listens for it") \
 	X(DROP_ICMP_MALFORMED,    "icmp-malformed",          "ICMP message too short or with a wrong checksum") \
+	X(DROP_PROBE_DONE,        "monitor-answer",          "answer to a tunnel monitor's probe, done its work by arriving") \
 	X(DROP_PUNT_FULL,         "punt-ring-full",          "control plane is behind; packet for it dropped") \
 	X(DROP_PUNT_RATE,         "punt-rate-limited",       "more packets of this class for the control plane than allowed") \
 	X(DROP_TUNNEL_NO_PROXY_ID,"no-matching-proxy-id",    "routed into a tunnel but outside all its proxy-IDs") \

@@ -24,6 +24,11 @@ struct arp { /* RFC 826; parse_arp_frame has checked that it is there and for Et
 	uint8_t tha[6], tpa[4];
 };
 
+static uint16_t be16_at(const uint8_t *b)
+{
+	return (uint16_t)(b[0] << 8 | b[1]);
+}
+
 static uint32_t ip_at(const uint8_t b[4])
 {
 	uint32_t ip;
@@ -118,6 +123,12 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 	}
 	if (len < ICMP_HDR || rte_raw_cksum(icmp, len) != 0xffff) {
 		pkt_drop(w, p, DROP_ICMP_MALFORMED);
+		return false;
+	}
+	/* What a tunnel monitor waits for.  Out of a tunnel only: there the peer has proved who it is. */
+	if (icmp[0] == ICMP_ECHO_REPLY && icmp[1] == 0 && !dp.ifs[p->in_if].is_port) {
+		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6));
+		pkt_drop(w, p, DROP_PROBE_DONE);
 		return false;
 	}
 	if (icmp[0] != ICMP_ECHO || icmp[1] != 0) {

@@ -8,6 +8,9 @@
  */
 #include "path.h"
 
+#include <rte_ether.h>
+#include <rte_ip.h>
+
 #include "esp_in.h"
 #include "esp_out.h"
 #include "fib.h"
@@ -20,6 +23,8 @@
 #include "sad.h"
 #include "spd.h"
 #include "xmit.h"
+
+enum { L2 = sizeof(struct rte_ether_hdr), ICMP_ECHO = 8 };
 
 /* Outer packets that have become too big for the port since their SA was told what fits. */
 static void path_outer_too_big(struct worker *w)
@@ -162,6 +167,30 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 		path_forward(w, &transit);
 	if (local.n)
 		path_local(w, &local);
+	path_made(w);
+}
+
+void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
+{
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, L2);
+	struct pkt p = {
+		.m = m,
+		.v = 4,
+		.src4 = ip->src_addr,
+		.dst4 = ip->dst_addr,
+		.proto = ip->next_proto_id,
+		.dport = ICMP_ECHO << 8,
+		.in_if = IF_SELF,
+		.out_if = tunnel_if,
+		.next_hop = tunnel_if,
+		.l3_off = L2,
+		.l3_len = sizeof(*ip),
+		.ip_len = (uint16_t)(m->data_len - L2),
+		.cls = PKT_TRANSIT,
+	};
+	struct list l = {.n = 1, .p = {&p}};
+
+	path_outbound(w, &l);
 	path_made(w);
 }
 

@@ -7,6 +7,9 @@
 /* A burst as received from port number `in_if` (not the ethdev number): parse, sort, and run every
  * class to its end.  m[] is consumed. */
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
+/* An IPv4 packet of the gateway's own, behind room for a frame's header, into a tunnel interface: past routes
+ * and rules, then like any other.  Takes m. */
+void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m);
 /* Packets another worker handed over because this one owns their SA: their struct pkt lies in the mbuf's
  * private area (handover.h).  The SA is looked up again, since the other worker's pointer to it is not
  * good beyond that worker's turn. */

@@ -406,6 +406,8 @@ void port_service(uint64_t now_ns)
 			continue;
 		atomic_store_explicit(&ports[i].up, up, memory_order_relaxed);
 		dp_log(DP_LOG_WARN, "%s: link is %s", dp.ifs[ports[i].ifindex].name, up ? "up" : "down");
+		if (dp.handlers.link)
+			dp.handlers.link(dp.ctx, &(struct dp_link){.ifindex = ports[i].ifindex, .up = up});
 		if (up)
 			neigh_announce(i);
 		else

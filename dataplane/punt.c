@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_ether.h>
 #include <rte_ip.h>
 #include <rte_ring_elem.h>
@@ -16,7 +17,17 @@
 #include "fib.h"
 #include "port.h"
 
-enum event_kind { EV_IKE, EV_ARP, EV_UNRESOLVED, EV_NEIGH_USED, EV_ACQUIRE, EV_EXPIRE, EV_MOVED, EV_RULE };
+enum event_kind {
+	EV_IKE,
+	EV_ARP,
+	EV_UNRESOLVED,
+	EV_NEIGH_USED,
+	EV_ACQUIRE,
+	EV_EXPIRE,
+	EV_MOVED,
+	EV_RULE,
+	EV_PROBE
+};
 
 struct event {
 	uint16_t kind;
@@ -36,6 +47,11 @@ struct event {
 		struct dp_expire expire;
 		struct dp_moved moved;
 		struct dp_rule_hit rule;
+		struct {
+			uint16_t in_if, id, seq;
+			uint32_t from, to; /* network order */
+			uint64_t tsc;      /* when it arrived */
+		} probe;
 	};
 };
 static_assert(sizeof(struct event) <= 64, "an event is one cache line");
@@ -46,10 +62,8 @@ static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole w
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
-	[PUNT_IKE] = {10000, 1024},
-	[PUNT_ARP] = {500, 128},
-	[PUNT_UNRESOLVED] = {1000, 128},
-	[PUNT_RULE] = {10, 50},
+	[PUNT_IKE] = {10000, 1024}, [PUNT_ARP] = {500, 128},     [PUNT_UNRESOLVED] = {1000, 128},
+	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024},
 };
 
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
@@ -170,6 +184,20 @@ void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt
 	(void)put(w, &e);
 }
 
+void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint16_t seq)
+{
+	struct event e = {.kind = EV_PROBE,
+			  .probe = {.in_if = p->in_if,
+				    .id = id,
+				    .seq = seq,
+				    .from = p->src4,
+				    .to = p->dst4,
+				    .tsc = w->tsc}};
+
+	if (may_punt(w, PUNT_PROBE) == DROP_NONE)
+		(void)put(w, &e); /* the next probe asks again */
+}
+
 bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from)
 {
 	struct event e = {.kind = EV_MOVED, .moved = {.spi = spi, .from = *from}};
@@ -252,6 +280,23 @@ static void deliver_ike(const struct event *e)
 	rte_pktmbuf_free(m);
 }
 
+static void deliver_probe(const struct event *e)
+{
+	uint64_t now = rte_rdtsc();
+	struct dp_probe_answer a = {
+		.probe = {.tunnel_if = e->probe.in_if,
+			  .id = e->probe.id,
+			  .seq = e->probe.seq,
+			  .src = addr_v4((const uint8_t *)&e->probe.to),
+			  .dst = addr_v4((const uint8_t *)&e->probe.from)},
+	};
+
+	if (now > e->probe.tsc)
+		a.ago_ns = (uint64_t)((double)(now - e->probe.tsc) * 1e9 / (double)rte_get_tsc_hz());
+	if (dp.handlers.probe_answer)
+		dp.handlers.probe_answer(dp.ctx, &a);
+}
+
 static void deliver(const struct event *e)
 {
 	struct addr a = addr_v4((const uint8_t *)&e->ip);
@@ -277,6 +322,7 @@ static void deliver(const struct event *e)
 		if (dp.handlers.moved)
 			dp.handlers.moved(dp.ctx, &e->moved);
 		break;
+	case EV_PROBE: deliver_probe(e); break;
 	case EV_RULE:
 		if (dp.handlers.rule_hit)
 			dp.handlers.rule_hit(dp.ctx, &e->rule);

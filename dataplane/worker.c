@@ -32,8 +32,12 @@ static unsigned inject_poll(struct worker *w)
 	struct rte_mbuf *m[BURST_MAX];
 	unsigned n = rte_ring_sc_dequeue_burst(w->inject, (void **)m, BURST_MAX, NULL);
 
-	for (unsigned i = 0; i < n; i++)
-		xmit_frame(w, m[i]->port, m[i]);
+	for (unsigned i = 0; i < n; i++) {
+		if (dp.ifs[m[i]->port].is_port)
+			xmit_frame(w, m[i]->port, m[i]);
+		else
+			path_into_tunnel(w, m[i]->port, m[i]);
+	}
 	return n;
 }
 
@@ -49,6 +53,7 @@ unsigned worker_turn(struct worker *w)
 			continue;
 		path_rx(w, w->rx[i].ifindex, m, n);
 		count_add(&w->rx_packets, n);
+		count_add(&w->rx_bursts, 1);
 		seen += n;
 	}
 	xmit_flush(w);
@@ -74,8 +79,10 @@ static void idle(struct worker *w, unsigned empty)
 int worker_main(void *arg)
 {
 	struct worker *w = arg;
-	uint64_t look_at_cpu = 0;
-	unsigned empty = 0;
+	uint64_t look_at_cpu = 0, before = rte_rdtsc();
+	unsigned empty = 1;
+
+	__atomic_store_n(&w->start_tsc, before, __ATOMIC_RELAXED);
 
 	if (dp.conf.adaptive_idle)
 		prctl(PR_SET_TIMERSLACK, 1000ul); /* or 20 us become 70 */
@@ -83,6 +90,9 @@ int worker_main(void *arg)
 	rte_rcu_qsbr_thread_online(dp.qsbr, w->id);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		w->tsc = rte_rdtsc();
+		if (!empty)
+			count_add(&w->busy_tsc, w->tsc - before);
+		before = w->tsc;
 		if (w->tsc > look_at_cpu) {
 			__atomic_store_n(&w->cpu, (uint64_t)sched_getcpu(), __ATOMIC_RELAXED);
 			look_at_cpu = w->tsc + w->tsc_hz;

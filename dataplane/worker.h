@@ -25,7 +25,7 @@ struct tx_queue { /* packets on their way out of one port, sent at the end of ea
 };
 
 /* What a worker passes to control is limited by class, so that a flood of one does not starve another. */
-enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_UNRESOLVED, PUNT_RULE, PUNT_CLASSES };
+enum punt_class { PUNT_IKE, PUNT_ARP, PUNT_UNRESOLVED, PUNT_RULE, PUNT_PROBE, PUNT_CLASSES };
 
 struct worker {
 	/* read-only after start */
@@ -55,8 +55,10 @@ struct worker {
 	/* this worker: w, control: r */
 	alignas(64) uint64_t drops[DROP_MAX];
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
-	uint64_t cpu;                     /* where it ran last */
-	uint64_t fragments;               /* sent, of packets too big */
+	uint64_t cpu;       /* where it ran last */
+	uint64_t fragments; /* sent, of packets too big */
+	uint64_t rx_bursts;
+	uint64_t busy_tsc, start_tsc;     /* cycles of turns that had packets; when it began */
 	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */
 
 	/* control: w, this worker: r */
