@@ -199,14 +199,6 @@ static inline bool ecn_decapsulate(struct rte_ipv4_hdr *inner, uint8_t outer_tos
 	return true;
 }
 
-static inline bool inside(const struct pkt *p, const struct sa_in *sa)
-{
-	if (likely(sa->flags & SA_PLAIN4))
-		return selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->dst4),
-					    rte_be_to_cpu_32(p->src4));
-	return selector_has(sa->sel, p, false);
-}
-
 /* Make the inner packet the packet.  The inner IP header says how long it is; what lies between it and
  * the padding hides the length (RFC 4303 2.7) and is cut off. */
 static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const struct suite *s)
@@ -233,7 +225,7 @@ static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const stru
 		return DROP_ESP_INNER;
 	p->m->data_len = (uint16_t)(L2 + p->ip_len);
 	p->m->pkt_len = L2 + p->ip_len;
-	if (unlikely(!inside(p, sa)))
+	if (unlikely(!selector_in(sa, p)))
 		return DROP_ESP_SELECTOR;
 	if (unlikely(!ecn_decapsulate(pkt_l3(p), outer_tos)))
 		return DROP_ESP_ECN;

@@ -149,6 +149,17 @@ struct sa_in *sad_in_find(uint32_t spi)
 	return spi != 0 && atomic_load_explicit(&sa->spi, memory_order_relaxed) == spi ? sa : NULL;
 }
 
+struct sa_in *sad_in_of(uint32_t policy, uint32_t *next)
+{
+	while (*next <= sad_mask) {
+		uint32_t slot = (*next)++;
+
+		if (t.state_in[slot] == SLOT_SA && sad_in[slot].policy == policy && !sad_in[slot].dying)
+			return &sad_in[slot];
+	}
+	return NULL;
+}
+
 void sad_in_put(struct sa_in *sa)
 {
 	uint32_t slot = (uint32_t)(sa - sad_in);

@@ -29,5 +29,8 @@ struct sa_in *sad_in_find(uint32_t spi);
 /* The live outbound SA of a handle, or NULL when the handle is stale.  Control thread. */
 struct sa_out *sad_out_find(uint32_t handle);
 
+/* Some live inbound SA of a policy, NULL behind the last; *next goes on from zero.  Control thread. */
+struct sa_in *sad_in_of(uint32_t policy, uint32_t *next);
+
 int sad_init(uint32_t max_sas);
 void sad_fini(void); /* wipes keys; no worker runs */

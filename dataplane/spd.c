@@ -141,22 +141,44 @@ bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr
 	return handle != DP_SA_NONE && selector_out(sad_out_at(handle), &p);
 }
 
+static void search(const struct list *l, struct search *s)
+{
+	search_start(l, s);
+	for (uint16_t r = 0; s->pending; r++)
+		search_round(l, s, r);
+}
+
+static enum drop none_fits(const struct search *s, uint16_t i, const struct pkt *p)
+{
+	return p->fragment == FRAG_BLIND && s->tun[i] && s->tun[i]->ports ? DROP_IP_FRAGMENT
+									  : DROP_TUNNEL_NO_PROXY_ID;
+}
+
+enum drop spd_find(struct pkt *p, uint32_t *policy, uint32_t *sa_out)
+{
+	struct list l = {.n = 1, .p = {p}};
+	struct search s;
+
+	search(&l, &s);
+	if (s.policy[0] == SPD_NONE)
+		return none_fits(&s, 0, p);
+	*policy = s.policy[0];
+	*sa_out = atomic_load_explicit(&spd_policy[*policy].sa_out, memory_order_acquire);
+	return *sa_out == DP_SA_NONE ? DROP_TUNNEL_NO_SA : DROP_NONE;
+}
+
 void spd_match(struct worker *w, struct list *l)
 {
 	struct search s;
 	uint16_t kept = 0;
 
-	search_start(l, &s);
-	for (uint16_t r = 0; s.pending; r++)
-		search_round(l, &s, r);
+	search(l, &s);
 	for (uint16_t i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
 		uint32_t handle;
 
 		if (unlikely(s.policy[i] == SPD_NONE)) {
-			bool cut = p->fragment == FRAG_BLIND && s.tun[i] && s.tun[i]->ports;
-
-			icmp_drop(w, p, cut ? DROP_IP_FRAGMENT : DROP_TUNNEL_NO_PROXY_ID);
+			icmp_drop(w, p, none_fits(&s, i, p));
 			continue;
 		}
 		handle = atomic_load_explicit(&spd_policy[s.policy[i]].sa_out, memory_order_acquire);

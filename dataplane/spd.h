@@ -14,6 +14,10 @@ void spd_match(struct worker *w, struct list *l);
 /* Would a tunnel interface carry an ICMP packet between these addresses now?  Worker. */
 bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr *remote);
 
+/* The same for one packet, without counting, dropping or asking: DROP_NONE, or what it would die for;
+ * *policy is set unless no proxy-ID fits.  Control thread. */
+enum drop spd_find(struct pkt *p, uint32_t *policy, uint32_t *sa_out);
+
 int spd_init(uint32_t max_policies);
 void spd_fini(void);
 

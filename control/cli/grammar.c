@@ -64,6 +64,16 @@ const struct cli_command cli_commands[] = {
 	{CLI_SHOW_SYSTEM_INFO, {"show", "system", "info"}, {{0}}, "this daemon: version, up time, sizes"},
 	{CLI_TEST_VPN_IKE_SA, {"test", "vpn", "ike-sa"}, {OPT_GATEWAY}, "start negotiating IKE SAs"},
 	{CLI_TEST_VPN_IPSEC_SA, {"test", "vpn", "ipsec-sa"}, {OPT_TUNNEL}, "start negotiating IPsec SAs"},
+	{CLI_TEST_VPN_PACKET,
+	 {"test", "vpn", "packet"},
+	 {{"source", CLI_ARG_IP, "the packet's source address"},
+	  {"destination", CLI_ARG_IP, "its destination address"},
+	  {"protocol", CLI_ARG_PROTOCOL, "icmp (default), tcp, udp, gre, esp, sctp, or a number"},
+	  {"source-port", CLI_ARG_PORT, "with protocols that have ports"},
+	  {"destination-port", CLI_ARG_PORT, "with protocols that have ports"},
+	  {"size", CLI_ARG_BYTES, "length of the whole IP packet"},
+	  {"interface", CLI_ARG_INTERFACE, "where it arrives; without: where the route to its source leads"}},
+	 "what would happen to a packet, step by step; nothing is sent"},
 	{CLI_CLEAR_VPN_IKE_SA,
 	 {"clear", "vpn", "ike-sa"},
 	 {OPT_GATEWAY},
@@ -102,6 +112,9 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_TUNNEL_ID: return "<tunnel-id>";
 	case CLI_ARG_INTERFACE: return "<interface>";
 	case CLI_ARG_IP: return "<ip-address>";
+	case CLI_ARG_PROTOCOL: return "<protocol>";
+	case CLI_ARG_PORT: return "<port>";
+	case CLI_ARG_BYTES: return "<bytes>";
 	default: return "";
 	}
 }

@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CLI_WORDS = 5, CLI_OPTIONS = 3, CLI_WORDS_MAX = 32, CLI_WORD_LEN = 255, CLI_WHY = 1024 };
+enum { CLI_WORDS = 5, CLI_OPTIONS = 7, CLI_WORDS_MAX = 32, CLI_WORD_LEN = 255, CLI_WHY = 1024 };
 
 /* Exit statuses of the client; the daemon's answers carry the first three. */
 enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2, CLI_EXIT_UNREACHABLE = 3 };
@@ -30,6 +30,7 @@ enum cli_cmd {
 	CLI_SHOW_SYSTEM_INFO,
 	CLI_TEST_VPN_IKE_SA,
 	CLI_TEST_VPN_IPSEC_SA,
+	CLI_TEST_VPN_PACKET,
 	CLI_CLEAR_VPN_IKE_SA,
 	CLI_CLEAR_VPN_IPSEC_SA,
 	CLI_DEBUG_IKE_ON,
@@ -45,7 +46,10 @@ enum cli_arg {
 	CLI_ARG_TUNNEL,
 	CLI_ARG_TUNNEL_ID,
 	CLI_ARG_INTERFACE,
-	CLI_ARG_IP
+	CLI_ARG_IP,
+	CLI_ARG_PROTOCOL,
+	CLI_ARG_PORT,
+	CLI_ARG_BYTES
 };
 
 struct cli_option {

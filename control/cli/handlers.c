@@ -5,16 +5,27 @@
 #include <string.h>
 
 cli_handler *const cli_handlers[CLI_CMD_MAX] = {
-	[CLI_SHOW_VPN_IKE_SA] = cli_show_ike_sa,       [CLI_SHOW_VPN_IPSEC_SA] = cli_show_ipsec_sa,
-	[CLI_SHOW_VPN_FLOW] = cli_show_flow,           [CLI_SHOW_VPN_GATEWAY] = cli_show_gateway,
-	[CLI_SHOW_VPN_TUNNEL] = cli_show_tunnel,       [CLI_SHOW_COUNTER_DROP] = cli_show_counter_drop,
-	[CLI_SHOW_COUNTER_IKE] = cli_show_counter_ike, [CLI_SHOW_DATAPLANE] = cli_show_dataplane,
-	[CLI_SHOW_INTERFACE] = cli_show_interface,     [CLI_SHOW_SECURITY_POLICY] = cli_show_rules,
-	[CLI_SHOW_RULE_HITS] = cli_show_rules,         [CLI_SHOW_ROUTING_ROUTE] = cli_show_route,
-	[CLI_SHOW_SYSTEM_INFO] = cli_show_system_info, [CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
-	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,   [CLI_CLEAR_VPN_IKE_SA] = cli_clear_ike_sa,
-	[CLI_CLEAR_VPN_IPSEC_SA] = cli_clear_ipsec_sa, [CLI_DEBUG_IKE_ON] = cli_debug_ike_on,
-	[CLI_DEBUG_IKE_OFF] = cli_debug_ike_off,       [CLI_COMMIT] = cli_commit,
+	[CLI_SHOW_VPN_IKE_SA] = cli_show_ike_sa,
+	[CLI_SHOW_VPN_IPSEC_SA] = cli_show_ipsec_sa,
+	[CLI_SHOW_VPN_FLOW] = cli_show_flow,
+	[CLI_SHOW_VPN_GATEWAY] = cli_show_gateway,
+	[CLI_SHOW_VPN_TUNNEL] = cli_show_tunnel,
+	[CLI_SHOW_COUNTER_DROP] = cli_show_counter_drop,
+	[CLI_SHOW_COUNTER_IKE] = cli_show_counter_ike,
+	[CLI_SHOW_DATAPLANE] = cli_show_dataplane,
+	[CLI_SHOW_INTERFACE] = cli_show_interface,
+	[CLI_SHOW_SECURITY_POLICY] = cli_show_rules,
+	[CLI_SHOW_RULE_HITS] = cli_show_rules,
+	[CLI_SHOW_ROUTING_ROUTE] = cli_show_route,
+	[CLI_SHOW_SYSTEM_INFO] = cli_show_system_info,
+	[CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
+	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,
+	[CLI_TEST_VPN_PACKET] = cli_test_packet,
+	[CLI_CLEAR_VPN_IKE_SA] = cli_clear_ike_sa,
+	[CLI_CLEAR_VPN_IPSEC_SA] = cli_clear_ipsec_sa,
+	[CLI_DEBUG_IKE_ON] = cli_debug_ike_on,
+	[CLI_DEBUG_IKE_OFF] = cli_debug_ike_off,
+	[CLI_COMMIT] = cli_commit,
 };
 
 struct page page_begin(struct cli_job *j, json_t *list)

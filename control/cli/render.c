@@ -25,6 +25,7 @@ static const struct {
 	{"rule-hit-count", render_rule_hits},
 	{"system-info", render_system_info},
 	{"test-vpn", render_test},
+	{"test-vpn-packet", render_test_packet},
 	{"clear-vpn", render_clear},
 	{"debug-ike", render_debug},
 	{"commit", render_commit},

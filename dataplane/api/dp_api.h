@@ -351,9 +351,9 @@ uint16_t dp_sa_out_mtu(uint32_t sa_out);
 
 enum { DP_IF_NONE = 0xffff };
 enum dp_trace_step {
-	DP_TRACE_PACKET,  /* its header is sound */
-	DP_TRACE_ROUTE,   /* where it goes: out_if, or the gateway itself */
-	DP_TRACE_RULE,    /* zones and security rule */
+	DP_TRACE_PACKET, /* its header is sound */
+	DP_TRACE_ROUTE,  /* where it goes: out_if, or the gateway itself */
+	DP_TRACE_RULE,   /* zones and security rule */
 	DP_TRACE_PROXY_ID,
 	DP_TRACE_SA,
 	DP_TRACE_SELECTOR, /* inside what was negotiated */
@@ -383,8 +383,8 @@ struct dp_trace {
 	uint16_t mtu, worker; /* largest inner packet; the SA's owner */
 	uint16_t port_if;     /* it leaves by */
 	struct addr next_hop;
-	bool neighbour; /* false: it would wait for the next hop to be resolved */
-	struct {        /* to the answer, if one came */
+	bool neighbour;                   /* false: it would wait for the next hop to be resolved */
+	struct {                          /* to the answer, if one came */
 		bool sa, selector, allow; /* an inbound SA of the proxy-ID; it accepts; a rule allows */
 		uint32_t rule;
 		bool route; /* to the source leads where the packet came from */

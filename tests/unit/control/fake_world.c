@@ -323,6 +323,13 @@ int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s)
 	return sa_out == handle.sa_out ? 0 : -ENOENT;
 }
 
+int dp_trace_packet(const struct dp_trace_packet *p, struct dp_trace *t)
+{
+	fake->asked = *p;
+	*t = fake->trace;
+	return 0;
+}
+
 int dp_rule_stats(uint32_t id, struct dp_rule_stats *s)
 {
 	*s = (struct dp_rule_stats){0};

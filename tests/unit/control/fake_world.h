@@ -33,6 +33,8 @@ struct fake_world {
 	uint64_t drops[3];
 	struct dp_route route;
 	int route_rc;
+	struct dp_trace_packet asked; /* dp_trace_packet() */
+	struct dp_trace trace;
 };
 extern struct fake_world *fake;
 

@@ -745,6 +745,9 @@ static void test_every_command(void **state)
 		for (size_t w = 0; cli_commands[i].words[w]; w++)
 			snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s ",
 				 cli_commands[i].words[w]);
+		if (cli_commands[i].id == CLI_TEST_VPN_PACKET) /* the one that cannot do without */
+			snprintf(words + strlen(words), sizeof(words) - strlen(words),
+				 "source 10.20.20.10 destination 10.10.10.10");
 		g = ask(words, 0);
 		assert_non_null(g.doc);
 		assert_string_equal(json_string_value(json_object_get(g.last, "status")), "ok");
@@ -995,6 +998,80 @@ static void test_rules(void **state)
 		    "interzone-default                 deny    3                 Nov.24 16:16:40\n");
 }
 
+/* ---- test vpn packet ------------------------------------------------------------------------------ */
+
+static void test_packet(void **state)
+{
+	struct dp_trace *t = &fake->trace;
+
+	*t = (struct dp_trace){.stopped = DP_TRACE_SA,
+			       .drop = "no-sa",
+			       .help = "proxy-ID has no SA yet",
+			       .out_if = 1,
+			       .policy = 101};
+	prefix_parse("10.10.10.0/24", &t->route);
+	assert_text(
+		"test vpn packet source 10.20.20.10 destination 10.10.10.10 protocol tcp source-port 1024 "
+		"destination-port 443",
+		"10.20.20.10 to 10.10.10.10, protocol 6, port 1024 to 443\n"
+		"\n"
+		"  ok   ingress         ethernet1/1, zone untrust (where the route to the source leads)\n"
+		"  ok   route           10.10.10.0/24 to tunnel.1, zone VPN-Zone\n"
+		"  ok   rule            no security rules are configured\n"
+		"  ok   proxy-id        T1:P1, local 10.20.20.0/24, remote 10.10.10.0/24\n"
+		"  FAIL sa              none\n"
+		"\n"
+		"verdict: it would be dropped: no-sa (proxy-ID has no SA yet)\n"
+		"what to do: test vpn ipsec-sa tunnel T1:P1; if it stays down, show vpn ike-sa gateway G1 says "
+		"why\n");
+	assert_int_equal(fake->asked.proto, 6);
+	assert_int_equal(fake->asked.sport, 1024);
+	assert_int_equal(fake->asked.dport, 443);
+	assert_int_equal(fake->asked.in_if, DP_IF_NONE);
+
+	fake_child(1);
+	*t = (struct dp_trace){.stopped = DP_TRACE_DONE,
+			       .out_if = 1,
+			       .policy = 101,
+			       .sa_out = 7,
+			       .spi = 0xFCAEE176,
+			       .mtu = 1438,
+			       .neighbour = true,
+			       .back = {.sa = true, .selector = true, .route = true, .allow = true}};
+	prefix_parse("10.10.10.0/24", &t->route);
+	addr_parse("203.0.113.10", &t->remote.a);
+	t->remote.port = 4500;
+	addr_parse("198.51.100.1", &t->next_hop);
+	assert_text("test vpn packet source 10.20.20.10 destination 10.10.10.10 interface ethernet1/1",
+		    "10.20.20.10 to 10.10.10.10, protocol 1\n"
+		    "\n"
+		    "  ok   ingress         ethernet1/1, zone untrust\n"
+		    "  ok   route           10.10.10.0/24 to tunnel.1, zone VPN-Zone\n"
+		    "  ok   rule            no security rules are configured\n"
+		    "  ok   proxy-id        T1:P1, local 10.20.20.0/24, remote 10.10.10.0/24\n"
+		    "  ok   sa              SPI FCAEE176, AES256-GCM16, to 203.0.113.10[4500], worker 0\n"
+		    "  ok   selectors       inside what was negotiated\n"
+		    "  ok   mtu             40 bytes of at most 1438\n"
+		    "  ok   outer route     ethernet1/1, next hop 198.51.100.1\n"
+		    "  ok   neighbour       known\n"
+		    "  ok   answer: sa      an inbound SA of this proxy-ID accepts it\n"
+		    "  ok   answer: route   back to where the packet came from\n"
+		    "\n"
+		    "verdict: it would be sent\n");
+	assert_int_equal(fake->asked.in_if, 0);
+	assert_error("test vpn packet source 10.20.20.10", CLI_EXIT_USAGE,
+		     "destination: missing; allowed: an IP address");
+	assert_error("test vpn packet source x destination 10.10.10.10", CLI_EXIT_USAGE,
+		     "source: found \"x\"; allowed: an IP address");
+	assert_error("test vpn packet source 10.20.20.10 destination 10.10.10.10 protocol ip", CLI_EXIT_USAGE,
+		     "protocol: found \"ip\"; allowed: icmp, tcp, udp, gre, esp, sctp, or 0 to 255");
+	assert_error("test vpn packet source 10.20.20.10 destination 10.10.10.10 source-port 65536",
+		     CLI_EXIT_USAGE, "source-port: found \"65536\"; allowed: 0 to 65535");
+	assert_error("test vpn packet source 10.20.20.10 destination 10.10.10.10 interface tunnel.9",
+		     CLI_EXIT_USAGE,
+		     "interface: found \"tunnel.9\"; allowed: an interface; show interface lists them");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -1010,6 +1087,7 @@ int main(void)
 		T(test_pages),          T(test_flow_pages),        T(test_change_between_pages),
 		T(test_no_such_thing),  T(test_engine_refuses),    T(test_commit),
 		T(test_bad_requests),   T(test_complete),          T(test_rules),
+		T(test_packet),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What dp_trace_packet() says of a packet is what happens to it: every verdict is compared with the fate of
+ * the same packet on the path.  And several next hops, and probes of a tunnel monitor.
+ */
+#include "peer.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "dp.h"
+
+#define HOST "10.1.1.50"
+#define WEB  "192.0.2.80"
+
+static uint16_t tunnel[2];
+static struct peer peer;
+static struct dp_probe_answer answer;
+static unsigned n_answers;
+
+static void on_answer(void *ctx, const struct dp_probe_answer *a)
+{
+	answer = *a;
+	n_answers++;
+}
+
+static void route_if(const char *dst, uint16_t ifindex)
+{
+	struct dp_route r = {.ifindex = ifindex};
+
+	assert_int_equal(prefix_parse(dst, &r.dst), 0);
+	assert_int_equal(dp_route_add(&r), 0);
+}
+
+static int setup(void **state)
+{
+	const struct dpt_conf c = {.n_workers = 2};
+	struct prefix own;
+
+	dpt_init(&c);
+	dp.handlers.probe_answer = on_answer;
+	assert_int_equal(prefix_parse("10.1.2.1/32", &own), 0);
+	assert_int_equal(dp_tunnel_if_add("tunnel.1", &own, 1, &tunnel[0]), 0);
+	assert_int_equal(dp_tunnel_if_add("tunnel.2", NULL, 0, &tunnel[1]), 0);
+	route_if("10.2.0.0/15", tunnel[0]); /* half of it outside the proxy-ID */
+	route_if("10.4.0.0/16", tunnel[1]);
+	peer = (struct peer){.spi_out = 0x4711};
+	peer_keys(&peer, 1);
+	peer_install(&peer, peer_policy(tunnel[0], "10.1.0.0/16", "10.2.0.0/16", 0, 0, 0), NULL);
+	peer_policy(tunnel[1], "10.1.0.0/16", "10.4.0.0/16", 0, 0, 0);
+	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
+	dpt_neighbour(0, WEB, dpt_peer[0]);
+	dpt_neighbour(1, HOST, dpt_peer[1]);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	peer_remove(&peer);
+	dpt_fini();
+	return 0;
+}
+
+static struct dp_trace trace(const char *src, const char *dst, uint16_t len)
+{
+	struct dp_trace_packet q = {.proto = IPPROTO_ICMP, .dport = 8 << 8, .len = len, .in_if = dpt_port[1]};
+	struct dp_trace t;
+
+	assert_int_equal(addr_parse(src, &q.src), 0);
+	assert_int_equal(addr_parse(dst, &q.dst), 0);
+	assert_int_equal(dp_trace_packet(&q, &t), 0);
+	dpt_run();
+	dpt_expect_drop("", 0); /* nothing was counted ... */
+	dpt_take_none(0);       /* ... sent ... */
+	assert_int_equal(dpt_seen.n_acquire, 0);
+	return t;
+}
+
+/* The trace's verdict, and the path's. */
+static struct dp_trace both(const char *src, const char *dst, uint16_t data, enum dp_trace_step at,
+			    const char *why)
+{
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	struct dp_trace t = trace(src, dst, (uint16_t)(28 + data));
+
+	assert_int_equal(t.stopped, at);
+	assert_string_equal(t.drop ? t.drop : "", why);
+	assert_true(!t.drop == !t.help);
+	dpt_inject_ip(1, 0, packet, dpt_echo4(packet, src, dst, 1, data));
+	dpt_run();
+	dpt_expect_drop(why, *why ? 1 : 0);
+	while (dpt_take(1, frame, NULL) > 0) /* an ICMP error may tell the sender */
+		;
+	if (*why)
+		dpt_take_none(0);
+	else
+		dpt_take_one(0, frame);
+	dpt_clear();
+	return t;
+}
+
+static bool is_addr(const struct addr *a, const char *text)
+{
+	struct endpoint e = dpt_ep(text, 0);
+
+	return addr_eq(a, &e.a);
+}
+
+static void verdicts(void **state)
+{
+	static const struct dp_rule none;
+	struct dp_trace t = both(HOST, "10.2.0.9", 20, DP_TRACE_DONE, "");
+
+	assert_int_equal(t.in_if, dpt_port[1]);
+	assert_int_equal(t.out_if, tunnel[0]);
+	assert_int_equal(t.policy, peer.policy);
+	assert_int_equal(t.sa_out, peer.sa_out);
+	assert_int_equal(t.spi, 0x4711);
+	assert_int_equal(t.port_if, dpt_port[0]);
+	assert_true(is_addr(&t.next_hop, PEER_IP));
+	assert_true(t.neighbour && !t.rules && t.back.sa && t.back.selector && t.back.allow && t.back.route);
+	assert_int_equal(t.mtu, dp_sa_out_mtu(peer.sa_out));
+
+	both(HOST, "198.18.0.1", 20, DP_TRACE_ROUTE, "no-route");
+	both(HOST, "192.0.2.255", 20, DP_TRACE_ROUTE, "ip-martian-address");
+	both(HOST, "224.0.0.1", 20, DP_TRACE_PACKET, "ip-martian-address");
+	both(HOST, "10.3.0.1", 20, DP_TRACE_PROXY_ID, "no-matching-proxy-id");
+	both(HOST, "10.4.0.1", 20, DP_TRACE_SA, "no-sa");
+	t = both(HOST, WEB, 20, DP_TRACE_DONE, "");
+	assert_int_equal(t.out_if, dpt_port[0]);
+	assert_true(is_addr(&t.next_hop, WEB));
+	t = trace(HOST, "10.1.1.1", 40);
+	assert_true(t.for_us && !t.drop);
+	t = trace(HOST, "192.0.2.99", 40);
+	assert_true(!t.drop && !t.neighbour);
+
+	assert_int_equal(dp_if_zone(dpt_port[1], 1), 0);
+	assert_int_equal(dp_if_zone(tunnel[0], 2), 0);
+	assert_int_equal(dp_rules_set(&none, 0, NULL, 0), 0);
+	t = both(HOST, "10.2.0.9", 20, DP_TRACE_RULE, "rule-denied");
+	assert_int_equal(t.rule, DP_RULE_INTERZONE);
+	assert_int_equal(dp_if_zone(tunnel[0], 1), 0);
+	t = both(HOST, "10.2.0.9", 20, DP_TRACE_DONE, "");
+	assert_true(t.rules && t.allow && t.rule == DP_RULE_INTRAZONE && t.back.allow);
+	assert_int_equal(dp_rules_set(NULL, 0, NULL, 0), 0);
+}
+
+static void narrow(struct dp_sa_out_conf *c)
+{
+	c->ts_remote[0] = peer_ts("10.2.0.0/24", 0, 0);
+}
+
+static void narrow_in(struct dp_sa_in_conf *c)
+{
+	c->ts_local[0] = peer_ts("10.1.1.0/24", 0, 0);
+}
+
+/* Narrowed by the peer, each direction apart. */
+static void selectors(void **state)
+{
+	const struct peer_edit edit = {.out = narrow, .in = narrow_in};
+	uint32_t policy = peer.policy;
+	struct dp_trace t;
+
+	peer_remove(&peer);
+	peer = (struct peer){.spi_out = 0x4712};
+	peer_keys(&peer, 2);
+	peer_install(&peer, policy, &edit);
+	both(HOST, "10.2.1.9", 20, DP_TRACE_SELECTOR, "outside-selectors");
+	t = both(HOST, "10.2.0.9", 20, DP_TRACE_DONE, "");
+	assert_true(t.back.selector);
+	t = trace("10.1.9.9", "10.2.0.9", 40);
+	assert_true(!t.drop && t.back.sa && !t.back.selector && !t.back.route);
+}
+
+static void sizes(void **state)
+{
+	uint16_t mtu = dp_sa_out_mtu(peer.sa_out);
+
+	assert_null(trace(HOST, "10.2.0.9", mtu).drop);
+	assert_string_equal(trace(HOST, "10.2.0.9", (uint16_t)(mtu + 1)).drop, "too-big");
+	assert_null(trace(HOST, WEB, 1500).drop);
+	assert_string_equal(trace(HOST, WEB, 1501).drop, "too-big");
+}
+
+/* ---- several next hops -------------------------------------------------------------------------- */
+
+static int hops(const char *dst, const struct dp_hop *h, uint8_t n)
+{
+	struct prefix p;
+
+	assert_int_equal(prefix_parse(dst, &p), 0);
+	return dp_route_set(&p, h, n);
+}
+
+/* By which gateway a UDP packet with this source port leaves. */
+static unsigned gateway_of(uint16_t sport, const uint8_t mac[][6], unsigned n)
+{
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+
+	dpt_inject_ip(1, 0, packet, dpt_udp4(packet, HOST, sport, "203.0.113.9", 53, "x", 1));
+	dpt_run();
+	dpt_expect_drop("", 0);
+	dpt_take_one(0, frame);
+	for (unsigned i = 0; i < n; i++)
+		if (memcmp(frame, mac[i], 6) == 0)
+			return i;
+	fail_msg("to nobody");
+	return n;
+}
+
+static void ecmp(void **state)
+{
+	static const char *const ip[] = {"192.0.2.11", "192.0.2.12", "192.0.2.13"};
+	static const uint8_t mac[][6] = {{2, 0, 0, 0, 9, 1}, {2, 0, 0, 0, 9, 2}, {2, 0, 0, 0, 9, 3}};
+	enum { FLOWS = 600 };
+	unsigned first[FLOWS], share[3] = {0};
+	struct dp_hop h[3];
+	struct prefix p;
+
+	for (unsigned i = 0; i < 3; i++) {
+		dpt_neighbour(0, ip[i], mac[i]);
+		h[i] = (struct dp_hop){.via = dpt_ep(ip[i], 0).a};
+	}
+	assert_int_equal(hops("203.0.113.0/24", h, 0), -EINVAL);
+	assert_int_equal(hops("203.0.113.0/24", h, 3), 0);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		first[i] = gateway_of((uint16_t)(1000 + i), mac, 3);
+		share[first[i]]++;
+	}
+	for (unsigned i = 0; i < 3; i++)
+		assert_in_range(share[i], FLOWS / 6, FLOWS / 2);
+	for (unsigned i = 0; i < FLOWS; i++) /* a flow keeps to its way */
+		assert_int_equal(gateway_of((uint16_t)(1000 + i), mac, 3), first[i]);
+	/* fewer, one, and the group's members on their own */
+	assert_int_equal(hops("203.0.113.0/24", &h[1], 2), 0);
+	dpt_run();
+	for (unsigned i = 0; i < FLOWS; i++)
+		assert_true(gateway_of((uint16_t)(1000 + i), mac, 3) != 0);
+	assert_int_equal(hops("203.0.113.0/24", &h[2], 1), 0);
+	dpt_run();
+	assert_int_equal(gateway_of(1, mac, 3), 2);
+	/* sets come and go; nothing is used up */
+	for (unsigned i = 0; i < 2000; i++) {
+		struct dp_hop two[] = {h[i % 3], h[(i + 1) % 3]};
+
+		assert_int_equal(hops("203.0.113.0/24", two, 2), 0);
+		dpt_run();
+	}
+	/* one that cannot be leaves the old one, and no trace */
+	h[1].via = dpt_ep("172.16.0.1", 0).a;
+	assert_int_equal(hops("203.0.113.0/24", h, 3), -ENETUNREACH);
+	gateway_of(1, mac, 3);
+	assert_int_equal(prefix_parse("203.0.113.0/24", &p), 0);
+	assert_int_equal(dp_route_del(&p), 0);
+	both(HOST, "203.0.113.9", 20, DP_TRACE_ROUTE, "no-route");
+}
+
+/* A route may lead into a tunnel and to a port; and the peer itself be reached two ways: an SA keeps to one. */
+static void ecmp_outer(void **state)
+{
+	static const uint8_t mac[][6] = {{2, 0, 0, 0, 9, 1}, {2, 0, 0, 0, 9, 2}};
+	struct dp_hop h[] = {{.via = dpt_ep("192.0.2.11", 0).a}, {.via = dpt_ep("192.0.2.12", 0).a}};
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX], used[6];
+	struct prefix p;
+
+	assert_int_equal(hops(PEER_IP "/32", h, 2), 0);
+	dpt_run();
+	for (unsigned i = 0; i < 50; i++) {
+		dpt_inject_ip(1, 0, packet,
+			      dpt_udp4(packet, HOST, (uint16_t)(i + 1), "10.2.0.9", 53, "x", 1));
+		dpt_run();
+		dpt_expect_drop("", 0);
+		dpt_take_one(0, frame);
+		assert_true(memcmp(frame, mac[0], 6) == 0 || memcmp(frame, mac[1], 6) == 0);
+		if (i == 0)
+			memcpy(used, frame, 6);
+		assert_memory_equal(frame, used, 6);
+	}
+	assert_int_equal(prefix_parse(PEER_IP "/32", &p), 0);
+	assert_int_equal(dp_route_del(&p), 0);
+}
+
+/* ---- probes --------------------------------------------------------------------------------------- */
+
+static void probes(void **state)
+{
+	struct dp_probe q = {.tunnel_if = tunnel[0], .id = 77, .seq = 5};
+	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	uint64_t seq;
+	size_t n;
+
+	q.src = dpt_ep("10.1.2.1", 0).a;
+	q.dst = dpt_ep("10.2.0.1", 0).a;
+	assert_int_equal(dp_probe_send(&q), 0);
+	dpt_run();
+	dpt_expect_drop("", 0);
+	n = dpt_take_one(0, frame);
+	n = peer_open(&peer, frame + 14, n - 14, packet, &seq);
+	assert_true(dpt_sums_right(packet, n));
+	assert_memory_equal(packet + 12, q.src.b, 4);
+	assert_memory_equal(packet + 16, q.dst.b, 4);
+	assert_int_equal(packet[20], 8);
+
+	/* the peer answers */
+	packet[20] = 0;
+	packet[22] = packet[23] = 0;
+	memcpy(packet + 12, q.dst.b, 4);
+	memcpy(packet + 16, q.src.b, 4);
+	{
+		uint32_t sum = 0;
+
+		for (size_t i = 20; i < n; i += 2)
+			sum += (uint32_t)(packet[i] << 8 | packet[i + 1]);
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = 0xffff ^ ((sum & 0xffff) + (sum >> 16));
+		packet[22] = (uint8_t)(sum >> 8);
+		packet[23] = (uint8_t)sum;
+	}
+	dpt_sum4(packet);
+	dpt_inject_ip(0, 1, esp, peer_seal(&peer, packet, n, &(struct peer_how){0}, esp));
+	dpt_run();
+	dpt_expect_drop("monitor-answer", 1);
+	assert_int_equal(n_answers, 1);
+	assert_int_equal(answer.probe.tunnel_if, tunnel[0]);
+	assert_int_equal(answer.probe.id, 77);
+	assert_int_equal(answer.probe.seq, 5);
+	assert_true(addr_eq(&answer.probe.src, &q.src) && addr_eq(&answer.probe.dst, &q.dst));
+
+	/* the same out of a port is nobody's */
+	memcpy(packet + 16, &(uint32_t){dpt_ip("10.1.1.1")}, 4);
+	memcpy(packet + 12, &(uint32_t){dpt_ip(HOST)}, 4);
+	dpt_sum4(packet);
+	dpt_inject_ip(1, 0, packet, n);
+	dpt_run();
+	dpt_expect_drop("local-no-service", 1);
+	assert_int_equal(n_answers, 1);
+	dpt_clear();
+
+	q.src = dpt_ep("10.1.2.9", 0).a;
+	assert_int_equal(dp_probe_send(&q), -EINVAL);
+	q.src = dpt_ep("10.1.2.1", 0).a;
+	q.tunnel_if = dpt_port[0];
+	assert_int_equal(dp_probe_send(&q), -EINVAL);
+	dpt_sleep_ms(2000);
+	q.tunnel_if = tunnel[1]; /* no SA: asks for one */
+	q.dst = dpt_ep("10.4.0.1", 0).a;
+	assert_int_equal(dp_probe_send(&q), 0);
+	dpt_run();
+	dpt_expect_drop("no-sa", 1);
+	assert_int_equal(dpt_seen.n_acquire, 1);
+	dpt_clear();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(verdicts),   cmocka_unit_test(probes), cmocka_unit_test(ecmp),
+		cmocka_unit_test(ecmp_outer), cmocka_unit_test(sizes),  cmocka_unit_test(selectors),
+	};
+
+	return cmocka_run_group_tests_name("trace", tests, setup, teardown);
+}
