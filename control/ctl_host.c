@@ -314,7 +314,9 @@ static void dp_acquire_in(void *ctx, const struct dp_acquire *a)
 {
 	struct ctl *c = ctx;
 
-	ike_acquire(c->ike, a->policy, ctl_now());
+	struct ike_flow f = {.proto = a->proto, .src = a->src, .dst = a->dst};
+
+	ike_acquire_packet(c->ike, a->policy, &f, ctl_now());
 }
 
 static void dp_expire_in(void *ctx, const struct dp_expire *e)

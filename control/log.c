@@ -222,6 +222,7 @@ static void child_up(const struct ike_event *e)
 	add_nego(&l, "child", "succeeded", e);
 	add_child_sa(&l, "Established", e);
 	add(&l, " parent SN:%u.", e->serial);
+	add_reason(&l, e);
 	line_write(LOG_SEV_INFORMATIONAL, "ikev2-nego-child-succ", child_object(e, key), l.text);
 	add(&k, "IPSec key installed.");
 	add_child_sa(&k, "Installed", e);

@@ -2,6 +2,7 @@
 #include "child.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,8 +48,8 @@ struct child_sa *child_by_spi_out(struct ike_sa *sa, uint32_t spi_out)
 	return NULL;
 }
 
-void child_event(struct ike_sa *sa, struct slot *s, const struct child_sa *c, enum ike_event_type type,
-		 const struct ike_reason *r, bool rekey)
+static void event(struct ike_sa *sa, struct slot *s, const struct child_sa *c, enum ike_event_type type,
+		  const struct ike_reason *r, bool rekey, const char *text)
 {
 	struct gw *gw = s->gw;
 	struct ike_event e = {
@@ -61,6 +62,7 @@ void child_event(struct ike_sa *sa, struct slot *s, const struct child_sa *c, en
 		.rekey = rekey,
 		.lifetime_s = s->conf->lifetime_s,
 		.reason = r,
+		.text = text,
 	};
 
 	if (sa) {
@@ -79,6 +81,26 @@ void child_event(struct ike_sa *sa, struct slot *s, const struct child_sa *c, en
 		e.spi_out = c->spi_out;
 	}
 	gw->k->host->event(gw->k->ctx, &e);
+}
+
+void child_event(struct ike_sa *sa, struct slot *s, const struct child_sa *c, enum ike_event_type type,
+		 const struct ike_reason *r, bool rekey)
+{
+	event(sa, s, c, type, r, rekey, NULL);
+}
+
+/* Up, and what the peer left out: the traffic an operator would miss. */
+static void up_event(struct ike_sa *sa, const struct child_sa *c, const struct child_plan *p, bool rekey)
+{
+	char text[400] = "", l[120], r[120];
+
+	if (p->narrowed && !rekey)
+		snprintf(text, sizeof(text), "Peer narrowed the proxy-ID to local %s remote %s%s.",
+			 ts_list_str(&p->local, l, sizeof(l)), ts_list_str(&p->remote, r, sizeof(r)),
+			 c->single       ? "; it takes single pairs of addresses only"
+			 : p->additional ? "; it would take the rest in SAs of their own: give them proxy-IDs"
+					 : "");
+	event(sa, c->slot, c, IKE_EV_CHILD_UP, NULL, rekey, text);
 }
 
 /* ---- into the data plane ------------------------------------------------------------------------------ */
@@ -189,7 +211,9 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	} else {
 		COUNT(k, child_up);
 	}
-	child_event(sa, s, c, IKE_EV_CHILD_UP, NULL, old != NULL);
+	c->single = s->single || (old && old->single);
+	s->has_flow = s->single = false;
+	up_event(sa, c, p, old != NULL);
 	return c;
 }
 

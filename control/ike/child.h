@@ -30,6 +30,7 @@ struct child_sa {
 	bool in_dp;       /* known to the host */
 	bool inactive;    /* installed without outbound traffic: the peer's rekey, or one that lost */
 	bool rekeying;    /* queued or on its way */
+	bool single;      /* the peer takes one pair of addresses only: so does its successor */
 	bool loser;       /* of a collision: its creator deletes it */
 	bool delete_sent; /* in the request with delete_msgid */
 	uint32_t delete_msgid;
@@ -46,6 +47,8 @@ struct child_plan {
 	struct suite_choice suite;
 	uint32_t spi_in, spi_out;
 	struct ts_list local, remote;
+	bool narrowed;   /* initiator: the peer took less than it was asked for */
+	bool additional; /* what was left out could be had in another SA (ADDITIONAL_TS_POSSIBLE) */
 };
 
 /* Derive keys, install, enter into the tables.  NULL with r filled when the host refuses it; the

@@ -69,6 +69,105 @@ void child_write_ts(struct msg_wr *w, const struct ts_list *local, const struct 
 	msg_wr_close(w);
 }
 
+void child_write_answer_ts(struct msg_wr *w, const struct child_plan *p)
+{
+	child_write_ts(w, &p->local, &p->remote, IKE_RESPONDER);
+	if (p->additional)
+		msg_wr_notify(w, PROTO_NONE, NULL, 0, N_ADDITIONAL_TS_POSSIBLE, NULL, 0);
+}
+
+/* ---- the packet that asked --------------------------------------------------------------------------------- */
+
+static bool has_ports(uint8_t proto)
+{
+	return proto == 6 || proto == 17 || proto == 33 || proto == 132 || proto == 136;
+}
+
+static struct ts host(const struct endpoint *e, uint8_t proto)
+{
+	struct prefix p = {.a = e->a, .len = e->a.v == 6 ? 128 : 32};
+
+	return ts_of(&p, proto, has_ports(proto) ? e->port : 0);
+}
+
+static bool inside(const struct ts *t, const struct ts *list, uint8_t n)
+{
+	for (uint8_t i = 0; i < n; i++)
+		if (ts_within(t, &list[i]))
+			return true;
+	return false;
+}
+
+void slot_flow(struct slot *s, const struct ike_flow *f)
+{
+	struct ts local = host(&f->src, f->proto), remote = host(&f->dst, f->proto);
+
+	if (s->on || !f->src.a.v || !f->dst.a.v || !inside(&local, s->conf->local, s->conf->n_local) ||
+	    !inside(&remote, s->conf->remote, s->conf->n_remote))
+		return;
+	s->has_flow = true;
+	s->flow_local = local;
+	s->flow_remote = remote;
+}
+
+/* The one packet's address, of all that the selector around it has. */
+static void only(struct ts_list *l, const struct ts *flow)
+{
+	struct ts any = *flow, one;
+
+	any.proto = 0;
+	any.port_lo = 0;
+	any.port_hi = UINT16_MAX;
+	for (uint8_t i = 0; i < l->n; i++)
+		if (ts_within(flow, &l->t[i]) && ts_intersect(&any, &l->t[i], &one)) {
+			l->t[0] = one;
+			l->n = 1;
+			return;
+		}
+}
+
+static void in_front(struct ts_list *l, const struct ts *flow)
+{
+	if (l->n == TS_LIST_MAX)
+		return;
+	memmove(&l->t[1], &l->t[0], l->n * sizeof(l->t[0]));
+	l->t[0] = *flow;
+	l->n++;
+}
+
+void child_ask_ts(const struct slot *s, const struct child_sa *old, struct ts_list *local,
+		  struct ts_list *remote)
+{
+	child_conf_ts(s, local, remote);
+	if (old && old->single) {
+		*local = (struct ts_list){.n = old->n_local};
+		*remote = (struct ts_list){.n = old->n_remote};
+		memcpy(local->t, old->ts, old->n_local * sizeof(old->ts[0]));
+		memcpy(remote->t, old->ts + old->n_local, old->n_remote * sizeof(old->ts[0]));
+		return;
+	}
+	/* To a policy of "exact" anything besides the proxy-ID would be something else. */
+	if (old || !s->has_flow || s->conf->ts_policy == IKE_TS_EXACT)
+		return;
+	if (s->single) {
+		only(local, &s->flow_local);
+		only(remote, &s->flow_remote);
+	} else {
+		in_front(local, &s->flow_local);
+		in_front(remote, &s->flow_remote);
+	}
+}
+
+bool child_single_pair(struct slot *s, uint16_t notify)
+{
+	if (notify != N_SINGLE_PAIR_REQUIRED || s->single || !s->has_flow ||
+	    s->conf->ts_policy == IKE_TS_EXACT)
+		return false;
+	COUNT(s->gw->k, single_pair);
+	s->single = true;
+	return true;
+}
+
 static bool same_cover(const struct ts_list *a, const struct ts_list *b)
 {
 	return ts_list_within(a, b) && ts_list_within(b, a);
@@ -77,6 +176,7 @@ static bool same_cover(const struct ts_list *a, const struct ts_list *b)
 /* ---- responder --------------------------------------------------------------------------------------------- */
 
 /* How well a slot fits; 0: not at all. */
+enum { EQUAL = 6 };
 static unsigned fit(const struct slot *s, const struct ts_list *local, const struct ts_list *remote,
 		    struct child_plan *p)
 {
@@ -88,7 +188,7 @@ static unsigned fit(const struct slot *s, const struct ts_list *local, const str
 	if (!p->local.n || !p->remote.n)
 		return 0;
 	if (same_cover(&l, local) && same_cover(&r, remote))
-		return 6;
+		return EQUAL;
 	if (s->conf->ts_policy == IKE_TS_EXACT)
 		return 1; /* overlaps, but that does not count: see the reason */
 	/* All that the peer asked for, all that we have, or a part of both. */
@@ -99,24 +199,37 @@ static unsigned fit(const struct slot *s, const struct ts_list *local, const str
 	return 3;
 }
 
-/* The best slot; an unused one before one that is up, then configuration order. */
+/* The packet that asked is the peer's first selector; whatever is chosen is to contain it (RFC 7296 2.9). */
+static bool has_first(const struct child_plan *p, const struct ts_list *local, const struct ts_list *remote)
+{
+	const struct ts_list l = {.n = 1, .t = {local->t[0]}}, r = {.n = 1, .t = {remote->t[0]}};
+
+	return ts_list_within(&l, &p->local) && ts_list_within(&r, &p->remote);
+}
+
+/* The best slot: one that is just what was asked for, then one with the first selector; then an unused one
+ * before one that is up, then configuration order.  *best is how well it fits. */
 static struct slot *select_slot(struct gw *gw, const struct ts_list *local, const struct ts_list *remote,
 				struct child_plan *out, unsigned *best)
 {
 	struct slot *found = NULL;
 	bool found_up = false;
+	unsigned top = 0;
 
 	*best = 0;
 	for (unsigned i = 0; i < gw->conf.n_children; i++) {
 		struct slot *s = gw->slots[i];
 		struct child_plan p = *out;
-		unsigned score = fit(s, local, remote, &p);
+		unsigned score = fit(s, local, remote, &p), rank = score * 2;
 		bool up = s->current;
 
-		if (score < *best || !score || (score == *best && (up || !found_up)))
+		if (score > 1 && score < EQUAL && has_first(&p, local, remote))
+			rank += EQUAL;
+		if (rank < top || !score || (rank == top && (up || !found_up)))
 			continue;
 		found = s;
 		found_up = up;
+		top = rank;
 		*best = score;
 		*out = p;
 	}
@@ -146,6 +259,22 @@ static struct slot *nearest_slot(struct gw *gw, const struct ts_list *local, con
 		}
 	}
 	return best;
+}
+
+/* The peer asked for more than p has of it, and another slot has some of that. */
+static bool more_elsewhere(struct gw *gw, const struct child_plan *p, const struct ts_list *local,
+			   const struct ts_list *remote)
+{
+	if (ts_list_within(local, &p->local) && ts_list_within(remote, &p->remote))
+		return false;
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct child_plan o = {0};
+
+		if (gw->slots[i] != p->slot && fit(gw->slots[i], local, remote, &o) > 1 &&
+		    !(ts_list_within(&o.local, &p->local) && ts_list_within(&o.remote, &p->remote)))
+			return true;
+	}
+	return false;
 }
 
 static bool refuse_ts(struct in *in, struct gw *gw, const struct child_sa *old, const struct ts_list *local,
@@ -231,6 +360,7 @@ bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old,
 		return refuse_ts(in, gw, old, &local, &remote, p, notify, r);
 	if (!choose_suite(in, p->slot, first, p, notify, r))
 		return false;
+	p->additional = !old && more_elsewhere(gw, p, &local, &remote);
 	if (p->slot->n_children >= k->tune.children_per_proxy) {
 		*notify = N_NO_ADDITIONAL_SAS;
 		reason_set(r, k->now, IKE_CAUSE_INSTALL, IKE_RESPONDER, in->m->hdr.exchange,
@@ -276,9 +406,16 @@ bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool firs
 			   "peer's traffic selectors are malformed or none");
 		return false;
 	}
-	if (ts_list_within(&p->local, &l) && ts_list_within(&p->remote, &rem) &&
-	    (!exact || (same_cover(&p->local, &l) && same_cover(&p->remote, &rem))))
+	p->narrowed = !same_cover(&p->local, &l) || !same_cover(&p->remote, &rem);
+	p->additional = msg_notify_find(in->m, N_ADDITIONAL_TS_POSSIBLE);
+	if (p->additional)
+		COUNT(in->k, additional_ts);
+	if (ts_list_within(&p->local, &l) && ts_list_within(&p->remote, &rem) && (!exact || !p->narrowed)) {
+		/* The packet that asked stands beside the selector that has it: once is enough. */
+		ts_narrow(&p->local, &p->local, &p->local);
+		ts_narrow(&p->remote, &p->remote, &p->remote);
 		return true;
+	}
 	reason_set(r, in->k->now, IKE_CAUSE_TS_UNACCEPTABLE, IKE_INITIATOR, in->m->hdr.exchange, "%s", "");
 	reason_ts(r, &l, &rem, &p->local, &p->remote, exact);
 	return false;

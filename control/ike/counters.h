@@ -60,6 +60,8 @@
 	X(initial_contact, "INITIAL_CONTACT received and believed")                                          \
 	X(peer_moved, "peer addresses followed behind a NAT")                                                \
 	X(duplicate_closed, "duplicate IKE SAs of a simultaneous start closed")                              \
+	X(single_pair, "Child SAs asked for again with a single pair of addresses, as the peer wants it")    \
+	X(additional_ts, "peers that would take in further Child SAs what they left out")                    \
 	X(acquire, "negotiations asked for by traffic")
 
 #define IKE_COUNTER_ENUM(name, help) CNT_##name,

@@ -115,7 +115,7 @@ static int write_request(struct out *o, struct ike_sa *sa)
 		return rc;
 	}
 	child_write_sa(&o->w, s, sa->nego->spi_in, true);
-	child_conf_ts(s, &local, &remote);
+	child_ask_ts(s, NULL, &local, &remote);
 	child_write_ts(&o->w, &local, &remote, IKE_INITIATOR);
 	return 0;
 }
@@ -228,6 +228,10 @@ static void first_child(struct in *in)
 		}
 	} else {
 		in->k->host->spi_release(in->k->ctx, spi_in);
+		if (s && n && child_single_pair(s, n->type)) {
+			task_add(sa, TASK_CHILD, s->policy, true);
+			return;
+		}
 		reason_set(&r, in->k->now, IKE_CAUSE_PEER_ERROR, IKE_INITIATOR, IKE_AUTH,
 			   "peer answered without a Child SA and without an error");
 		if (n && s)
@@ -388,7 +392,7 @@ static void answer_child(struct in *in, struct out *o)
 		if (child_commit(sa, &p, view(i->ni, i->ni_len), view(i->nr, i->nr_len), view(NULL, 0),
 				 in->m->hdr.msgid, true, NULL, &r)) {
 			child_write_choice(&o->w, &p);
-			child_write_ts(&o->w, &p.local, &p.remote, IKE_RESPONDER);
+			child_write_answer_ts(&o->w, &p);
 			return;
 		}
 		notify = N_NO_ADDITIONAL_SAS;

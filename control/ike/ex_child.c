@@ -77,7 +77,7 @@ static int write_request(struct out *o, const struct nego *n, const struct child
 
 		msg_wr_ke(&o->w, n->group, pub.p, pub.len);
 	}
-	child_conf_ts(s, &local, &remote);
+	child_ask_ts(s, old, &local, &remote);
 	child_write_ts(&o->w, &local, &remote, IKE_INITIATOR);
 	return 0;
 }
@@ -416,6 +416,8 @@ void child_response_error(struct in *in)
 		child_delete(old, &r, false);
 		if (!slot_up(s))
 			task_add(sa, TASK_CHILD, s->policy, false);
+	} else if (!old && child_single_pair(n.slot, type)) {
+		task_add(sa, TASK_CHILD, n.slot->policy, true);
 	} else if (!e || !other_group(sa, &n, e, old)) {
 		refused(in, &n, old);
 	}
@@ -466,7 +468,7 @@ static void respond_child(struct in *in, const struct child_plan *p, const uint8
 
 		msg_wr_ke(&o.w, p->suite.dh, pub.p, pub.len);
 	}
-	child_write_ts(&o.w, &p->local, &p->remote, IKE_RESPONDER);
+	child_write_answer_ts(&o.w, p);
 	xchg_respond(in->sa, in->m, &o);
 }
 

@@ -52,8 +52,16 @@ void child_write_choice(struct msg_wr *w, const struct child_plan *p);
 /* As the plan's role has them: the initiator's in TSi. */
 void child_write_ts(struct msg_wr *w, const struct ts_list *local, const struct ts_list *remote,
 		    enum ike_role role);
+/* The responder's, with ADDITIONAL_TS_POSSIBLE where that is so. */
+void child_write_answer_ts(struct msg_wr *w, const struct child_plan *p);
 /* What slot s is configured with. */
 void child_conf_ts(const struct slot *s, struct ts_list *local, struct ts_list *remote);
+/* What to ask the peer for; old: the child to be rekeyed. */
+void child_ask_ts(const struct slot *s, const struct child_sa *old, struct ts_list *local,
+		  struct ts_list *remote);
+/* The peer wants a single pair of addresses (SINGLE_PAIR_REQUIRED): true when there is one to ask for, which
+ * the next attempt will do. */
+bool child_single_pair(struct slot *s, uint16_t notify);
 /* Responder: pick the slot (that of old when the request rekeys old) and the suite, reserve an SPI.
  * false: *notify is the answer, r says why, p->slot is the one that came nearest, if any. */
 bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old, bool first,

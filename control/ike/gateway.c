@@ -249,7 +249,7 @@ void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, 
 	child_event(sa, s, NULL, IKE_EV_CHILD_FAIL, r, rekey);
 	if (rekey || s->retired || r->role != IKE_INITIATOR)
 		return;
-	s->acquired = false;
+	s->acquired = s->has_flow = s->single = false;
 	s->fails++;
 	s->next_try = k->now + backoff(k, s->fails, SLOT_BACKOFF_S, SLOT_BACKOFF_CAP_S);
 	if (slot_wanted(s))

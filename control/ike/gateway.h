@@ -25,6 +25,9 @@ struct slot {
 	enum ike_dpd_action rest;
 	bool acquired;     /* asked for by traffic or operator: one attempt */
 	bool was_up;       /* came up once and was not cleared: keep it up */
+	bool has_flow;     /* the packet that asked is known: these selectors are it (RFC 7296 2.9) */
+	bool single;       /* the peer takes no more than that pair of addresses */
+	struct ts flow_local, flow_remote;
 	bool retired;      /* no more in the configuration; freed with its last child */
 	struct ike_sa *on; /* queued or negotiating there */
 	unsigned fails;
@@ -95,6 +98,8 @@ void gw_record(struct gw *gw, const struct ike_reason *r);
 /* A child negotiation failed: record, event, back-off.  sa may be NULL. */
 void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, bool rekey);
 void slot_record(struct slot *s, const struct ike_reason *r);
+/* Traffic asked, with this packet; taken no notice of when it does not fit the slot. */
+void slot_flow(struct slot *s, const struct ike_flow *f);
 /* Up now, or on its way? */
 bool slot_up(const struct slot *s);
 /* Is somebody waiting for it: configuration, traffic, or because it was up? */

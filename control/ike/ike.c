@@ -414,6 +414,11 @@ void ike_input(struct ike *k, const struct ike_packet *p, uint64_t now)
 
 void ike_acquire(struct ike *k, uint32_t policy, uint64_t now)
 {
+	ike_acquire_packet(k, policy, NULL, now);
+}
+
+void ike_acquire_packet(struct ike *k, uint32_t policy, const struct ike_flow *f, uint64_t now)
+{
 	struct slot *s = slot_find(k, policy);
 
 	k->now = now;
@@ -423,6 +428,8 @@ void ike_acquire(struct ike *k, uint32_t policy, uint64_t now)
 	if (slot_up(s) || s->rest == IKE_DPD_CLEAR)
 		return;
 	s->acquired = true;
+	if (f)
+		slot_flow(s, f);
 	slot_service(s);
 	sa_reap(k);
 }

@@ -173,6 +173,12 @@ uint64_t ike_next(const struct ike *k);
 
 /* Traffic wants this child (host's policy number); harmless when it is up or on its way. */
 void ike_acquire(struct ike *k, uint32_t policy, uint64_t now);
+/* The same, and the packet that asked is known: it is what the peer is asked for first (RFC 7296 2.9). */
+struct ike_flow {
+	uint8_t proto;
+	struct endpoint src, dst;
+};
+void ike_acquire_packet(struct ike *k, uint32_t policy, const struct ike_flow *f, uint64_t now);
 /* Byte, packet or sequence limit of an installed child reached. */
 void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now);
 /* Authenticated ESP of that child came from another endpoint. */
