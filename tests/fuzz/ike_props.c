@@ -110,7 +110,7 @@ static void check_choice(const struct proposals *theirs, const struct ike_algs *
 	MUST(s.encr && (encr_is_aead(s.encr) ? !s.integ : s.integ));
 	MUST(kind == PROP_IKE ? s.prf && s.dh && !s.esn : !s.prf);
 	MUST(kind != PROP_ESP_FIRST || !s.dh);
-	MUST(esn == IKE_ESN_PREFER || s.esn == (esn == IKE_ESN_YES));
+	MUST(kind == PROP_IKE || esn == IKE_ESN_PREFER || s.esn == (esn == IKE_ESN_YES));
 	suite_str(&s, text, sizeof(text));
 	prop_encode_choice(&w, &s, s.spi, s.spi_len);
 	MUST(!w.bad && prop_decode((struct bytes){buf, w.len}, &answer) == 0);
