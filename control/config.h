@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "dp_api.h"
 #include "ike_conf.h"
 
 enum { CFG_NAME = 64, CFG_DEVICE = 256, CFG_ADDRS = 8 };
@@ -64,6 +65,7 @@ struct cfg_tunnel {
 	struct cfg_proxy_id *proxy_ids;
 	uint16_t replay_window; /* 0: off */
 	enum ike_ts_policy ts_policy;
+	struct dp_policy_options carry;
 	bool start; /* negotiate at start-up, without waiting for traffic */
 };
 

@@ -120,6 +120,8 @@ void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p);
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p);
 void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *g);
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t);
+/* The keys of a tunnel that say how it carries packets (config_carry.c). */
+void cfg_read_carry(struct cfg_obj *o, struct dp_policy_options *c);
 void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r);
 void cfg_rule_free(struct cfg_rule *r);
 void cfg_default_system(struct cfg_system *sys);

@@ -491,9 +491,12 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "anti-replay-window",
 					    "ts-policy",
 					    "start",
+					    "adjust-tcp-mss",
+					    "df",
+					    "dscp",
+					    "copy-tos",
 					    NULL};
 	static const char *const later[] = {"tunnel-monitor",
-					    "copy-tos",
 					    "enable-gre-encapsulation",
 					    "ipsec-mode",
 					    "type",
@@ -516,5 +519,6 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 	w = cfg_word(o, "ts-policy", CFG_OPTIONAL, policies);
 	t->ts_policy = w ? (enum ike_ts_policy)w->id : IKE_TS_NARROW;
 	cfg_bool(o, "start", &t->start);
+	cfg_read_carry(o, &t->carry);
 	read_proxy_ids(o, t);
 }

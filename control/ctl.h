@@ -34,9 +34,10 @@ struct ctl_policy {
 	struct dp_policy_conf dp;
 	const struct cfg_tunnel *tunnel;
 	const struct cfg_proxy_id *proxy;
-	uint32_t number; /* what the operator calls tunnel-id */
-	uint32_t policy; /* the data plane's number */
-	bool fresh;      /* made by the apply that is going on */
+	uint32_t number;  /* what the operator calls tunnel-id */
+	uint32_t policy;  /* the data plane's number */
+	bool fresh;       /* made by the apply that is going on */
+	bool other_carry; /* its options are not those it had */
 };
 
 /* An installed Child SA: what struct ike_child_sa.host points to. */

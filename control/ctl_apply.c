@@ -164,6 +164,11 @@ static int policy_wanted(const struct ctl *c, const struct cfg_tunnel *t, const 
 	return ifindex_of(c, t->interface, &d->tunnel_if);
 }
 
+static bool carry_eq(const struct dp_policy_options *a, const struct dp_policy_options *b)
+{
+	return a->mss == b->mss && a->df == b->df && a->dscp_fixed == b->dscp_fixed && a->dscp == b->dscp;
+}
+
 static int policy_make(struct ctl *c, struct policy_index *old, struct ctl_policy *p)
 {
 	struct policy_index *found;
@@ -173,8 +178,10 @@ static int policy_make(struct ctl *c, struct policy_index *old, struct ctl_polic
 		found->kept = true;
 		p->number = found->p->number;
 		p->policy = found->p->policy;
+		p->other_carry = !carry_eq(&p->tunnel->carry, &found->p->tunnel->carry);
 		return 0;
 	}
+	p->other_carry = true;
 	p->number = ++c->next_number;
 	p->fresh = true;
 	return dp_policy_add(&p->dp, &p->policy);
@@ -400,8 +407,11 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 				dp_policy_del(table[i].policy);
 		goto out;
 	}
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		table[i].fresh = false;
+		if (table[i].other_carry)
+			dp_policy_options(table[i].policy, &table[i].tunnel->carry);
+	}
 	for (uint32_t i = 0; i < c->n_policies; i++)
 		if (!slots[i].kept)
 			dp_policy_del(c->policies[i].policy);

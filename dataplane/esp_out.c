@@ -54,15 +54,15 @@ static inline uint16_t fold(uint32_t sum)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
-/* Complete the outer IPv4 header.  DSCP and DF come from the inner packet (RFC 4301 5.1.2.1), ECN too
- * (RFC 6040 4.1, normal mode).  The checksum starts from the template's sum. */
-static inline void put_ipv4(struct rte_ipv4_hdr *ip, const struct rte_ipv4_hdr *inner, uint32_t total,
-			    uint64_t seq)
+/* Complete the outer IPv4 header.  DSCP and DF come from the inner packet (RFC 4301 5.1.2.1) unless the tunnel
+ * has its own, ECN always (RFC 6040 4.1, normal mode).  The checksum starts from the template's sum. */
+static inline void put_ipv4(struct rte_ipv4_hdr *ip, const struct sa_outer *o,
+			    const struct rte_ipv4_hdr *inner, uint32_t total, uint64_t seq)
 {
-	uint16_t df = inner->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	uint16_t df = (inner->fragment_offset & o->df_keep) | o->df_set;
 	uint16_t len = rte_cpu_to_be_16((uint16_t)total);
 	uint16_t id = (uint16_t)(ip->packet_id + seq);
-	uint8_t tos = inner->type_of_service;
+	uint8_t tos = (inner->type_of_service & o->tos_keep) | o->tos_set;
 
 	ip->hdr_checksum = (uint16_t)~fold((uint32_t)ip->hdr_checksum + len + id + df +
 					   rte_cpu_to_be_16(tos));
@@ -74,20 +74,20 @@ static inline void put_ipv4(struct rte_ipv4_hdr *ip, const struct rte_ipv4_hdr *
 
 /* Copy the template in front and fill in what changes.  SPI and sequence number are stored as one word:
  * the cipher loads them as one. */
-static inline void put_header(uint8_t *to, const uint8_t *tmpl, bool udp, const struct rte_ipv4_hdr *inner,
-			      uint32_t total, uint64_t seq)
+static inline void put_header(uint8_t *to, const struct sa_outer *o, bool udp,
+			      const struct rte_ipv4_hdr *inner, uint32_t total, uint64_t seq)
 {
 	const uint32_t esp = udp ? IN_UDP - ESP_HDR : RAW - ESP_HDR;
 	uint32_t spi_seq[2];
 
-	memcpy(to, tmpl, esp);
-	put_ipv4((struct rte_ipv4_hdr *)to, inner, total, seq);
+	memcpy(to, o->hdr, esp);
+	put_ipv4((struct rte_ipv4_hdr *)to, o, inner, total, seq);
 	if (udp) {
 		struct rte_udp_hdr *u = (struct rte_udp_hdr *)(to + sizeof(struct rte_ipv4_hdr));
 
 		u->dgram_len = rte_cpu_to_be_16((uint16_t)(total - sizeof(struct rte_ipv4_hdr)));
 	}
-	memcpy(spi_seq, tmpl + esp, sizeof(spi_seq[0]));
+	memcpy(spi_seq, o->hdr + esp, sizeof(spi_seq[0]));
 	spi_seq[1] = rte_cpu_to_be_32((uint32_t)seq);
 	memcpy(to + esp, spi_seq, sizeof(spi_seq));
 }
@@ -96,7 +96,8 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 			uint32_t trailer)
 {
 	uint8_t now = atomic_load_explicit(&sa->outer_now, memory_order_acquire);
-	const uint8_t *tmpl = sa->outer[now].hdr;
+	const struct sa_outer *o = &sa->outer[now];
+	const uint8_t *tmpl = o->hdr;
 	uint8_t *inner = pkt_l3(p), *outer = inner - sa->hdr_len;
 	uint32_t total = sa->hdr_len + p->ip_len + trailer + s->icv_len;
 	uint64_t seq = sa->seq + 1;
@@ -106,9 +107,9 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
 	put_trailer(s, inner + p->ip_len, trailer);
 	if (sa->flags & SA_UDP)
-		put_header(outer, tmpl, true, (const struct rte_ipv4_hdr *)inner, total, seq);
+		put_header(outer, o, true, (const struct rte_ipv4_hdr *)inner, total, seq);
 	else
-		put_header(outer, tmpl, false, (const struct rte_ipv4_hdr *)inner, total, seq);
+		put_header(outer, o, false, (const struct rte_ipv4_hdr *)inner, total, seq);
 
 	p->m->data_off = (uint16_t)(p->m->data_off + p->l3_off - sa->hdr_len - L2);
 	p->m->data_len = (uint16_t)(L2 + total);

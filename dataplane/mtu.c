@@ -9,7 +9,9 @@
 
 #include "dp.h"
 #include "icmp.h"
+#include "mss.h"
 #include "sa.h"
+#include "spd_table.h"
 
 enum {
 	L2 = sizeof(struct rte_ether_hdr),
@@ -26,12 +28,25 @@ static inline uint16_t fits(const struct pkt *p)
 	return unlikely(p->v == 6 && most < MTU6_MIN) ? MTU6_MIN : most;
 }
 
+static void clamp(struct pkt *p)
+{
+	const struct policy *pol = &spd_policy[p->sa_out->policy];
+
+	mss_clamp(p, atomic_load_explicit(&p->sa_out->max_inner, memory_order_relaxed),
+		  atomic_load_explicit(&pol->mss, memory_order_relaxed));
+}
+
 bool mtu_fit(struct list *l)
 {
 	bool all = true;
 
-	for (uint16_t i = 0; i < l->n; i++)
-		all &= l->p[i]->ip_len <= fits(l->p[i]);
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+
+		all &= p->ip_len <= fits(p);
+		if (unlikely(mss_is_syn(p)))
+			clamp(p);
+	}
 	if (likely(all))
 		return true;
 	for (uint16_t i = 0; i < l->n; i++)

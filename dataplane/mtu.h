@@ -9,7 +9,7 @@
 
 #include "worker.h"
 
-/* Packets whose sa_out is set.  True: all fit their tunnel.  False: some do not; all have `fits` set and go
+/* Packets whose sa_out is set: what TCP offers is clamped (mss.h).  True: all fit their tunnel.  False: some do not; all have `fits` set and go
  * through mtu_cut(). */
 bool mtu_fit(struct list *l);
 

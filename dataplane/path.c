@@ -16,6 +16,7 @@
 #include "fib.h"
 #include "handover.h"
 #include "local.h"
+#include "mss.h"
 #include "mtu.h"
 #include "parse.h"
 #include "punt.h"
@@ -138,6 +139,7 @@ static void path_inbound(struct worker *w, struct list *l)
 	esp_in_check(w, l);  /* lengths, sequence number against the window */
 	esp_in_open(w, l);   /* verify and decrypt */
 	esp_in_finish(w, l); /* window moves; padding, inner header, selectors; strip */
+	mss_clamp_in(l);     /* no TCP segment back will be too big for the tunnel */
 	if (l->n)
 		path_forward(w, l);
 }

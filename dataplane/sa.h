@@ -57,10 +57,14 @@ struct sa_life {
 	bool soft_sent, hard_sent;
 };
 
-/* Outer headers ready to copy: IPv4 20 + UDP 8 + ESP 8, and room for IPv6 40 + 8 + 8. */
+/* Outer headers ready to copy: IPv4 20 + UDP 8 + ESP 8, and room for IPv6 40 + 8 + 8.  DF and the TOS byte are
+ * the inner header's, masked, and what is always set; network order. */
 struct sa_outer {
-	alignas(64) uint8_t hdr[64];
+	alignas(64) uint8_t hdr[56];
+	uint16_t df_keep, df_set;
+	uint8_t tos_keep, tos_set;
 };
+static_assert(sizeof(struct sa_outer) == 64, "a template is one line");
 
 struct sa_out {
 	/* line 0: the owner's, per packet */

@@ -31,6 +31,8 @@ struct sa_out *sad_out_find(uint32_t handle);
 
 /* Some live inbound SA of a policy, NULL behind the last; *next goes on from zero.  Control thread. */
 struct sa_in *sad_in_of(uint32_t policy, uint32_t *next);
+/* What an outbound SA's template and limits follow from has changed: make them anew, if it lives. */
+void sad_out_refresh(uint32_t handle);
 
 int sad_init(uint32_t max_sas);
 void sad_fini(void); /* wipes keys; no worker runs */

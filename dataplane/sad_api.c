@@ -25,7 +25,7 @@
 #include "spd.h"
 #include "suite.h"
 
-enum { OUTER_TTL = 64, MTU_UNKNOWN = 1500 };
+enum { OUTER_TTL = 64, MTU_UNKNOWN = 1500, ECN_MASK = 3 };
 
 /* ---- selectors ------------------------------------------------------------------------------- */
 
@@ -184,6 +184,14 @@ int dp_sa_in_remove(uint32_t spi)
 
 /* ---- outbound -------------------------------------------------------------------------------- */
 
+static void put_options(struct sa_outer *o, const struct dp_policy_options *how)
+{
+	o->df_keep = how->df == DP_DF_COPY ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0;
+	o->df_set = how->df == DP_DF_SET ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0;
+	o->tos_keep = how->dscp_fixed ? ECN_MASK : UINT8_MAX;
+	o->tos_set = how->dscp_fixed ? (uint8_t)(how->dscp << 2) : 0;
+}
+
 /* The outer header with all that does not change from packet to packet; checksum holds the sum so far. */
 static void put_outer(struct sa_outer *o, const struct sa_out *sa, const struct endpoint *remote)
 {
@@ -193,6 +201,7 @@ static void put_outer(struct sa_outer *o, const struct sa_out *sa, const struct 
 	bool encap = sa->flags & SA_UDP;
 
 	memset(o, 0, sizeof(*o));
+	put_options(o, spd_options(sa->policy));
 	ip->version_ihl = RTE_IPV4_VHL_DEF;
 	ip->time_to_live = OUTER_TTL;
 	ip->next_proto_id = encap ? IPPROTO_UDP : IPPROTO_ESP;
@@ -335,6 +344,18 @@ static void moved(void *arg)
 		move_out(sa);
 }
 
+void sad_out_refresh(uint32_t handle)
+{
+	struct sa_out *sa = sad_out_find(handle);
+
+	if (!sa)
+		return;
+	if (sa->moving)
+		sa->move_again = true;
+	else
+		move_out(sa);
+}
+
 int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote)
 {
 	struct sa_in *in = sad_in_find(spi_in);
@@ -347,10 +368,7 @@ int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote)
 	in->remote = *remote;
 	atomic_store_explicit(&in->peer, sa_peer(addr4_be(&remote->a), remote->port), memory_order_relaxed);
 	out->remote = *remote;
-	if (out->moving)
-		out->move_again = true;
-	else
-		move_out(out);
+	sad_out_refresh(sa_out);
 	return 0;
 }
 

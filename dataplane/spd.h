@@ -28,5 +28,7 @@ struct spd_place {
 };
 /* 0, or -ENOENT.  Control thread. */
 int spd_place(uint32_t policy, struct spd_place *at);
+/* How the packets of a policy travel.  Control thread. */
+const struct dp_policy_options *spd_options(uint32_t policy);
 /* Forget the binding if the policy is bound to this SA.  Control thread. */
 void spd_unbind(uint32_t policy, uint32_t sa_out);

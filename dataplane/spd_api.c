@@ -24,6 +24,7 @@ struct policy_ctl { /* control's half of struct policy */
 	uint16_t owner, tunnel_if;
 	struct spd_key key;
 	uint32_t next_same; /* of the same key, by order; SPD_NONE ends */
+	struct dp_policy_options options;
 };
 
 static struct {
@@ -372,6 +373,23 @@ int spd_place(uint32_t policy, struct spd_place *at)
 	at->owner = t.ctl[policy].owner;
 	at->tunnel_if = t.ctl[policy].tunnel_if;
 	return 0;
+}
+
+int dp_policy_options(uint32_t policy, const struct dp_policy_options *o)
+{
+	if (!live(policy))
+		return -ENOENT;
+	if (o->dscp > 63 || o->df > DP_DF_CLEAR)
+		return -EINVAL;
+	t.ctl[policy].options = *o;
+	atomic_store_explicit(&spd_policy[policy].mss, o->mss, memory_order_relaxed);
+	sad_out_refresh(atomic_load_explicit(&spd_policy[policy].sa_out, memory_order_relaxed));
+	return 0;
+}
+
+const struct dp_policy_options *spd_options(uint32_t policy)
+{
+	return &t.ctl[policy].options;
 }
 
 int dp_policy_stats(uint32_t policy, struct dp_policy_stats *s)

@@ -10,6 +10,7 @@
 struct policy {
 	_Atomic uint32_t sa_out; /* control: w, workers: r.  Handle, or DP_SA_NONE */
 	uint32_t order;          /* read-only while published; smaller was added earlier */
+	_Atomic uint16_t mss;    /* control: w, workers: r.  struct dp_policy_options */
 	/* workers: w, only where traffic has no SA */
 	_Atomic uint64_t acquire_tsc; /* of the last acquire, 0: none yet */
 	_Atomic uint64_t acquires, no_sa_drops;

@@ -198,6 +198,8 @@ static void flow_detail(FILE *out, const json_t *e)
 	field_bool(out, "anti replay check", e, "anti-replay");
 	field_int(out, "anti replay window", e, "anti-replay-window");
 	field_bool(out, "copy tos", e, "copy-tos");
+	field(out, "outer DF", "%s", render_str(e, "df"));
+	field_bool(out, "adjust tcp mss", e, "adjust-tcp-mss");
 	field_bool(out, "enable gre encap", e, "enable-gre-encap");
 	if (up)
 		field_bool(out, "initiator", e, "initiator");

@@ -242,6 +242,19 @@ static void flow_proxy_id(json_t *o, const struct cfg_proxy_id *x)
 	doc_uint(p, "rport", x->remote_port);
 }
 
+static void flow_carry(json_t *o, const struct dp_policy_options *c)
+{
+	static const char *const df[] = {[DP_DF_COPY] = "copy", [DP_DF_SET] = "set", [DP_DF_CLEAR] = "clear"};
+
+	doc_bool(o, "copy-tos", !c->dscp_fixed);
+	if (c->dscp_fixed)
+		doc_uint(o, "dscp", c->dscp);
+	doc_str(o, "df", df[c->df]);
+	doc_bool(o, "adjust-tcp-mss", c->mss != DP_MSS_OFF);
+	if (c->mss != DP_MSS_FIT && c->mss != DP_MSS_OFF)
+		doc_uint(o, "tcp-mss", c->mss);
+}
+
 static void flow(json_t *o, const struct ctl *c, const struct slot *s)
 {
 	const struct cfg_tunnel *t = s->p->tunnel;
@@ -268,7 +281,7 @@ static void flow(json_t *o, const struct ctl *c, const struct slot *s)
 	doc_str(o, "mode", "tunl");
 	doc_bool(o, "anti-replay", t->replay_window > 0);
 	doc_uint(o, "anti-replay-window", t->replay_window);
-	doc_bool(o, "copy-tos", false);
+	flow_carry(o, &t->carry);
 	doc_bool(o, "enable-gre-encap", false);
 	flow_proxy_id(o, s->p->proxy);
 	if (s->n_sas)

@@ -236,6 +236,18 @@ int dp_policy_del(uint32_t policy);
 #define DP_SA_NONE 0u
 int dp_policy_bind(uint32_t policy, uint32_t sa_out);
 
+/* How the packets of a proxy-ID travel; zeros are the default. */
+enum dp_df { DP_DF_COPY, DP_DF_SET, DP_DF_CLEAR };
+enum { DP_MSS_FIT = 0, DP_MSS_OFF = 0xffff };
+struct dp_policy_options {
+	uint16_t mss;  /* of TCP, both ways: no more than fits, not touched, or the most bytes */
+	enum dp_df df; /* of the outer IPv4 header (RFC 4301 8.1): the inner one's, or always the same */
+	bool dscp_fixed; /* outer DSCP is `dscp`, not the inner one's (RFC 4301 5.1.2.1); ECN is always copied */
+	uint8_t dscp;    /* 0..63 */
+};
+/* From now on, for the SA it is bound to as well.  -ENOENT, -EINVAL. */
+int dp_policy_options(uint32_t policy, const struct dp_policy_options *o);
+
 struct dp_policy_stats {
 	uint64_t acquires; /* "key acquire requests" */
 	uint64_t no_sa_drops;

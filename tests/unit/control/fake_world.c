@@ -372,6 +372,11 @@ int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s)
 	return 0;
 }
 
+int dp_policy_options(uint32_t policy, const struct dp_policy_options *o)
+{
+	return 0;
+}
+
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 {
 	*s = (struct dp_worker_stats){.cpu = 3,
