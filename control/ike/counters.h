@@ -56,6 +56,10 @@
 	X(temporary_failure, "TEMPORARY_FAILURE sent or received")                                           \
 	X(child_not_found, "CHILD_SA_NOT_FOUND sent or received")                                            \
 	X(dpd_sent, "liveness requests sent")                                                                \
+	X(hint_heeded, "hints that an end has lost an SA: peer asked, or started")                           \
+	X(hint_ignored, "such hints not followed: too soon, or a request was on its way already")            \
+	X(unknown_esp_spi, "reports of ESP packets with an SPI that is not ours")                            \
+	X(invalid_spi_sent, "INVALID_SPI sent inside an IKE SA")                                             \
 	X(dpd_dead, "peers declared dead")                                                                   \
 	X(initial_contact, "INITIAL_CONTACT received and believed")                                          \
 	X(peer_moved, "peer addresses followed behind a NAT")                                                \

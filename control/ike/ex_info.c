@@ -5,6 +5,8 @@
  *     initiator                                 responder
  *     HDR, SK {}  -->                                         are you there?
  *                             <--  HDR, SK {}
+ *     HDR, SK {N(INVALID_SPI)}  -->                           you send on what we do not have
+ *                             <--  HDR, SK {}
  *     HDR, SK {D(ESP: our inbound SPIs)}  -->
  *                             <--  HDR, SK {D(ESP: its inbound SPIs of the same pairs)}
  *     HDR, SK {D(IKE)}  -->                                   the IKE SA and all in it end
@@ -15,6 +17,7 @@
  * When both ends delete the same pair at once, neither answer names it again (2.25.1).
  */
 #include "fsm.h"
+#include "hint.h"
 #include "reason.h"
 #include "xchg.h"
 
@@ -43,6 +46,16 @@ static uint16_t gather(struct ike_sa *sa, uint32_t first, uint32_t spis[DELETES_
 	}
 }
 
+/* RFC 7296 3.10.1: the SPI is the notification's data. */
+static void write_invalid_spi(struct msg_wr *w, uint32_t spi)
+{
+	uint8_t data[ESP_SPI];
+	struct wr d = wr_of(data, sizeof(data));
+
+	wr_u32(&d, spi);
+	msg_wr_notify(w, PROTO_NONE, NULL, 0, N_INVALID_SPI, data, sizeof(data));
+}
+
 bool info_start(struct ike_sa *sa, const struct task *t)
 {
 	uint32_t spis[DELETES_MAX];
@@ -54,6 +67,7 @@ bool info_start(struct ike_sa *sa, const struct task *t)
 	case TASK_IKE_DELETE: msg_wr_delete_ike(&o.w); break;
 	case TASK_AUTH_FAILED: out_notify(&o, N_AUTHENTICATION_FAILED); break;
 	case TASK_LIVENESS: break;
+	case TASK_INVALID_SPI: write_invalid_spi(&o.w, t->id); break;
 	default: return false;
 	}
 	if (!xchg_request(sa, INFORMATIONAL, &o, t))
@@ -195,6 +209,7 @@ void info_request(struct in *in)
 		auth_refused(in);
 		return;
 	}
+	hint_protected(in);
 	for (unsigned i = 0; i < in->m->n_delete; i++)
 		if (in->m->del[i].protocol == PROTO_ESP && in->m->del[i].spi_size == ESP_SPI)
 			delete_children(in, &in->m->del[i], spis, &n);

@@ -234,6 +234,7 @@ void gw_failed(struct gw *gw, const struct ike_reason *r)
 void gw_succeeded(struct gw *gw)
 {
 	gw->fails = 0;
+	gw->known = true;
 	gw->next_try = 0;
 	gw->group = 0;
 	free(gw->last);

@@ -60,7 +60,9 @@ struct gw {
 	bool in_pair;
 	uint16_t group; /* DH group the peer asked for last */
 	uint64_t attempts, failures, next_try;
-	unsigned fails; /* in a row */
+	unsigned fails;       /* in a row */
+	bool known;           /* had an SA */
+	uint64_t spi_told_at; /* last time that ESP with an unknown SPI made us do something */
 	struct ike_reason *last;
 	struct timer retry;
 };

@@ -10,6 +10,7 @@
 #include "dpd.h"
 #include "frag.h"
 #include "fsm.h"
+#include "hint.h"
 #include "natd.h"
 #include "reason.h"
 #include "xchg.h"
@@ -170,7 +171,10 @@ static void debug_msg(struct ike *k, const struct ike_sa *sa, const struct msg *
 static void unknown_spi(struct ike *k, const struct ike_packet *p, const struct ike_hdr *h)
 {
 	COUNT(k, drop_unknown_spi);
-	if (!(h->flags & IKE_FLAG_RESPONSE) && h->exchange != IKE_SA_INIT)
+	if (h->flags & IKE_FLAG_RESPONSE || h->exchange == IKE_SA_INIT)
+		return;
+	/* A hint of the peer's wants no answer: answers to answers could go on for ever. */
+	if (!hint_unprotected_request(k, p, h))
 		xchg_plain_error(k, p, h, N_INVALID_IKE_SPI, NULL, 0);
 }
 
@@ -320,6 +324,8 @@ static void input_protected(struct ike_sa *sa, const struct ike_packet *p, struc
 
 	if (!fragment && !(m->seen & PL_BIT(PL_SK))) {
 		COUNT(k, drop_not_protected);
+		if (m->hdr.flags & IKE_FLAG_RESPONSE)
+			hint_unprotected_answer(sa, m);
 		return;
 	}
 	if (sa->state == SA_NEW || sa->state == SA_INIT_SENT) {

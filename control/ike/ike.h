@@ -181,6 +181,9 @@ struct ike_flow {
 void ike_acquire_packet(struct ike *k, uint32_t policy, const struct ike_flow *f, uint64_t now);
 /* Byte, packet or sequence limit of an installed child reached. */
 void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now);
+/* ESP from remote to local had an SPI that the data plane does not know: the peer has what we have not. */
+void ike_unknown_spi(struct ike *k, uint32_t spi, const struct endpoint *local, const struct endpoint *remote,
+		     uint64_t now);
 /* Authenticated ESP of that child came from another endpoint. */
 void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from, uint64_t now);
 

@@ -338,7 +338,8 @@ void sa_inherit(struct ike_sa *to, struct ike_sa *from)
 	from->n_children = 0;
 	DL_FOREACH_SAFE(from->tasks, t, tt)
 	{
-		if (t->kind == TASK_IKE_DELETE || t->kind == TASK_IKE_REKEY || t->kind == TASK_LIVENESS)
+		if (t->kind == TASK_IKE_DELETE || t->kind == TASK_IKE_REKEY || t->kind == TASK_LIVENESS ||
+		    t->kind == TASK_INVALID_SPI)
 			continue;
 		if (t->kind == TASK_CHILD) {
 			struct slot *s = slot_find(to->k, t->id);

@@ -60,6 +60,7 @@ enum task_kind {
 	TASK_IKE_DELETE,
 	TASK_AUTH_FAILED, /* tell the peer that its AUTH is wrong; ends the SA as a Delete does */
 	TASK_LIVENESS,
+	TASK_INVALID_SPI, /* tell the peer that we have no Child SA with this SPI */
 };
 
 /* Something to be done in an exchange of our own.  It names its object by number, not by pointer, so it
@@ -162,6 +163,7 @@ struct ike_sa {
 	struct ike_id id_remote; /* as authenticated */
 
 	uint64_t created, established_at, expires, rekey_at, last_heard, last_sent;
+	uint64_t hinted_at; /* last time an unprotected hint was heeded */
 	struct timer t[SA_T_N];
 };
 

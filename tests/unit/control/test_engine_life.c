@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "child.h"
+
 static struct net net;
 static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
 
@@ -158,6 +160,122 @@ static void peer_restarts(void **state)
 	assert_int_equal(net_sas(A), 1);
 	assert_int_equal(net_children(A), 2);
 	net_check_pairs(&net);
+}
+
+/* ---- one end has lost an SA ------------------------------------------------------------------------------------ */
+
+static struct endpoint ep(int side, uint16_t port)
+{
+	struct endpoint e = {.port = port};
+
+	assert_int_equal(addr_parse(side == NET_A ? "192.0.2.1" : "192.0.2.2", &e.a), 0);
+	return e;
+}
+
+/* B's data plane meets ESP of A that it has no SA for. */
+static void esp_without_sa(uint32_t spi)
+{
+	struct endpoint a = ep(NET_A, 0), b = ep(NET_B, 0);
+
+	ike_unknown_spi(B->ike, spi, &b, &a, net.now);
+}
+
+/* B starts with nothing, and nothing to start by itself.  A's next packet brings it back. */
+static void restart_found_by_esp(void **state)
+{
+	struct ike_gw_conf b = net_conf(NET_B, 2);
+
+	up(2);
+	B->dead = true;
+	ike_free(B->ike);
+	memset(B->child, 0, sizeof(B->child));
+	B->n_spis = 0;
+	B->ike = ike_new(&B->vt, B, net.now);
+	B->dead = false;
+	net_set(&net, NET_B, &b);
+	esp_without_sa(0xdead0001);
+	net_run(&net, NET_S);
+	assert_int_equal(net_counter(A, "initial_contact"), 1);
+	assert_true(net_until(&net, net_up, 5 * NET_S));
+	net_run(&net, 5 * NET_S);
+	assert_int_equal(net_sas(A), 1);
+	net_check_pairs(&net);
+	/* A says goodbye: what of it is still on the way does not bring it back. */
+	ike_shutdown(A->ike, net.now);
+	net_run(&net, 20 * NET_S);
+	esp_without_sa(0xdead0002);
+	assert_int_equal(net_sas_all(B), 0);
+}
+
+/* B has lost one Child SA and says so within the IKE SA. */
+static void child_lost_at_one_end(void **state)
+{
+	uint32_t spi, old;
+	struct child_sa *c;
+
+	up(2);
+	net_run(&net, 10 * NET_S);
+	old = A->child[0].sa.spi_out;
+	c = child_find(B->ike, old);
+	assert_non_null(c);
+	child_remove(c, NULL);
+	for (unsigned i = 0; i < 50; i++) {
+		esp_without_sa(old);
+		net_run(&net, 100 * NET_MS);
+	}
+	assert_true(net_until(&net, net_up, 5 * NET_S));
+	net_run(&net, 5 * NET_S);
+	spi = A->child[0].sa.spi_out;
+	assert_int_not_equal(spi, old);
+	assert_int_equal(net_counter(B, "invalid_spi_sent"), 1);
+	assert_int_equal(net_counter(A, "child_not_found"), 1);
+	assert_int_equal(net_sas_all(A), 1);
+	assert_int_equal(net_children(A), 2);
+	net_check_pairs(&net);
+	/* One that never was: nothing happens. */
+	net_run(&net, 20 * NET_S);
+	esp_without_sa(0xdead0001);
+	net_run(&net, 5 * NET_S);
+	assert_int_equal(net_counter(B, "invalid_spi_sent"), 2);
+	assert_int_equal(net_counter(A, "child_not_found"), 1);
+}
+
+/* The same hints unprotected, from whoever can guess SPIs: a liveness check now and then, and no more. */
+static void forged_hints(void **state)
+{
+	struct endpoint a = ep(NET_A, 500), b = ep(NET_B, 500);
+	struct ike_sa *sa;
+	uint64_t checks;
+
+	up(1);
+	A->traffic = B->traffic = true; /* so that nothing else makes them look */
+	net_run(&net, 30 * NET_S);
+	sa = sa_current(A->ike->gws);
+	checks = net_counter(A, "dpd_sent");
+	for (unsigned i = 0; i < 1000; i++) {
+		bool answer = i % 2;
+		struct ike_hdr h = {
+			.spi_i = answer ? sa_spi_i(sa) : 0x1234,
+			.spi_r = answer ? sa_spi_r(sa) : 0,
+			.exchange = INFORMATIONAL,
+			.msgid = i,
+			.flags = answer ? IKE_FLAG_RESPONSE : IKE_FLAG_INITIATOR,
+		};
+		uint32_t spi = __builtin_bswap32(A->child[0].sa.spi_out);
+		struct msg_wr w;
+		uint8_t buf[100];
+
+		msg_wr_begin(&w, buf, sizeof(buf), &h);
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, answer ? N_INVALID_IKE_SPI : N_INVALID_SPI, &spi,
+			      answer ? 0 : sizeof(spi));
+		net_inject(&net, NET_A, &b, &a, buf, msg_wr_end(&w), 0);
+		net_run(&net, 50 * NET_MS);
+	}
+	assert_in_range(net_counter(A, "dpd_sent") - checks, 5, 6); /* 50 s, one each ten */
+	assert_int_equal(net_counter(A, "hint_heeded"), net_counter(A, "dpd_sent") - checks);
+	assert_int_equal(net_counter(A, "tx_plain_error"), 0);
+	assert_int_equal(A->events[IKE_EV_IKE_DOWN] + A->events[IKE_EV_CHILD_DOWN], 0);
+	assert_true(net_up(&net));
 }
 
 /* ---- deletion ------------------------------------------------------------------------------------------------ */
@@ -619,6 +737,9 @@ int main(int argc, char **argv)
 		T(dead_peer_and_recovery),
 		T(dead_peer_action),
 		T(peer_restarts),
+		T(restart_found_by_esp),
+		T(child_lost_at_one_end),
+		T(forged_hints),
 		T(clear_ike_sa),
 		T(clear_ipsec_sa),
 		T(both_clear_at_once),
