@@ -64,6 +64,7 @@ struct cfg_tunnel {
 	uint32_t n_proxy_ids; /* at least one: 0.0.0.0/0 both ways, name "", when none is configured */
 	struct cfg_proxy_id *proxy_ids;
 	uint16_t replay_window; /* 0: off */
+	uint16_t tfc_pad_to;    /* 0: no TFC padding; DP_TFC_MTU: to the tunnel's MTU */
 	enum ike_ts_policy ts_policy;
 	struct dp_policy_options carry;
 	bool start; /* negotiate at start-up, without waiting for traffic */

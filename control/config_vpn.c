@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dp_api.h"
 #include "wire.h"
 
 /* Recommended least length of a pre-shared key: what an eavesdropper can try offline must be long. */
@@ -480,6 +481,39 @@ static void read_replay(struct cfg_obj *o, struct cfg_tunnel *t)
 			 "off: captured packets can be sent again");
 }
 
+/* tfc = { pad-to = 800; } or { pad-to = "mtu"; } */
+static void read_tfc(struct cfg_obj *tun, struct cfg_tunnel *t)
+{
+	static const char *const known[] = {"pad-to", NULL};
+	static const char *const later[] = {"dummy-rate", NULL};
+	static const char allowed[] = "64 to 16000 (bytes of inner packet), \"mtu\"";
+	const config_setting_t *m = config_setting_get_member(tun->s, "tfc"), *to;
+	char kind[CFG_KIND], found[CFG_FOUND];
+	struct cfg_obj o;
+	long long v;
+
+	if (!m)
+		return;
+	if (!config_setting_is_group(m)) {
+		cfg_error(tun, m, "tfc",
+			  "found %s; allowed: a group { pad-to = 800; } or { pad-to = \"mtu\"; }",
+			  cfg_found(m, false, found));
+		return;
+	}
+	o = cfg_sub(tun, m, "tfc", kind);
+	cfg_keys(&o, known, later);
+	to = cfg_member(&o, "pad-to", CFG_REQUIRED, allowed);
+	if (!to)
+		return;
+	v = config_setting_get_int64(to);
+	if (config_setting_type(to) == CONFIG_TYPE_STRING && !strcmp(config_setting_get_string(to), "mtu"))
+		t->tfc_pad_to = DP_TFC_MTU;
+	else if (config_setting_type(to) == CONFIG_TYPE_INT && v >= 64 && v <= 16000)
+		t->tfc_pad_to = (uint16_t)v;
+	else
+		cfg_error(&o, to, "pad-to", "found %s; allowed: %s", cfg_found(to, false, found), allowed);
+}
+
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 {
 	static const char *const known[] = {"name",
@@ -489,6 +523,7 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "proxy-ids",
 					    "anti-replay",
 					    "anti-replay-window",
+					    "tfc",
 					    "ts-policy",
 					    "start",
 					    "adjust-tcp-mss",
@@ -516,6 +551,7 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 	cfg_name(o, "ike-gateway", CFG_REQUIRED, false, t->gateway);
 	cfg_name(o, "ipsec-crypto-profile", CFG_REQUIRED, false, t->profile);
 	read_replay(o, t);
+	read_tfc(o, t);
 	w = cfg_word(o, "ts-policy", CFG_OPTIONAL, policies);
 	t->ts_policy = w ? (enum ike_ts_policy)w->id : IKE_TS_NARROW;
 	cfg_bool(o, "start", &t->start);

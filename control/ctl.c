@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "capture_file.h"
 #include "cli/server.h"
 #include "log.h"
 
@@ -64,6 +65,7 @@ static void stop_step(struct ctl *c)
 static void dp_service_and_rearm(struct ctl *c)
 {
 	dp_service(ctl_now());
+	ctl_capture_flush(c);
 	ctl_ike_rearm(c);
 	stop_step(c);
 }
@@ -256,6 +258,7 @@ out:
 		log_event(LOG_SEV_CRITICAL, "general", "culvertd", "cannot start: %s", err);
 	}
 	cli_server_stop(c.cli);
+	ctl_capture_fini(&c);
 	ike_free(c.ike);
 	dp_fini();
 	ctl_apply_fini(&c);

@@ -6,6 +6,7 @@
  *     ctl.c        the event loop: what wakes it, start, stop
  *     ctl_apply.c  configuration -> data plane and engine, at start and on commit
  *     ctl_rules.c  zones and security rules
+ *     capture_file.c  packets of a tunnel into a file, at the operator's wish
  *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
  *
  * One thread; everything here belongs to it.
@@ -23,6 +24,7 @@
 #include "ike.h"
 
 struct cli_server;
+struct ctl_capture;
 
 struct ctl_interface {
 	char name[CFG_NAME];
@@ -52,6 +54,7 @@ struct ctl {
 	struct config *conf;
 	struct ike *ike;
 	struct cli_server *cli;
+	struct ctl_capture *capture; /* capture_file.c */
 	struct ctl_child *children;
 	uint32_t n_policies, next_number, next_rule_id;
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */

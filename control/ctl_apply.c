@@ -235,6 +235,7 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 		.n_remote = 1,
 		.ts_policy = p->tunnel->ts_policy,
 		.replay_window = p->tunnel->replay_window,
+		.tfc_pad_to = p->tunnel->tfc_pad_to,
 		.start = p->tunnel->start,
 	};
 

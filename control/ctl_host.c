@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capture_file.h"
 #include "log.h"
 #include "wire.h"
 
@@ -136,6 +137,7 @@ static int install_out(const struct ike_child_sa *c, const struct dp_suite *suit
 		.remote = c->remote,
 		.udp_encap = c->udp_encap,
 		.limits = *limits,
+		.tfc_pad_to = c->no_tfc ? 0 : c->conf->tfc_pad_to,
 	};
 	int err;
 
@@ -353,4 +355,5 @@ const struct dp_handlers ctl_dp_handlers = {
 	.expire = dp_expire_in,
 	.moved = dp_moved_in,
 	.rule_hit = dp_rule_hit_in,
+	.captured = ctl_captured,
 };

@@ -18,6 +18,7 @@
 #include <rte_malloc.h>
 #include <rte_mbuf.h>
 
+#include "capture.h"
 #include "eal.h"
 #include "fib.h"
 #include "neigh.h"
@@ -322,8 +323,10 @@ void dp_fini(void)
 {
 	stop_workers();
 	port_stop_all();
-	if (dp.qsbr)
+	if (dp.qsbr) {
+		capture_fini();
 		free_retired();
+	}
 	rules_fini();
 	spd_fini();
 	sad_fini();
@@ -353,6 +356,7 @@ void dp_service(uint64_t now_ns)
 {
 	dp.now_ns = now_ns;
 	punt_service();
+	capture_service();
 	neigh_service(now_ns);
 	port_service(now_ns);
 	fib_service();

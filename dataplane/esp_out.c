@@ -21,6 +21,15 @@ static inline uint32_t trailer_len(const struct suite *s, uint32_t inner)
 	return ((0 - inner - 2) & (s->block - 1u)) + 2;
 }
 
+/* Bytes between the inner packet and the padding that hide its length (RFC 4303 2.7); the inner IP header
+ * tells the receiver where to cut. */
+static inline uint32_t tfc_len(const struct sa_out *sa, uint32_t inner)
+{
+	uint32_t to = RTE_MIN(sa->tfc_pad_to, atomic_load_explicit(&sa->max_inner, memory_order_relaxed));
+
+	return to > inner ? to - inner : 0;
+}
+
 /* Everything that can be said against the packet, before it costs a sequence number. */
 static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_out *sa, uint32_t behind)
 {
@@ -93,19 +102,21 @@ static inline void put_header(uint8_t *to, const struct sa_outer *o, bool udp,
 }
 
 static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, const struct suite *s,
-			uint32_t trailer)
+			uint32_t tfc, uint32_t trailer)
 {
 	uint8_t now = atomic_load_explicit(&sa->outer_now, memory_order_acquire);
 	const struct sa_outer *o = &sa->outer[now];
 	const uint8_t *tmpl = o->hdr;
 	uint8_t *inner = pkt_l3(p), *outer = inner - sa->hdr_len;
-	uint32_t total = sa->hdr_len + p->ip_len + trailer + s->icv_len;
+	uint32_t total = sa->hdr_len + p->ip_len + tfc + trailer + s->icv_len;
 	uint64_t seq = sa->seq + 1;
 
 	count_add(&sa->seq, 1);
 	count_add(&sa->bytes, p->ip_len);
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
-	put_trailer(s, inner + p->ip_len, trailer);
+	if (unlikely(tfc))
+		memset(inner + p->ip_len, 0, tfc);
+	put_trailer(s, inner + p->ip_len + tfc, trailer);
 	if (sa->flags & SA_UDP)
 		put_header(outer, o, true, (const struct rte_ipv4_hdr *)inner, total, seq);
 	else
@@ -134,8 +145,9 @@ void esp_out_prepare(struct worker *w, struct list *l)
 		struct pkt *p = l->p[i];
 		struct sa_out *sa = p->sa_out;
 		const struct suite *s = suite_at(sa->suite);
-		uint32_t trailer = trailer_len(s, p->ip_len);
-		enum drop why = admit(w, p, sa, trailer + s->icv_len);
+		uint32_t tfc = unlikely(sa->flags & SA_TFC) ? tfc_len(sa, p->ip_len) : 0;
+		uint32_t trailer = trailer_len(s, p->ip_len + tfc);
+		enum drop why = admit(w, p, sa, tfc + trailer + s->icv_len);
 
 		if (unlikely(why != DROP_NONE)) {
 			if (why == DROP_TUNNEL_SELECTOR)
@@ -143,7 +155,7 @@ void esp_out_prepare(struct worker *w, struct list *l)
 			icmp_drop(w, p, why);
 			continue;
 		}
-		wrap(w, p, sa, s, trailer);
+		wrap(w, p, sa, s, tfc, trailer);
 		l->p[kept++] = p;
 	}
 	l->n = kept;

@@ -11,6 +11,7 @@
 #include <rte_ether.h>
 #include <rte_ip.h>
 
+#include "capture.h"
 #include "esp_in.h"
 #include "esp_out.h"
 #include "fib.h"
@@ -43,8 +44,9 @@ static void path_outer_too_big(struct worker *w)
 
 static void path_encrypt(struct worker *w, struct list *l)
 {
-	esp_out_prepare(w, l);  /* selectors, sequence number, outer header, padding */
-	esp_out_seal(w, l);     /* IV, encrypt, authenticate */
+	esp_out_prepare(w, l); /* selectors, sequence number, outer header, padding */
+	esp_out_seal(w, l);    /* IV, encrypt, authenticate */
+	capture_tap(w, l, DP_CAPTURE_OUTER, false);
 	fib_lookup_outer(w, l); /* the peer's address -> port and neighbour */
 	xmit_port(w, l);
 	if (unlikely(w->big.n))
@@ -59,6 +61,7 @@ static void path_outbound(struct worker *w, struct list *l)
 
 	spd_match(w, l);       /* proxy-ID, then its outbound SA; none: ask for keys, drop */
 	handover_sa_out(w, l); /* packets whose SA another worker owns leave here */
+	capture_tap(w, l, DP_CAPTURE_INNER, false);
 	if (likely(mtu_fit(l))) {
 		path_encrypt(w, l);
 		return;
@@ -136,10 +139,12 @@ static void path_inbound(struct worker *w, struct list *l)
 {
 	sad_lookup(w, l); /* SPI -> SA */
 	handover_sa_in(w, l);
+	capture_tap(w, l, DP_CAPTURE_OUTER, true);
 	esp_in_check(w, l);  /* lengths, sequence number against the window */
 	esp_in_open(w, l);   /* verify and decrypt */
 	esp_in_finish(w, l); /* window moves; padding, inner header, selectors; strip */
-	mss_clamp_in(l);     /* no TCP segment back will be too big for the tunnel */
+	capture_tap(w, l, DP_CAPTURE_INNER, true);
+	mss_clamp_in(l); /* no TCP segment back will be too big for the tunnel */
 	if (l->n)
 		path_forward(w, l);
 }

@@ -35,6 +35,7 @@ enum sa_flag {
 	SA_ESN = 2,
 	SA_UDP = 4, /* RFC 3948 encapsulation */
 	SA_REPLAY = 8,
+	SA_TFC = 16, /* outbound: short packets are padded to tfc_pad_to */
 };
 
 /* Last use in units of 2^31 TSC cycles, about a second; 0 is never. */
@@ -88,6 +89,7 @@ struct sa_out {
 	_Atomic uint32_t handle; /* 0 while free */
 	uint32_t policy;
 	uint32_t spi; /* host order */
+	uint16_t tfc_pad_to;
 	struct sa_life life;
 	uint64_t selector_drops;  /* owner: w */
 	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */

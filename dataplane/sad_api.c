@@ -247,7 +247,8 @@ static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const str
 	memcpy(&sa->salt, c->keys.salt, sizeof(sa->salt));
 	sa->suite = (uint8_t)(s - suite_table);
 	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
-			      (c->udp_encap ? SA_UDP : 0));
+			      (c->udp_encap ? SA_UDP : 0) | (c->tfc_pad_to ? SA_TFC : 0));
+	sa->tfc_pad_to = c->tfc_pad_to;
 	sa->hdr_len = (uint8_t)(sizeof(struct rte_ipv4_hdr) +
 				(c->udp_encap ? sizeof(struct rte_udp_hdr) : 0) + ESP_HDR + s->iv_len);
 	sa->spi = c->spi;

@@ -17,6 +17,7 @@
 #include <rte_hash_crc.h>
 #include <rte_malloc.h>
 
+#include "capture.h"
 #include "sad.h"
 
 struct policy_ctl { /* control's half of struct policy */
@@ -334,6 +335,7 @@ int dp_policy_del(uint32_t policy)
 	i = t.ctl[policy].tunnel_if;
 	t.ctl[policy].live = false;
 	t.if_policies[i]--;
+	capture_forget(policy);
 	hide(i, &t.ctl[policy].key);
 	chain_del(policy);
 	crown(i);

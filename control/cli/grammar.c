@@ -86,6 +86,20 @@ const struct cli_command cli_commands[] = {
 	{CLI_DEBUG_IKE_OFF, {"debug", "ike", "off"}, {{0}}, "log events only"},
 	{CLI_DEBUG_IKE_ON, {"debug", "ike", "global", "on"}, {{0}}, "same as debug ike on"},
 	{CLI_DEBUG_IKE_OFF, {"debug", "ike", "global", "off"}, {{0}}, "same as debug ike off"},
+	{CLI_DEBUG_CAPTURE,
+	 {"debug", "capture", "tunnel"},
+	 {{NULL, CLI_ARG_TUNNEL, "whose packets"},
+	  {"inner", CLI_ARG_NONE, "in clear"},
+	  {"outer", CLI_ARG_NONE, "as they go over the wire"},
+	  {"both", CLI_ARG_NONE, "both, the default"},
+	  {"count", CLI_ARG_COUNT, "end after so many packets; 1000 when not given"},
+	  {"file", CLI_ARG_FILE, "a new file, an absolute path ending in .pcapng"}},
+	 "write packets of a tunnel to a pcapng file"},
+	{CLI_DEBUG_CAPTURE_STOP, {"debug", "capture", "stop"}, {{0}}, "end the capture"},
+	{CLI_DEBUG_CAPTURE_SHOW,
+	 {"debug", "capture", "show"},
+	 {{0}},
+	 "the capture that goes on, or the last"},
 	{CLI_COMMIT, {"commit"}, {{0}}, "read the configuration file again and apply what changed"},
 };
 const size_t cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
@@ -115,6 +129,8 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_PROTOCOL: return "<protocol>";
 	case CLI_ARG_PORT: return "<port>";
 	case CLI_ARG_BYTES: return "<bytes>";
+	case CLI_ARG_COUNT: return "<count>";
+	case CLI_ARG_FILE: return "<file>";
 	default: return "";
 	}
 }

@@ -26,6 +26,9 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_DEBUG_IKE_ON] = cli_debug_ike_on,
 	[CLI_DEBUG_IKE_OFF] = cli_debug_ike_off,
 	[CLI_COMMIT] = cli_commit,
+	[CLI_DEBUG_CAPTURE] = cli_debug_capture,
+	[CLI_DEBUG_CAPTURE_STOP] = cli_debug_capture_stop,
+	[CLI_DEBUG_CAPTURE_SHOW] = cli_debug_capture_show,
 };
 
 struct page page_begin(struct cli_job *j, json_t *list)

@@ -28,6 +28,7 @@ static const struct {
 	{"test-vpn-packet", render_test_packet},
 	{"clear-vpn", render_clear},
 	{"debug-ike", render_debug},
+	{"debug-capture", render_capture},
 	{"commit", render_commit},
 };
 

@@ -134,6 +134,18 @@ static void flow_counters(FILE *out, const json_t *e)
 		field_int(out, counters[i].label, e, counters[i].key);
 }
 
+/* Only where it is configured: PAN-OS has no such line. */
+static void flow_tfc(FILE *out, const json_t *e)
+{
+	const json_t *to = json_object_get(e, "tfc-pad-to");
+	const char *refused = render_bool(e, "tfc-refused") ? ", but the peer takes none" : "";
+
+	if (json_is_integer(to))
+		field(out, "TFC padding", "to %lld bytes%s", (long long)json_integer_value(to), refused);
+	else if (to)
+		field(out, "TFC padding", "to the tunnel mtu%s", refused);
+}
+
 /* Packets that did not come in order, by how far behind the newest they came. */
 static void flow_reorder(FILE *out, const json_t *e)
 {
@@ -197,6 +209,7 @@ static void flow_detail(FILE *out, const json_t *e)
 		proxy_id(out, json_object_get(e, "proxy-id"));
 	field_bool(out, "anti replay check", e, "anti-replay");
 	field_int(out, "anti replay window", e, "anti-replay-window");
+	flow_tfc(out, e);
 	field_bool(out, "copy tos", e, "copy-tos");
 	field(out, "outer DF", "%s", render_str(e, "df"));
 	field_bool(out, "adjust tcp mss", e, "adjust-tcp-mss");

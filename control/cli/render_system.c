@@ -214,6 +214,21 @@ void render_debug(FILE *out, const json_t *doc)
 		fputs("IKE messages are not logged any more.\n", out);
 }
 
+void render_capture(FILE *out, const json_t *doc)
+{
+	const char *ended = render_str(doc, "ended");
+
+	if (!render_str(doc, "file")[0]) {
+		fputs("There was no capture.\n", out);
+		return;
+	}
+	fprintf(out, "Capture of tunnel %s, %s, to %s\n", render_str(doc, "tunnel"), render_str(doc, "side"),
+		render_str(doc, "file"));
+	fprintf(out, "%lld of %lld packets, %lld bytes, %lld packets lost; %s\n", render_int(doc, "packets"),
+		render_int(doc, "count"), render_int(doc, "bytes"), render_int(doc, "lost"),
+		render_bool(doc, "on") ? "going on" : ended);
+}
+
 void render_commit(FILE *out, const json_t *doc)
 {
 	const json_t *e;

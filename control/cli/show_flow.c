@@ -281,6 +281,12 @@ static void flow(json_t *o, const struct ctl *c, const struct slot *s)
 	doc_str(o, "mode", "tunl");
 	doc_bool(o, "anti-replay", t->replay_window > 0);
 	doc_uint(o, "anti-replay-window", t->replay_window);
+	if (t->tfc_pad_to == DP_TFC_MTU)
+		doc_str(o, "tfc-pad-to", "mtu");
+	else if (t->tfc_pad_to)
+		doc_uint(o, "tfc-pad-to", t->tfc_pad_to);
+	if (t->tfc_pad_to && s->n_sas)
+		doc_bool(o, "tfc-refused", s->sa.no_tfc);
 	flow_carry(o, &t->carry);
 	doc_bool(o, "enable-gre-encap", false);
 	flow_proxy_id(o, s->p->proxy);

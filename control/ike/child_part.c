@@ -173,6 +173,12 @@ static bool same_cover(const struct ts_list *a, const struct ts_list *b)
 	return ts_list_within(a, b) && ts_list_within(b, a);
 }
 
+/* RFC 7296 1.3.1: whoever cannot take off TFC padding says so wherever an SA is agreed upon. */
+static bool no_tfc(const struct in *in)
+{
+	return msg_notify_find(in->m, N_ESP_TFC_PADDING_NOT_SUPPORTED);
+}
+
 /* ---- responder --------------------------------------------------------------------------------------------- */
 
 /* How well a slot fits; 0: not at all. */
@@ -343,7 +349,7 @@ bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old,
 	unsigned score;
 	int rc;
 
-	*p = (struct child_plan){.role = IKE_RESPONDER};
+	*p = (struct child_plan){.role = IKE_RESPONDER, .no_tfc = no_tfc(in)};
 	if (ts_decode(in->m->tsr, &local, NULL) || ts_decode(in->m->tsi, &remote, NULL)) {
 		*notify = N_INVALID_SYNTAX;
 		reason_set(r, k->now, IKE_CAUSE_MALFORMED, IKE_RESPONDER, in->m->hdr.exchange,
@@ -389,7 +395,7 @@ bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool firs
 	char buf[256];
 	bool exact = s->conf->ts_policy == IKE_TS_EXACT;
 
-	*p = (struct child_plan){.slot = s, .role = IKE_INITIATOR, .spi_in = spi_in};
+	*p = (struct child_plan){.slot = s, .role = IKE_INITIATOR, .spi_in = spi_in, .no_tfc = no_tfc(in)};
 	offer(s, spi_in, first, &offered);
 	if (prop_decode(in->m->sa, &answer) || prop_accept(&answer, &offered, &p->suite) ||
 	    p->suite.protocol != PROTO_ESP || spi_read(&p->suite) < 256) {

@@ -53,7 +53,7 @@ struct ike_child_conf {
 	enum ike_ts_policy ts_policy;
 	uint32_t lifetime_s;
 	uint64_t life_bytes, life_packets; /* 0: unlimited */
-	uint16_t replay_window;
+	uint16_t replay_window, tfc_pad_to;
 	enum ike_esn esn;
 	bool start; /* bring it up without waiting for traffic */
 };

@@ -301,6 +301,7 @@ static void child_read(const struct child_sa *c, struct ike_child_info *i)
 		.life_bytes = c->life_bytes,
 		.life_packets = c->life_packets,
 		.udp_encap = v.udp_encap,
+		.no_tfc = v.no_tfc,
 		.host = c->host,
 	};
 }

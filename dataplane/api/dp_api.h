@@ -108,6 +108,19 @@ struct dp_probe_answer {
 	uint64_t ago_ns;       /* since it arrived */
 };
 
+enum dp_capture_side { DP_CAPTURE_INNER = 1, DP_CAPTURE_OUTER = 2 };
+
+/* A packet that dp_capture_start() asked for. */
+struct dp_captured {
+	enum dp_capture_side side; /* in clear, or as ESP with its outer header */
+	bool inbound;
+	uint32_t policy, spi; /* host order */
+	uint16_t worker;
+	uint64_t after_ns;   /* since the capture's start */
+	uint16_t len, kept;  /* of the packet; of it at data */
+	const uint8_t *data; /* from the IP header on; valid during the call only */
+};
+
 struct dp_handlers {
 	void (*udp)(void *ctx, const struct dp_udp *u);
 	void (*acquire)(void *ctx, const struct dp_acquire *a);
@@ -116,6 +129,7 @@ struct dp_handlers {
 	void (*rule_hit)(void *ctx, const struct dp_rule_hit *h);
 	void (*link)(void *ctx, const struct dp_link *l);
 	void (*probe_answer)(void *ctx, const struct dp_probe_answer *a);
+	void (*captured)(void *ctx, const struct dp_captured *p);
 };
 
 /* Start the EAL and reserve all tables.  Fails loudly: on error a text is in err. */
@@ -310,9 +324,13 @@ struct dp_sa_out_conf {
 	struct endpoint local, remote;
 	bool udp_encap;
 	struct dp_limits limits;
+	/* Traffic-flow confidentiality (RFC 4303 2.7): packets shorter than this are padded to it, or to what
+	 * one outer packet carries where that is less.  0: none. */
+	uint16_t tfc_pad_to;
 	uint8_t n_local, n_remote;
 	struct ts ts_local[DP_TS_MAX], ts_remote[DP_TS_MAX];
 };
+#define DP_TFC_MTU UINT16_MAX /* as long as they can be */
 
 /* Reserve an inbound SPI, unique on this box and above 255 (RFC 4303 2.1).  -ENOSPC when all are in use. */
 int dp_spi_alloc(uint32_t *spi);
@@ -405,6 +423,17 @@ struct dp_trace {
 /* Take a packet through the tables that workers use, and tell of each step; nothing is sent, counted or asked
  * for.  -EINVAL: not a packet; -ENOBUFS. */
 int dp_trace_packet(const struct dp_trace_packet *p, struct dp_trace *t);
+
+/* ---- capture --------------------------------------------------------------------------------- */
+
+/* From now on, copies of the packets of these proxy-IDs come to the handler `captured`, from dp_service():
+ * outbound ones before they are sealed and after, inbound ones before they are checked and after they were
+ * found good.  sides: DP_CAPTURE_INNER | DP_CAPTURE_OUTER.  One capture at a time: -EBUSY; -EINVAL, -ENOMEM.
+ * It ends by dp_capture_stop(), which the handler may call; nothing is delivered after that. */
+int dp_capture_start(const uint32_t *policies, uint32_t n, unsigned sides);
+void dp_capture_stop(void);
+/* Packets of this capture, or of the last one, that were lost because dp_service() was behind. */
+uint64_t dp_capture_lost(void);
 
 /* ---- packets of the control plane ---------------------------------------------------------- */
 

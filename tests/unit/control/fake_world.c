@@ -216,6 +216,36 @@ int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 	return -EINVAL;
 }
 
+/* Says what it was asked, and whether it may. */
+int ctl_capture_start(struct ctl *c, const struct capture_conf *conf, char *err, size_t err_len)
+{
+	snprintf(fake->called, sizeof(fake->called), "capture %s sides %u count %u policies %u file %s",
+		 conf->tunnel, conf->sides, conf->count, conf->n_policies, conf->file);
+	if (fake->answer < 0) {
+		snprintf(err, err_len, "%s: no", conf->file);
+		return fake->answer;
+	}
+	fake->capture = (struct capture_state){.on = true, .sides = conf->sides, .count = conf->count};
+	snprintf(fake->capture.tunnel, sizeof(fake->capture.tunnel), "%s", conf->tunnel);
+	snprintf(fake->capture.file, sizeof(fake->capture.file), "%s", conf->file);
+	return 0;
+}
+
+bool ctl_capture_stop(struct ctl *c)
+{
+	bool was = fake->capture.on;
+
+	fake->capture.on = false;
+	snprintf(fake->capture.ended, sizeof(fake->capture.ended), "stopped by the operator");
+	return was;
+}
+
+bool ctl_capture_state(const struct ctl *c, struct capture_state *s)
+{
+	*s = fake->capture;
+	return s->file[0];
+}
+
 const struct cfg_interface *config_interface(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_interfaces; i++)

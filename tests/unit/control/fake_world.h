@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "capture_file.h"
 #include "ctl.h"
 
 enum { FAKE_MAX = 4096 };
@@ -32,6 +33,7 @@ struct fake_world {
 	struct dp_policy_stats policy;
 	uint64_t drops[3];
 	struct dp_route route;
+	struct capture_state capture;
 	int route_rc;
 	struct dp_trace_packet asked; /* dp_trace_packet() */
 	struct dp_trace trace;

@@ -68,11 +68,13 @@ static void accept(void **state)
 		m.sa = (struct bytes){.p = sa, .len = w.len};
 		m.tsi = ts_body(tsi, sizeof(tsi), cases[i].tsi);
 		m.tsr = ts_body(tsr, sizeof(tsr), cases[i].tsr);
+		m.n_notify = i & 1; /* RFC 7296 1.3.1: no TFC padding to a peer that says so */
+		m.notify[0].type = N_ESP_TFC_PADDING_NOT_SUPPORTED;
 		ok = child_plan_accept(&in, &slot, 0x2000, false, &p, &r);
 		if (ok != (cases[i].cause == IKE_CAUSE_NONE) || (!ok && r.cause != cases[i].cause))
 			fail_msg("%s: %s", cases[i].what, ok ? "accepted" : ike_cause_str(r.cause));
 		if (ok)
-			assert_int_equal(p.spi_out, spi);
+			assert_true(p.spi_out == spi && p.no_tfc == (i & 1));
 	}
 }
 

@@ -422,6 +422,42 @@ static void test_flow_detail(void **state)
 		    "\n");
 }
 
+static void test_capture(void **state)
+{
+	assert_text("debug capture show", "There was no capture.\n");
+	assert_error("debug capture stop", 1, "no capture goes on");
+	assert_error("debug capture tunnel T1", 2,
+		     "file: missing; allowed: an absolute path ending in .pcapng");
+	assert_error("debug capture tunnel file /f.pcapng", 2,
+		     "debug capture tunnel: which tunnel? debug capture tunnel <tunnel> file <file>");
+	assert_error("debug capture tunnel T1 inner outer file /f.pcapng", 2,
+		     "inner, outer, both: allowed: one of them");
+	assert_error("debug capture tunnel T1 count 0 file /f.pcapng", 2,
+		     "count: found \"0\"; allowed: 1 to 1000000");
+	assert_error("debug capture tunnel T1 count 1000001 file /f.pcapng", 2,
+		     "count: found \"1000001\"; allowed: 1 to 1000000");
+	assert_error("debug capture tunnel T1 count 5x file /f.pcapng", 2,
+		     "count: found \"5x\"; allowed: 1 to 1000000");
+	assert_error("debug capture tunnel T9 file /f.pcapng", 1,
+		     "there is no tunnel, or proxy-ID of a tunnel, \"T9\"; show vpn tunnel lists them");
+	fake->answer = -EEXIST;
+	assert_error("debug capture tunnel T1 file /f.pcapng", 1, "/f.pcapng: no");
+	fake->answer = 0;
+	assert_text("debug capture tunnel T1 file /f.pcapng",
+		    "Capture of tunnel T1, both, to /f.pcapng\n"
+		    "0 of 1000 packets, 0 bytes, 0 packets lost; going on\n");
+	assert_string_equal(fake->called, "capture T1 sides 3 count 1000 policies 2 file /f.pcapng");
+	assert_text("debug capture stop",
+		    "Capture of tunnel T1, both, to /f.pcapng\n"
+		    "0 of 1000 packets, 0 bytes, 0 packets lost; stopped by the operator\n");
+	assert_text("debug capture tunnel T1:P2 outer count 7 file /g.pcapng",
+		    "Capture of tunnel T1:P2, outer, to /g.pcapng\n"
+		    "0 of 7 packets, 0 bytes, 0 packets lost; going on\n");
+	assert_string_equal(fake->called, "capture T1:P2 sides 2 count 7 policies 1 file /g.pcapng");
+	assert_text("debug capture show", "Capture of tunnel T1:P2, outer, to /g.pcapng\n"
+					  "0 of 7 packets, 0 bytes, 0 packets lost; going on\n");
+}
+
 static void test_flow_down(void **state)
 {
 	struct got g = ask("show vpn flow name T1:P2", 0);
@@ -750,6 +786,8 @@ static void test_every_command(void **state)
 		if (cli_commands[i].id == CLI_TEST_VPN_PACKET) /* the one that cannot do without */
 			snprintf(words + strlen(words), sizeof(words) - strlen(words),
 				 "source 10.20.20.10 destination 10.10.10.10");
+		if (cli_commands[i].id == CLI_DEBUG_CAPTURE) /* the one that cannot do without */
+			strcat(words, "T1 file /f.pcapng");
 		g = ask(words, 0);
 		assert_non_null(g.doc);
 		assert_string_equal(json_string_value(json_object_get(g.last, "status")), "ok");
@@ -1089,7 +1127,7 @@ int main(void)
 		T(test_pages),          T(test_flow_pages),        T(test_change_between_pages),
 		T(test_no_such_thing),  T(test_engine_refuses),    T(test_commit),
 		T(test_bad_requests),   T(test_complete),          T(test_rules),
-		T(test_packet),
+		T(test_packet),         T(test_capture),
 	};
 
 	setenv("TZ", "UTC", 1);
