@@ -229,7 +229,8 @@ static void add_good(unsigned r)
 static void add_odd(unsigned r)
 {
 	const struct peer_how moved = {.udp = true, .src = "192.0.2.77", .sport = 4711}, ce = {.tos = 3};
-	const struct peer_how dummy = {.next = 59}, pad = {.bad_pad = true, .more_pad = 16}, tfc = {.tfc = 60};
+	const struct peer_how dummy = {.next = 59}, pad = {.bad_pad = true, .more_pad = 16},
+			      tfc = {.tfc = 60};
 	const struct peer_how *how[] = {&moved, &ce, &dummy, &pad, &tfc};
 	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX];
 	size_t n = 0, len = dpt_echo4(packet, "10.2.1.9", "10.1.0.7", 1, 20);
