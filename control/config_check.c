@@ -231,7 +231,7 @@ static int way_out(const struct check *k, const struct addr *a)
 			}
 		}
 	}
-	for (int len = 32; len > best_len; len--) {
+	for (int len = (int)addr_len(a) * 8; len > best_len; len--) {
 		struct prefix p = prefix_mask((struct prefix){.a = *a, .len = (uint8_t)len});
 		int r = route_find(k, &p);
 
@@ -311,10 +311,24 @@ static void check_local(struct check *k, const struct cfg_obj *o, struct cfg_gat
 	size_t n = 0;
 
 	if (!g->ike.local.v) {
-		if (f->n_addr && !config_setting_get_member(o->s, "local-address"))
-			g->ike.local = f->addr[0].a;
+		for (unsigned i = 0; i < f->n_addr && !config_setting_get_member(o->s, "local-address");
+		     i++) {
+			g->ike.local = f->addr[i].a;
+			if (!g->ike.remote.v || g->ike.remote.v == g->ike.local.v)
+				return;
+			g->ike.local = (struct addr){0};
+		}
+		if (f->n_addr && g->ike.remote.v && !config_setting_get_member(o->s, "local-address"))
+			cfg_error(
+				o, config_setting_get_member(o->s, "peer-address"), "peer-address",
+				"found an IPv%d address; allowed: of a family that interface \"%s\" has an address of",
+				g->ike.remote.v, f->name);
 		return;
 	}
+	if (g->ike.remote.v && g->ike.remote.v != g->ike.local.v)
+		cfg_error(o, config_setting_get_member(o->s, "peer-address"), "peer-address",
+			  "found an IPv%d address; allowed: an IPv%d address, as local-address is",
+			  g->ike.remote.v, g->ike.local.v);
 	for (unsigned i = 0; i < f->n_addr; i++) {
 		char a[ADDR_STR];
 
@@ -334,7 +348,7 @@ static void check_peer(struct check *k, const struct cfg_obj *o, const struct cf
 	char peer[ADDR_STR];
 	int out;
 
-	if (!g->ike.remote.v)
+	if (!g->ike.remote.v || (g->ike.local.v && g->ike.local.v != g->ike.remote.v))
 		return;
 	addr_str(&g->ike.remote, peer);
 	if (owner_of(k->c, &g->ike.remote) >= 0) {

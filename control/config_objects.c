@@ -182,13 +182,17 @@ static bool device_ok(const char *s)
 	return false;
 }
 
+enum { IPV6_MTU_MIN = 1280 }; /* RFC 8200 5 */
+
 static bool host_address_ok(const struct prefix *p)
 {
 	struct prefix net = prefix_mask(*p);
 	struct ts range = ts_of(p, 0, 0);
 
-	if (p->a.b[0] == 0 || p->a.b[0] == 127 || p->a.b[0] >= 224 || p->len == 0)
+	if (!cfg_unicast(&p->a) || addr_is_link_local(&p->a) || p->len == 0)
 		return false;
+	if (p->a.v == 6)
+		return true;
 	/* In a /31 and a /32 every address is a host's (RFC 3021). */
 	return p->len >= 31 || (!addr_eq(&net.a, &p->a) && !addr_eq(&range.hi, &p->a));
 }
@@ -219,6 +223,9 @@ static void read_addresses(struct cfg_obj *o, struct cfg_interface *f)
 				  CFG_ADDRS, CFG_ADDRS);
 			return;
 		}
+		if (p.a.v == 6 && f->mtu < IPV6_MTU_MIN)
+			cfg_error(o, at, "address", "found \"%s\" with mtu %u; allowed: IPv6 from mtu %d on",
+				  v, f->mtu, IPV6_MTU_MIN);
 		f->addr[f->n_addr++] = p;
 	}
 }
@@ -281,7 +288,13 @@ void cfg_read_route(struct cfg_obj *o, struct cfg_route *r)
 		cfg_error(o, NULL, "via",
 			  "missing; allowed: the next router's address, or interface = a name");
 	if (via)
-		cfg_addr(o, "via", CFG_OPTIONAL, "the next router's IPv4 address", &r->via);
+		cfg_addr(o, "via", CFG_OPTIONAL, "the next router's address", &r->via);
+	if (r->via.v && r->dst.a.v && r->via.v != r->dst.a.v) {
+		cfg_error(o, via, "via",
+			  "found an IPv%d address; allowed: an IPv%d address, as the destination is",
+			  r->via.v, r->dst.a.v);
+		r->via = (struct addr){0};
+	}
 	if (ifc)
 		cfg_name(o, "interface", CFG_OPTIONAL, true, r->interface);
 }

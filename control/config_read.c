@@ -345,11 +345,6 @@ bool cfg_addr_of(const struct cfg_obj *o, const config_setting_t *at, const char
 		cfg_error(o, at, key, "found %s; allowed: %s", cfg_found(at, false, found), allowed);
 		return false;
 	}
-	if (a.v != 4) {
-		cfg_error(o, at, key, "found %s: IPv6 is not available in this version; allowed: %s",
-			  cfg_found(at, false, found), allowed);
-		return false;
-	}
 	*to = a;
 	return true;
 }
@@ -362,20 +357,26 @@ bool cfg_addr(const struct cfg_obj *o, const char *key, enum cfg_need need, cons
 	return v && cfg_addr_of(o, config_setting_get_member(o->s, key), key, v, allowed, to);
 }
 
+bool cfg_unicast(const struct addr *a)
+{
+	static const uint8_t zero[10];
+
+	if (a->v == 4)
+		return a->b[0] != 0 && a->b[0] != 127 && a->b[0] < 224;
+	/* Unspecified, loopback, IPv4 in IPv6's clothes; multicast (RFC 4291 2.4, 2.5.5). */
+	return a->v == 6 && a->b[0] != 0xff && memcmp(a->b, zero, sizeof(zero)) != 0;
+}
+
 bool cfg_prefix_of(const struct cfg_obj *o, const config_setting_t *at, const char *key, const char *text,
 		   bool host_bits, struct prefix *to)
 {
-	static const char allowed[] = "an IPv4 address with a prefix length, such as \"10.20.20.0/24\"";
+	static const char allowed[] =
+		"an address with a prefix length, such as \"10.20.20.0/24\" or \"2001:db8:1::/64\"";
 	char found[CFG_FOUND], want[PREFIX_STR];
 	struct prefix p, net;
 
 	if (prefix_parse(text, &p) < 0 || !strchr(text, '/')) {
 		cfg_error(o, at, key, "found %s; allowed: %s", cfg_found(at, false, found), allowed);
-		return false;
-	}
-	if (p.a.v != 4) {
-		cfg_error(o, at, key, "found %s: IPv6 is not available in this version; allowed: %s",
-			  cfg_found(at, false, found), allowed);
 		return false;
 	}
 	net = prefix_mask(p);
@@ -390,7 +391,7 @@ bool cfg_prefix_of(const struct cfg_obj *o, const config_setting_t *at, const ch
 
 bool cfg_prefix(const struct cfg_obj *o, const char *key, enum cfg_need need, struct prefix *to)
 {
-	const char *v = cfg_string(o, key, need, "an IPv4 prefix such as \"10.20.20.0/24\"");
+	const char *v = cfg_string(o, key, need, "a prefix such as \"10.20.20.0/24\"");
 
 	return v && cfg_prefix_of(o, config_setting_get_member(o->s, key), key, v, false, to);
 }

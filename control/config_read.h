@@ -92,7 +92,9 @@ bool cfg_bool(const struct cfg_obj *o, const char *key, bool *to);
 bool cfg_addr(const struct cfg_obj *o, const char *key, enum cfg_need need, const char *allowed,
 	      struct addr *to);
 bool cfg_prefix(const struct cfg_obj *o, const char *key, enum cfg_need need, struct prefix *to);
-/* Text of an address or prefix that stands at `at`; IPv6 is refused. */
+/* May a host have this address, or be called by it? */
+bool cfg_unicast(const struct addr *a);
+/* Text of an address or prefix that stands at `at`. */
 bool cfg_addr_of(const struct cfg_obj *o, const config_setting_t *at, const char *key, const char *text,
 		 const char *allowed, struct addr *to);
 bool cfg_prefix_of(const struct cfg_obj *o, const config_setting_t *at, const char *key, const char *text,

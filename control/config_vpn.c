@@ -179,11 +179,11 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id)
 	if (type->id == ID_IPV4_ADDR) {
 		struct addr a;
 
-		if (!cfg_addr_of(&o, vm, "value", v, "an IPv4 address", &a))
+		if (!cfg_addr_of(&o, vm, "value", v, "an IPv4 or IPv6 address", &a))
 			return;
-		memcpy(id->data, a.b, 4);
-		id->len = 4;
-		id->type = ID_IPV4_ADDR;
+		memcpy(id->data, a.b, addr_len(&a));
+		id->len = (uint8_t)addr_len(&a);
+		id->type = a.v == 4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
 		return;
 	}
 	ok = type->id == ID_KEY_ID ? keyid_set(v, id)
@@ -250,7 +250,7 @@ static void read_dpd(struct cfg_obj *gw, struct ike_gw_conf *g)
 
 static void read_peer(struct cfg_obj *o, struct ike_gw_conf *g)
 {
-	static const char allowed[] = "the peer's IPv4 address, or \"dynamic\"";
+	static const char allowed[] = "the peer's address, or \"dynamic\"";
 	const config_setting_t *m = config_setting_get_member(o->s, "peer-address");
 	const char *v = cfg_string(o, "peer-address", CFG_REQUIRED, allowed);
 	bool passive = true;
@@ -259,7 +259,7 @@ static void read_peer(struct cfg_obj *o, struct ike_gw_conf *g)
 		return;
 	if (strcmp(v, "dynamic") != 0) {
 		if (cfg_addr_of(o, m, "peer-address", v, allowed, &g->remote) &&
-		    (g->remote.b[0] == 0 || g->remote.b[0] == 127 || g->remote.b[0] >= 224)) {
+		    (!cfg_unicast(&g->remote) || addr_is_link_local(&g->remote))) {
 			cfg_error(o, m, "peer-address", "found \"%s\"; allowed: %s", v, allowed);
 			g->remote = (struct addr){0};
 		}
@@ -346,7 +346,7 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	cfg_keys(o, known, later);
 	cfg_word(o, "version", CFG_OPTIONAL, versions);
 	cfg_name(o, "interface", CFG_REQUIRED, true, gw->interface);
-	cfg_addr(o, "local-address", CFG_OPTIONAL, "an IPv4 address of the interface", &g->local);
+	cfg_addr(o, "local-address", CFG_OPTIONAL, "an address of the interface", &g->local);
 	cfg_bool(o, "passive-mode", &g->passive);
 	read_peer(o, g);
 	read_psk(o, g);
@@ -407,6 +407,9 @@ static void read_proxy_id(struct cfg_obj *o, struct cfg_proxy_id *p)
 	cfg_keys(o, known, NULL);
 	cfg_prefix(o, "local", CFG_REQUIRED, &p->local);
 	cfg_prefix(o, "remote", CFG_REQUIRED, &p->remote);
+	if (p->local.a.v == 6 || p->remote.a.v == 6)
+		cfg_error(o, config_setting_get_member(o->s, "remote"), "remote",
+			  "IPv6 inside tunnels is not available in this version; allowed: IPv4 prefixes");
 	read_protocol(o, p);
 }
 

@@ -15,6 +15,7 @@
 #include <rte_common.h>
 #include <rte_mbuf.h>
 
+#include "addr.h"
 #include "drop.h"
 
 enum { BURST_MAX = 32 };
@@ -28,6 +29,7 @@ enum pkt_class {
 	PKT_ESP_UDP, /* ESP in UDP 4500 to one of our addresses; esp_off set */
 	PKT_IKE,     /* UDP 500, or UDP 4500 behind a non-ESP marker */
 	PKT_ARP,
+	PKT_ND,   /* neighbour discovery of this link */
 	PKT_ICMP, /* to one of our addresses */
 	PKT_DROP, /* unsound; reason in drop */
 };
@@ -65,7 +67,7 @@ struct pkt {
 		uint64_t seq;  /* ESP sequence number, 64 bits with ESN */
 		uint64_t fits; /* of a packet too big for its way: the bytes that would not be (mtu.h) */
 	};
-	uint32_t src4, dst4; /* as on the wire (network order), IPv4 only */
+	uint32_t src4, dst4; /* as on the wire (network order); 0 in IPv6, whose are read from the header */
 	uint32_t next_hop;   /* fib result: tunnel interface, or index into nh[], then into neigh_hot */
 	uint32_t spi;        /* host order */
 	uint16_t sport,
@@ -103,4 +105,19 @@ static inline uint8_t *pkt_at(const struct pkt *p, uint16_t off)
 static inline void *pkt_l3(const struct pkt *p)
 {
 	return pkt_at(p, p->l3_off);
+}
+
+/* Source and destination of the packet whose header is at l3_off. */
+static inline void pkt_addrs(const struct pkt *p, struct addr *src, struct addr *dst)
+{
+	const uint8_t *b;
+
+	if (p->v == 6) {
+		b = pkt_l3(p);
+		*src = addr_v6(b + 8);
+		*dst = addr_v6(b + 24);
+	} else {
+		*src = addr_v4((const uint8_t *)&p->src4);
+		*dst = addr_v4((const uint8_t *)&p->dst4);
+	}
 }

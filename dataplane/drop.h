@@ -18,20 +18,24 @@
 	X(DROP_ARP_MALFORMED,     "arp-malformed",           "ARP packet too short or not Ethernet/IPv4") \
 	X(DROP_ARP_FOREIGN,       "arp-not-for-us",          "ARP packet that neither asks for an address of ours nor answers us") \
 	X(DROP_ARP_DONE,          "arp-done",                "ARP packet, done its work by arriving") \
+	X(DROP_ND_OFF_LINK,       "nd-off-link",             "neighbour discovery that came through a router: hop limit is not 255") \
+	X(DROP_ND_MALFORMED,      "nd-malformed",            "neighbour discovery too short, with a wrong checksum, option or address") \
+	X(DROP_ND_FOREIGN,        "nd-not-for-us",           "neighbour discovery that neither asks for an address of ours nor tells us anything") \
+	X(DROP_ND_DONE,           "nd-done",                 "neighbour discovery, done its work by arriving") \
 	X(DROP_IP_TRUNCATED,      "ip-truncated",            "frame shorter than its IP header says") \
 	X(DROP_IP_HEADER,         "ip-bad-header",           "IP version, header length or total length is wrong") \
 	X(DROP_IP_CHECKSUM,       "ip-bad-checksum",         "IPv4 header checksum is wrong") \
 	X(DROP_IP_FRAGMENT,       "ip-fragment",             "fragment that this stage cannot handle") \
-	X(DROP_IP_OPTIONS,        "ip-source-route",         "IPv4 source route option refused") \
+	X(DROP_IP_OPTIONS,        "ip-source-route",         "source route refused: IPv4 option or IPv6 routing header") \
+	X(DROP_IPV6_EXTENSION,    "ipv6-bad-extension",      "IPv6 extension headers out of order, too many, or longer than the packet") \
 	X(DROP_L4_TRUNCATED,      "l4-truncated",            "TCP, UDP or ICMP header or UDP length does not fit the packet") \
 	X(DROP_UDP_CHECKSUM,      "udp-bad-checksum",        "IKE datagram with a wrong UDP checksum; on a veth: switch its tx offload off") \
-	X(DROP_IP_TTL,            "ip-ttl-exceeded",         "TTL reached zero here") \
+	X(DROP_IP_TTL,            "ip-ttl-exceeded",         "TTL or hop limit reached zero here") \
 	X(DROP_IP_MARTIAN,        "ip-martian-address",      "source or destination address cannot be forwarded") \
-	X(DROP_IPV6,              "ipv6-not-forwarded",      "IPv6 packet, and no IPv6 forwarding here") \
 	X(DROP_NO_ROUTE,          "no-route",                "no route to the destination address") \
 	X(DROP_RULE,              "rule-denied",             "denied by a security rule, or by the default between zones") \
 	X(DROP_TOO_BIG,           "too-big",                 "packet larger than the way out carries") \
-	X(DROP_NEIGH_UNRESOLVED,  "neighbour-unresolved",    "next hop did not answer ARP") \
+	X(DROP_NEIGH_UNRESOLVED,  "neighbour-unresolved",    "next hop did not answer ARP or neighbour solicitation") \
 	X(DROP_NEIGH_TABLE,       "neighbour-table-full",    "no room to remember one more next hop") \
 	X(DROP_NEIGH_QUEUE,       "neighbour-queue-full",    "too many packets already wait for this next hop") \
 	X(DROP_LOCAL_NO_SERVICE,  "local-no-service",        "addressed to the gateway, where nothing listens for it") \

@@ -10,6 +10,7 @@
 #include <rte_prefetch.h>
 #include <rte_udp.h>
 
+#include "ip6.h"
 #include "life.h"
 #include "parse.h"
 #include "punt.h"
@@ -148,8 +149,10 @@ static_assert(BURST_MAX <= 32, "a bit for each packet");
  * mind (RFC 7296 2.23).  Older packets prove nothing: they may have waited on the way. */
 static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_in *sa, bool newest)
 {
-	uint64_t from = sa_peer(p->src4, p->sport);
-	struct endpoint e = {.a.v = 4, .port = p->sport};
+	const uint8_t *ip = pkt_l3(p);
+	uint64_t from = likely(p->v == 4) ? sa_peer(p->src4, p->sport) : sa_peer6(ip + 8, p->sport);
+	struct endpoint e = {.port = p->sport};
+	struct addr dst;
 
 	if (likely(from == atomic_load_explicit(&sa->peer, memory_order_relaxed)) || !newest)
 		return;
@@ -157,7 +160,7 @@ static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_i
 		return;
 	if (sa->moved_at != 0 && (int64_t)(w->tsc - sa->moved_at) < (int64_t)w->tsc_hz)
 		return;
-	memcpy(e.a.b, &p->src4, sizeof(p->src4));
+	pkt_addrs(p, &e.a, &dst);
 	if (punt_moved(w, p->spi, &e))
 		sa->moved_at = w->tsc | 1;
 }
@@ -175,20 +178,17 @@ static inline int unpad(const uint8_t *text, uint32_t len)
 	return (int)(len - 2 - pad);
 }
 
-/* RFC 6040 4.2: what the path marked goes into the inner header; a mark on a packet that cannot carry
- * it means the packet must not pass. */
-static inline bool ecn_decapsulate(struct rte_ipv4_hdr *inner, uint8_t outer_tos)
+static inline uint8_t tos_of(const struct pkt *p)
 {
-	uint8_t outer = outer_tos & ECN_MASK, in = inner->type_of_service & ECN_MASK;
-	uint8_t out = in;
+	const struct rte_ipv4_hdr *ip = pkt_l3(p);
+
+	return likely(p->v == 4) ? ip->type_of_service : ip6_traffic_class(pkt_l3(p));
+}
+
+static void ecn_put4(struct rte_ipv4_hdr *inner, uint8_t out)
+{
 	uint16_t was, is;
 
-	if (likely(outer == in || outer == ECN_NOT_ECT))
-		return true;
-	if (in == ECN_NOT_ECT)
-		return outer != ECN_CE;
-	if (outer == ECN_CE || (outer == ECN_ECT1 && in != ECN_CE))
-		out = outer;
 	memcpy(&was, inner, sizeof(was));
 	inner->type_of_service = (uint8_t)((inner->type_of_service & ~ECN_MASK) | out);
 	memcpy(&is, inner, sizeof(is));
@@ -196,6 +196,24 @@ static inline bool ecn_decapsulate(struct rte_ipv4_hdr *inner, uint8_t outer_tos
 	uint32_t sum = (uint16_t)~inner->hdr_checksum + (uint32_t)(uint16_t)~was + is;
 	sum = (sum & 0xffff) + (sum >> 16);
 	inner->hdr_checksum = (uint16_t) ~(sum + (sum >> 16));
+}
+
+/* RFC 6040 4.2: what the path marked goes into the inner header; a mark on a packet that cannot carry
+ * it means the packet must not pass. */
+static inline bool ecn_decapsulate(struct pkt *p, uint8_t outer_tos)
+{
+	uint8_t outer = outer_tos & ECN_MASK, tos = tos_of(p), in = tos & ECN_MASK;
+
+	if (likely(outer == in || outer == ECN_NOT_ECT))
+		return true;
+	if (in == ECN_NOT_ECT)
+		return outer != ECN_CE;
+	if (outer != ECN_CE && (outer != ECN_ECT1 || in == ECN_CE))
+		return true;
+	if (p->v == 4)
+		ecn_put4(pkt_l3(p), outer);
+	else
+		ip6_set_traffic_class(pkt_l3(p), (uint8_t)((tos & ~ECN_MASK) | outer));
 	return true;
 }
 
@@ -203,7 +221,7 @@ static inline bool ecn_decapsulate(struct rte_ipv4_hdr *inner, uint8_t outer_tos
  * the padding hides the length (RFC 4303 2.7) and is cut off. */
 static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const struct suite *s)
 {
-	uint8_t outer_tos = ((const struct rte_ipv4_hdr *)pkt_l3(p))->type_of_service;
+	uint8_t outer_tos = tos_of(p);
 	uint32_t len = suite_text_len(s, p), off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
 	const uint8_t *text = pkt_at(p, (uint16_t)off);
 	uint8_t next = text[len - 1];
@@ -213,9 +231,9 @@ static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const stru
 		return DROP_ESP_PADDING;
 	if (unlikely(next == NEXT_NONE))
 		return DROP_ESP_DUMMY;
-	if (unlikely(next != NEXT_IPV4))
-		return next == NEXT_IPV6 ? DROP_IPV6 : DROP_ESP_NEXT_HEADER;
-	if (unlikely(inner < (int)sizeof(struct rte_ipv4_hdr) || text[0] >> 4 != 4))
+	if (unlikely(next != NEXT_IPV4 && next != NEXT_IPV6))
+		return DROP_ESP_NEXT_HEADER;
+	if (unlikely(inner < (int)sizeof(struct rte_ipv4_hdr) || text[0] >> 4 != (next == NEXT_IPV4 ? 4 : 6)))
 		return DROP_ESP_INNER;
 
 	p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
@@ -227,7 +245,7 @@ static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const stru
 	p->m->pkt_len = L2 + p->ip_len;
 	if (unlikely(!selector_in(sa, p)))
 		return DROP_ESP_SELECTOR;
-	if (unlikely(!ecn_decapsulate(pkt_l3(p), outer_tos)))
+	if (unlikely(!ecn_decapsulate(p, outer_tos)))
 		return DROP_ESP_ECN;
 	p->in_if = sa->tunnel_if;
 	p->cls = PKT_TRANSIT;

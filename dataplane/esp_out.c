@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp_out.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
@@ -9,11 +10,12 @@
 #include <rte_udp.h>
 
 #include "icmp.h"
+#include "ip6.h"
 #include "life.h"
 #include "selector.h"
 #include "suite.h"
 
-enum { NEXT_IPV4 = 4, L2 = sizeof(struct rte_ether_hdr), RAW = 20 + ESP_HDR, IN_UDP = RAW + 8 };
+enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, L2 = sizeof(struct rte_ether_hdr), IPV4_HDR = 20, UDP_HDR = 8 };
 
 /* Bytes behind the inner packet: padding, pad length, next header (RFC 4303 2.4 to 2.6). */
 static inline uint32_t trailer_len(const struct suite *s, uint32_t inner)
@@ -45,7 +47,7 @@ static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_o
 
 /* 1, 2, 3, ... as RFC 4303 2.4 wants it.  Where padding is short, four bytes are written whatever is
  * needed: the trailer and ICV that follow overwrite the rest. */
-static inline void put_trailer(const struct suite *s, uint8_t *at, uint32_t len)
+static inline void put_trailer(const struct suite *s, uint8_t *at, uint32_t len, uint8_t next)
 {
 	static const uint8_t pad[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
 
@@ -54,7 +56,7 @@ static inline void put_trailer(const struct suite *s, uint8_t *at, uint32_t len)
 	else
 		memcpy(at, pad, len - 2);
 	at[len - 2] = (uint8_t)(len - 2);
-	at[len - 1] = NEXT_IPV4;
+	at[len - 1] = next;
 }
 
 static inline uint16_t fold(uint32_t sum)
@@ -63,42 +65,84 @@ static inline uint16_t fold(uint32_t sum)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
-/* Complete the outer IPv4 header.  DSCP and DF come from the inner packet (RFC 4301 5.1.2.1) unless the tunnel
- * has its own, ECN always (RFC 6040 4.1, normal mode).  The checksum starts from the template's sum. */
-static inline void put_ipv4(struct rte_ipv4_hdr *ip, const struct sa_outer *o,
-			    const struct rte_ipv4_hdr *inner, uint32_t total, uint64_t seq)
+/* What the outer header takes from the inner one: DSCP and DF (RFC 4301 5.1.2.1) unless the tunnel has its own,
+ * ECN always (RFC 6040 4.1, normal mode). */
+struct inherited {
+	uint8_t tos;
+	uint16_t df; /* network order */
+};
+
+static inline struct inherited inherit(const struct pkt *p, const struct sa_outer *o)
 {
-	uint16_t df = (inner->fragment_offset & o->df_keep) | o->df_set;
+	const struct rte_ipv4_hdr *ip = pkt_l3(p);
+	uint16_t df = ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	uint8_t tos = ip->type_of_service;
+
+	if (unlikely(p->v == 6)) { /* which no router may fragment */
+		tos = ip6_traffic_class(pkt_l3(p));
+		df = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	}
+	return (struct inherited){(uint8_t)((tos & o->tos_keep) | o->tos_set),
+				  (uint16_t)((df & o->df_keep) | o->df_set)};
+}
+
+/* Complete the outer IPv4 header.  The checksum starts from the template's sum. */
+static inline void put_ipv4(struct rte_ipv4_hdr *ip, struct inherited in, uint32_t total, uint64_t seq)
+{
 	uint16_t len = rte_cpu_to_be_16((uint16_t)total);
 	uint16_t id = (uint16_t)(ip->packet_id + seq);
-	uint8_t tos = (inner->type_of_service & o->tos_keep) | o->tos_set;
 
-	ip->hdr_checksum = (uint16_t)~fold((uint32_t)ip->hdr_checksum + len + id + df +
-					   rte_cpu_to_be_16(tos));
-	ip->type_of_service = tos;
+	ip->hdr_checksum = (uint16_t)~fold((uint32_t)ip->hdr_checksum + len + id + in.df +
+					   rte_cpu_to_be_16(in.tos));
+	ip->type_of_service = in.tos;
 	ip->total_length = len;
 	ip->packet_id = id;
-	ip->fragment_offset = df;
+	ip->fragment_offset = in.df;
 }
 
 /* Copy the template in front and fill in what changes.  SPI and sequence number are stored as one word:
  * the cipher loads them as one. */
-static inline void put_header(uint8_t *to, const struct sa_outer *o, bool udp,
-			      const struct rte_ipv4_hdr *inner, uint32_t total, uint64_t seq)
+static inline void put_header(uint8_t *to, const uint8_t *tmpl, bool v6, bool udp, struct inherited in,
+			      uint32_t total, uint64_t seq)
 {
-	const uint32_t esp = udp ? IN_UDP - ESP_HDR : RAW - ESP_HDR;
+	const uint32_t ip = v6 ? IP6_HDR : IPV4_HDR, esp = ip + (udp ? UDP_HDR : 0);
 	uint32_t spi_seq[2];
 
-	memcpy(to, o->hdr, esp);
-	put_ipv4((struct rte_ipv4_hdr *)to, o, inner, total, seq);
-	if (udp) {
-		struct rte_udp_hdr *u = (struct rte_udp_hdr *)(to + sizeof(struct rte_ipv4_hdr));
-
-		u->dgram_len = rte_cpu_to_be_16((uint16_t)(total - sizeof(struct rte_ipv4_hdr)));
+	memcpy(to, tmpl, esp);
+	if (v6) {
+		((struct rte_ipv6_hdr *)to)->payload_len = rte_cpu_to_be_16((uint16_t)(total - ip));
+		ip6_set_traffic_class((struct rte_ipv6_hdr *)to, in.tos);
+	} else {
+		put_ipv4((struct rte_ipv4_hdr *)to, in, total, seq);
 	}
-	memcpy(spi_seq, o->hdr + esp, sizeof(spi_seq[0]));
+	if (udp)
+		((struct rte_udp_hdr *)(to + ip))->dgram_len = rte_cpu_to_be_16((uint16_t)(total - ip));
+	memcpy(spi_seq, tmpl + esp, sizeof(spi_seq[0]));
 	spi_seq[1] = rte_cpu_to_be_32((uint32_t)seq);
 	memcpy(to + esp, spi_seq, sizeof(spi_seq));
+}
+
+/* The packet is the outer one from here on; its addresses and protocol stand in the template. */
+static inline void become_outer(struct pkt *p, const uint8_t *tmpl, uint8_t flags, uint32_t total)
+{
+	const uint16_t ip = flags & SA_OUTER6 ? IP6_HDR : IPV4_HDR;
+
+	p->l3_off = L2;
+	p->l3_len = ip;
+	p->ip_len = (uint16_t)total;
+	p->esp_off = (uint16_t)(L2 + ip + (flags & SA_UDP ? UDP_HDR : 0));
+	if (unlikely(flags & SA_OUTER6)) {
+		p->v = 6;
+		p->src4 = p->dst4 = 0;
+		p->proto = ((const struct rte_ipv6_hdr *)tmpl)->proto;
+	} else {
+		p->v = 4;
+		memcpy(&p->src4, tmpl + offsetof(struct rte_ipv4_hdr, src_addr), 4);
+		memcpy(&p->dst4, tmpl + offsetof(struct rte_ipv4_hdr, dst_addr), 4);
+		p->proto = tmpl[offsetof(struct rte_ipv4_hdr, next_proto_id)];
+	}
+	p->fragment = 0;
+	p->drop = DROP_NONE;
 }
 
 static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, const struct suite *s,
@@ -109,6 +153,7 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 	const uint8_t *tmpl = o->hdr;
 	uint8_t *inner = pkt_l3(p), *outer = inner - sa->hdr_len;
 	uint32_t total = sa->hdr_len + p->ip_len + tfc + trailer + s->icv_len;
+	struct inherited in = inherit(p, o);
 	uint64_t seq = sa->seq + 1;
 
 	count_add(&sa->seq, 1);
@@ -116,25 +161,19 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
 	if (unlikely(tfc))
 		memset(inner + p->ip_len, 0, tfc);
-	put_trailer(s, inner + p->ip_len + tfc, trailer);
-	if (sa->flags & SA_UDP)
-		put_header(outer, o, true, (const struct rte_ipv4_hdr *)inner, total, seq);
+	put_trailer(s, inner + p->ip_len + tfc, trailer, p->v == 4 ? NEXT_IPV4 : NEXT_IPV6);
+	if (unlikely(sa->flags & SA_OUTER6))
+		put_header(outer, tmpl, true, sa->flags & SA_UDP, in, total, seq);
+	else if (sa->flags & SA_UDP)
+		put_header(outer, tmpl, false, true, in, total, seq);
 	else
-		put_header(outer, o, false, (const struct rte_ipv4_hdr *)inner, total, seq);
+		put_header(outer, tmpl, false, false, in, total, seq);
 
 	p->m->data_off = (uint16_t)(p->m->data_off + p->l3_off - sa->hdr_len - L2);
 	p->m->data_len = (uint16_t)(L2 + total);
 	p->m->pkt_len = L2 + total;
 	p->seq = seq;
-	p->l3_off = L2;
-	p->l3_len = sizeof(struct rte_ipv4_hdr);
-	p->ip_len = (uint16_t)total;
-	p->esp_off = (uint16_t)(L2 + (sa->flags & SA_UDP ? IN_UDP : RAW) - ESP_HDR);
-	memcpy(&p->src4, tmpl + offsetof(struct rte_ipv4_hdr, src_addr), 4);
-	memcpy(&p->dst4, tmpl + offsetof(struct rte_ipv4_hdr, dst_addr), 4);
-	p->proto = tmpl[offsetof(struct rte_ipv4_hdr, next_proto_id)];
-	p->fragment = 0;
-	p->drop = DROP_NONE;
+	become_outer(p, tmpl, sa->flags, total);
 }
 
 void esp_out_prepare(struct worker *w, struct list *l)
@@ -161,6 +200,16 @@ void esp_out_prepare(struct worker *w, struct list *l)
 	l->n = kept;
 }
 
+/* RFC 8200 8.1 wants one, and hosts that have no exception for tunnels (RFC 6935) drop what comes without. */
+static void put_udp_sum(struct pkt *p)
+{
+	const struct rte_ipv6_hdr *ip = pkt_l3(p);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)pkt_at(p, (uint16_t)(p->l3_off + IP6_HDR));
+	uint16_t sum = (uint16_t)~ip6_sum(ip, IPPROTO_UDP, udp, (uint32_t)p->ip_len - IP6_HDR);
+
+	udp->dgram_cksum = sum ? sum : 0xffff;
+}
+
 void esp_out_seal(struct worker *w, struct list *l)
 {
 	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
@@ -184,10 +233,13 @@ void esp_out_seal(struct worker *w, struct list *l)
 	for (uint16_t i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
 
-		if (likely(p->drop == DROP_NONE))
-			l->p[kept++] = p;
-		else
+		if (unlikely(p->drop != DROP_NONE)) {
 			pkt_drop(w, p, (enum drop)p->drop);
+			continue;
+		}
+		if (unlikely(p->v == 6) && p->proto == IPPROTO_UDP)
+			put_udp_sum(p);
+		l->p[kept++] = p;
 	}
 	l->n = kept;
 }

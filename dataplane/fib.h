@@ -3,10 +3,10 @@
  * interface, or this host. */
 #pragma once
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "fib_own.h"
 #include "worker.h"
 
 /* Transit packets: TTL, route.  Out: l keeps those that leave by a port, for fib_neighbours(); the others
@@ -20,31 +20,6 @@ void fib_neighbours(struct worker *w, struct list *l);
  * is dropped. */
 void fib_lookup_outer(struct worker *w, struct list *l);
 
-/* Our own IPv4 addresses as a hash of open addressing; replaced whole, freed after a grace period. */
-struct fib_own {
-	uint32_t mask;
-	uint32_t ip[]; /* network order, 0: free */
-};
-extern _Atomic(struct fib_own *) fib_own;
-
-/* Is ip (network order) one of ours? Any thread that reports quiescent states. */
-static inline bool fib_is_own(uint32_t ip)
-{
-	const struct fib_own *o = atomic_load_explicit(&fib_own, memory_order_acquire);
-	uint32_t i = (ip * UINT32_C(0x9e3779b1)) >> 16;
-
-	if (!o)
-		return false;
-	for (;; i++) {
-		uint32_t have = o->ip[i & o->mask];
-
-		if (have == ip)
-			return ip != 0;
-		if (have == 0)
-			return false;
-	}
-}
-
 /* All below: control thread. */
 int fib_init(uint32_t max_routes);
 void fib_fini(void);
@@ -54,7 +29,6 @@ int fib_if_add(uint16_t ifindex);
 void fib_service(void);
 /* The port and neighbour a packet to dst leaves by: 0, or -ENETUNREACH when that is not a port. */
 int fib_resolve(const struct addr *dst, uint8_t *port, struct addr *next_hop);
-/* The port of whose network ip (network order) is, or -1. */
 /* Where workers send a packet: the same tables, one packet. */
 enum fib_kind { FIB_NOWHERE, FIB_BROADCAST, FIB_FOR_US, FIB_PORT, FIB_TUNNEL };
 struct fib_way {
@@ -64,4 +38,7 @@ struct fib_way {
 	struct addr next_hop; /* FIB_PORT: the neighbour, dst itself on a connected network */
 };
 void fib_way(const struct pkt *p, struct fib_way *way);
-int fib_port_of(uint32_t ip);
+/* The same for an address alone; of several next hops the first. */
+void fib_way_to(const struct addr *dst, struct fib_way *way);
+/* The port of whose network an address is, or -1. */
+int fib_port_of(const struct addr *a);

@@ -9,13 +9,15 @@
 #include <rte_ip.h>
 
 #include "dp.h"
-#include "fib.h"
+#include "ip6.h"
+#include "nd.h"
 #include "neigh.h"
 #include "port.h"
 #include "punt.h"
 #include "xmit.h"
 
 enum { ICMP_ECHO_REPLY = 0, ICMP_ECHO = 8, ICMP_HDR = 8, TTL_OWN = 64 };
+enum { ICMP6_ECHO = 128, ICMP6_ECHO_REPLY = 129 };
 
 struct arp { /* RFC 826; parse_arp_frame has checked that it is there and for Ethernet and IPv4 */
 	uint8_t kind[6];
@@ -27,43 +29,6 @@ struct arp { /* RFC 826; parse_arp_frame has checked that it is there and for Et
 static uint16_t be16_at(const uint8_t *b)
 {
 	return (uint16_t)(b[0] << 8 | b[1]);
-}
-
-static uint32_t ip_at(const uint8_t b[4])
-{
-	uint32_t ip;
-
-	memcpy(&ip, b, 4);
-	return ip;
-}
-
-static bool is_address_of(const struct dp_if *f, uint32_t ip)
-{
-	for (unsigned i = 0; i < f->n_addr; i++)
-		if (f->addr[i].a.v == 4 && ip_at(f->addr[i].a.b) == ip)
-			return true;
-	return false;
-}
-
-/* Would this change what control knows of its sender?  Saves it an event for each broadcast of the LAN:
- * only a request for us makes a new neighbour, only an answer counts when nothing changes. */
-static bool is_news(uint8_t port, uint32_t ip, const uint8_t mac[6], enum neigh_news news)
-{
-	uint64_t adj, have = 0;
-	uint32_t neigh;
-
-	if (ip == 0) /* asks whether an address is free (RFC 5227 2.1.1) */
-		return false;
-	if (fib_is_own(ip)) /* another host has our address: control tells the operator */
-		return true;
-	neigh_find_burst(&port, &ip, &neigh, 1);
-	if (neigh == NEIGH_NONE)
-		return news == NEIGH_ASKS_US;
-	if (news == NEIGH_ANSWER)
-		return true;
-	adj = atomic_load_explicit(&neigh_hot[neigh].adj, memory_order_acquire);
-	memcpy(&have, mac, 6);
-	return !(adj & ADJ_VALID) || (adj & ((UINT64_C(1) << ADJ_PORT_SHIFT) - 1)) != have;
 }
 
 static void arp_answer(struct worker *w, struct pkt *p, struct arp *a)
@@ -89,9 +54,9 @@ static void arp_answer(struct worker *w, struct pkt *p, struct arp *a)
 static void arp_input(struct worker *w, struct pkt *p)
 {
 	struct arp *a = pkt_l3(p);
-	const struct dp_if *f = &dp.ifs[p->in_if];
-	uint32_t sender = ip_at(a->spa), target = ip_at(a->tpa);
-	bool for_us = is_address_of(f, target), request = a->op[1] == RTE_ARP_OP_REQUEST;
+	struct addr sender = addr_v4(a->spa), target = addr_v4(a->tpa);
+	uint8_t port = dp.ifs[p->in_if].port;
+	bool for_us = port_has_addr(port, &target), request = a->op[1] == RTE_ARP_OP_REQUEST;
 	enum neigh_news news = NEIGH_RUMOUR;
 
 	if ((a->sha[0] & 1) || rte_is_zero_ether_addr((const struct rte_ether_addr *)a->sha)) {
@@ -100,8 +65,9 @@ static void arp_input(struct worker *w, struct pkt *p)
 	}
 	if (for_us)
 		news = request ? NEIGH_ASKS_US : NEIGH_ANSWER;
-	if (is_news(f->port, sender, a->sha, news))
-		punt_arp(w, p, sender, a->sha, news);
+	/* A sender without address asks whether one is free (RFC 5227 2.1.1). */
+	if (memcmp(a->spa, (const uint8_t[4]){0}, 4) != 0 && neigh_is_news(port, &sender, a->sha, news))
+		punt_neigh(w, p, &sender, a->sha, news);
 	if (for_us && request)
 		arp_answer(w, p, a);
 	else
@@ -117,10 +83,6 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 	uint32_t src = ip->src_addr;
 	uint16_t sum;
 
-	if (p->fragment || p->proto != IPPROTO_ICMP) {
-		pkt_drop(w, p, p->fragment ? DROP_IP_FRAGMENT : DROP_LOCAL_NO_SERVICE);
-		return false;
-	}
 	if (len < ICMP_HDR || rte_raw_cksum(icmp, len) != 0xffff) {
 		pkt_drop(w, p, DROP_ICMP_MALFORMED);
 		return false;
@@ -152,6 +114,54 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 	return true;
 }
 
+/* RFC 4443 4.2. */
+static bool echo_answer6(struct worker *w, struct pkt *p)
+{
+	struct rte_ipv6_hdr *ip = pkt_l3(p);
+	uint8_t *icmp = (uint8_t *)ip + p->l3_len, src[16];
+	uint16_t len = (uint16_t)(p->ip_len - p->l3_len), sum;
+
+	if (ip6_sum(ip, IPPROTO_ICMPV6, icmp, len) != 0xffff) {
+		pkt_drop(w, p, DROP_ICMP_MALFORMED);
+		return false;
+	}
+	if (icmp[0] != ICMP6_ECHO || icmp[1] != 0) {
+		pkt_drop(w, p, DROP_LOCAL_NO_SERVICE);
+		return false;
+	}
+	icmp[0] = ICMP6_ECHO_REPLY;
+	icmp[2] = icmp[3] = 0;
+	memcpy(src, &ip->src_addr, 16);
+	memcpy(&ip->src_addr, &ip->dst_addr, 16);
+	memcpy(&ip->dst_addr, src, 16);
+	ip->hop_limits = TTL_OWN;
+	sum = (uint16_t)~ip6_sum(ip, IPPROTO_ICMPV6, icmp, len);
+	memcpy(icmp + 2, &sum, 2);
+	if (ip6_is_link_local(src)) { /* nothing routes to it; the way back is the way it came */
+		struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, struct rte_ether_hdr *);
+
+		eth->dst_addr = eth->src_addr;
+		memcpy(&eth->src_addr, ports[dp.ifs[p->in_if].port].mac, 6);
+		xmit_frame(w, p->in_if, p->m);
+		return false;
+	}
+	p->dport = ICMP6_ECHO_REPLY << 8;
+	p->cls = PKT_TRANSIT;
+	p->in_if = IF_SELF;
+	return true;
+}
+
+/* What comes by a route from inside a tunnel may be anything. */
+static bool is_icmp(struct worker *w, struct pkt *p)
+{
+	uint8_t icmp = p->v == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+
+	if (!p->fragment && p->proto == icmp)
+		return true;
+	pkt_drop(w, p, p->fragment ? DROP_IP_FRAGMENT : DROP_LOCAL_NO_SERVICE);
+	return false;
+}
+
 void local_input(struct worker *w, struct list *l)
 {
 	uint16_t kept = 0;
@@ -161,7 +171,9 @@ void local_input(struct worker *w, struct list *l)
 
 		if (p->cls == PKT_ARP)
 			arp_input(w, p);
-		else if (echo_answer(w, p))
+		else if (p->cls == PKT_ND)
+			nd_input(w, p);
+		else if (is_icmp(w, p) && (p->v == 4 ? echo_answer : echo_answer6)(w, p))
 			l->p[kept++] = p;
 	}
 	l->n = kept;

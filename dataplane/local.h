@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Packets for the gateway itself: ARP is answered and done with; ICMP echo requests are turned round
+/* Packets for the gateway itself: ARP and neighbour discovery are answered and done with; ICMP echo requests are turned round
  * in place; the rest is dropped by name. */
 #pragma once
 

@@ -31,6 +31,7 @@
 
 #include "dp.h"
 #include "fib.h"
+#include "nd.h"
 #include "port.h"
 
 #define S_NS UINT64_C(1000000000)
@@ -60,11 +61,12 @@ struct neigh {
 TAILQ_HEAD(neigh_list, neigh);
 
 struct neigh_hot *neigh_hot;
+struct addr *neigh_addr;
 
 static struct {
 	uint32_t max, n_free, n_waiting, max_waiting, n_incomplete;
 	struct neigh *all;
-	struct rte_hash *hash4;
+	struct rte_hash *hash4, *hash6;
 	struct neigh_list list[N_STATES];
 	uint64_t conflict_ns;
 } t;
@@ -74,12 +76,34 @@ static uint64_t key4(uint8_t port, uint32_t ip)
 	return (uint64_t)port << 32 | ip;
 }
 
-static uint32_t addr_ip4(const struct addr *a)
+/* A neighbour of the IPv6 hash. */
+struct key6 {
+	uint64_t port;
+	uint8_t ip[16];
+};
+
+/* Which hash knows a neighbour, and under which key. */
+struct place {
+	struct rte_hash *hash;
+	union {
+		uint64_t v4;
+		struct key6 v6;
+	} key;
+};
+
+static struct place place_of(uint8_t port, const struct addr *a)
 {
+	struct place p = {.hash = a->v == 4 ? t.hash4 : t.hash6};
 	uint32_t ip;
 
-	memcpy(&ip, a->b, 4);
-	return ip;
+	if (a->v == 4) {
+		memcpy(&ip, a->b, 4);
+		p.key.v4 = key4(port, ip);
+	} else {
+		p.key.v6.port = port;
+		memcpy(p.key.v6.ip, a->b, 16);
+	}
+	return p;
 }
 
 static uint32_t index_of(const struct neigh *e)
@@ -102,14 +126,37 @@ void neigh_find_burst(const uint8_t *port, const uint32_t *ip, uint32_t *neigh, 
 		neigh[i] = hits >> i & 1 ? (uint32_t)(uintptr_t)data[i] : NEIGH_NONE;
 }
 
-static struct neigh *find(uint8_t port, uint32_t ip)
+uint32_t neigh_find(uint8_t port, const struct addr *a)
 {
-	uint64_t key = key4(port, ip);
+	struct place p = place_of(port, a);
 	void *data;
 
-	if (rte_hash_lookup_data(t.hash4, &key, &data) < 0)
-		return NULL;
-	return &t.all[(uint32_t)(uintptr_t)data];
+	return rte_hash_lookup_data(p.hash, &p.key, &data) < 0 ? NEIGH_NONE : (uint32_t)(uintptr_t)data;
+}
+
+bool neigh_is_news(uint8_t port, const struct addr *a, const uint8_t mac[6], enum neigh_news news)
+{
+	uint32_t neigh;
+	uint64_t adj, have = 0;
+
+	if (fib_is_own_addr(a) ||
+	    port_has_addr(port, a)) /* another host has our address: the operator is told */
+		return true;
+	neigh = neigh_find(port, a);
+	if (neigh == NEIGH_NONE)
+		return news == NEIGH_ASKS_US;
+	if (news == NEIGH_ANSWER || news == NEIGH_CONFIRMS)
+		return true;
+	adj = atomic_load_explicit(&neigh_hot[neigh].adj, memory_order_acquire);
+	memcpy(&have, mac, 6);
+	return !(adj & ADJ_VALID) || (adj & ((UINT64_C(1) << ADJ_PORT_SHIFT) - 1)) != have;
+}
+
+static struct neigh *find(uint8_t port, const struct addr *a)
+{
+	uint32_t neigh = neigh_find(port, a);
+
+	return neigh == NEIGH_NONE ? NULL : &t.all[neigh];
 }
 
 /* What workers see of the state. */
@@ -156,14 +203,17 @@ static int inject(struct neigh *e, struct rte_mbuf **m, uint16_t n)
 	return -ENOBUFS;
 }
 
-/* The address we ask with: the one of the neighbour's network, or the port's first. */
+/* The address we ask with: the one of the neighbour's network, or the port's first of that family, or the
+ * link-local one where the neighbour has but that. */
 static const struct addr *own_addr(uint8_t port, const struct addr *a)
 {
 	const struct dp_if *f = &dp.ifs[ports[port].ifindex];
 	const struct addr *first = NULL;
 
+	if (addr_is_link_local(a))
+		return ports[port].has_v6 ? &ports[port].link_local : NULL;
 	for (unsigned i = 0; i < f->n_addr; i++) {
-		if (f->addr[i].a.v != 4)
+		if (f->addr[i].a.v != a->v)
 			continue;
 		if (prefix_has(&f->addr[i], a))
 			return &f->addr[i].a;
@@ -212,8 +262,10 @@ static void ask(struct neigh *e)
 {
 	bool unicast = e->state == PROBE && !e->broadcast && e->asked < ASK_TIMES - 1;
 	const struct addr *own = own_addr(e->port, &e->a);
-	struct rte_mbuf *m = own ? arp_request(e->port, own, &e->a, unicast ? e->mac : NULL) : NULL;
+	struct rte_mbuf *m = NULL;
 
+	if (own)
+		m = (e->a.v == 4 ? arp_request : nd_solicit)(e->port, own, &e->a, unicast ? e->mac : NULL);
 	e->asked++;
 	if (m)
 		(void)inject(e, &m, 1); /* a lost question is asked again */
@@ -245,7 +297,7 @@ static int send_to(struct neigh *e, struct rte_mbuf **m, uint16_t n)
 		}
 		memcpy(&eth->dst_addr, e->mac, 6);
 		memcpy(&eth->src_addr, ports[e->port].mac, 6);
-		eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+		eth->ether_type = e->a.v == 4 ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
 	}
 	return inject(e, m, n);
 }
@@ -273,7 +325,7 @@ static void reuse(void *arg)
 {
 	struct neigh *e = arg;
 
-	rte_hash_free_key_with_position(t.hash4, e->hash_pos);
+	rte_hash_free_key_with_position(e->a.v == 4 ? t.hash4 : t.hash6, e->hash_pos);
 	e->state = FREE;
 	TAILQ_INSERT_TAIL(&t.list[FREE], e, link);
 	t.n_free++;
@@ -281,12 +333,12 @@ static void reuse(void *arg)
 
 static void forget(struct neigh *e)
 {
-	uint64_t key = key4(e->port, addr_ip4(&e->a));
+	struct place p = place_of(e->port, &e->a);
 
 	drop_waiting(e);
 	enter(e, IDLE, 0);
 	TAILQ_REMOVE(&t.list[IDLE], e, link);
-	e->hash_pos = rte_hash_del_key(t.hash4, &key);
+	e->hash_pos = rte_hash_del_key(p.hash, &p.key);
 	dp_retire(reuse, e);
 }
 
@@ -318,7 +370,7 @@ static void make_room(void)
 
 static struct neigh *create(uint8_t port, const struct addr *a)
 {
-	uint64_t key = key4(port, addr_ip4(a));
+	struct place p = place_of(port, a);
 	struct neigh *e;
 
 	make_room();
@@ -331,8 +383,8 @@ static struct neigh *create(uint8_t port, const struct addr *a)
 	e->n_wait = 0;
 	t.n_free--;
 	enter(e, IDLE, 0);
-	atomic_store_explicit(&neigh_hot[index_of(e)].ip4, addr_ip4(a), memory_order_release);
-	if (rte_hash_add_key_data(t.hash4, &key, (void *)(uintptr_t)index_of(e)) < 0) {
+	neigh_addr[index_of(e)] = *a; /* nobody has looked at it for a grace period, nor does yet */
+	if (rte_hash_add_key_data(p.hash, &p.key, (void *)(uintptr_t)index_of(e)) < 0) {
 		enter(e, FREE, 0);
 		t.n_free++;
 		return NULL;
@@ -342,7 +394,7 @@ static struct neigh *create(uint8_t port, const struct addr *a)
 
 int neigh_pin(uint8_t port, const struct addr *a, uint32_t *neigh)
 {
-	struct neigh *e = find(port, addr_ip4(a));
+	struct neigh *e = find(port, a);
 
 	if (!e)
 		e = create(port, a);
@@ -365,7 +417,7 @@ void neigh_unpin(uint32_t neigh)
 
 int neigh_send(uint8_t port, const struct addr *a, struct rte_mbuf **m, uint16_t n)
 {
-	struct neigh *e = find(port, addr_ip4(a));
+	struct neigh *e = find(port, a);
 
 	for (uint16_t i = 0; i < n; i++) {
 		if (m[i]->pkt_len > ports[port].mtu) {
@@ -417,9 +469,8 @@ static void resolved(struct neigh *e, const uint8_t mac[6], enum state state)
 	send_waiting(e);
 }
 
-static void warn_conflict(uint8_t port, uint32_t ip, const uint8_t mac[6])
+static void warn_conflict(uint8_t port, const struct addr *a, const uint8_t mac[6])
 {
-	struct addr a = addr_v4((const uint8_t *)&ip);
 	char buf[ADDR_STR];
 
 	if (dp.now_ns - t.conflict_ns < CONFLICT_EVERY_NS && t.conflict_ns)
@@ -427,30 +478,39 @@ static void warn_conflict(uint8_t port, uint32_t ip, const uint8_t mac[6])
 	t.conflict_ns = dp.now_ns;
 	dp_log(DP_LOG_WARN, "%s: host %02x:%02x:%02x:%02x:%02x:%02x claims our address %s",
 	       dp.ifs[ports[port].ifindex].name, mac[0], mac[1], mac[2], mac[3], mac[4], mac[5],
-	       addr_str(&a, buf));
+	       addr_str(a, buf));
 }
 
-void neigh_learn(uint8_t port, uint32_t ip, const uint8_t mac[6], enum neigh_news news)
+/* Could a host of this address be on the port's link? */
+static bool on_link(uint8_t port, const struct addr *a)
 {
-	struct addr a = addr_v4((const uint8_t *)&ip);
-	struct neigh *e = find(port, ip);
+	return addr_is_link_local(a) ? ports[port].has_v6 : fib_port_of(a) == port;
+}
+
+void neigh_learn(uint8_t port, const struct addr *a, const uint8_t mac[6], enum neigh_news news)
+{
+	struct neigh *e = find(port, a);
+	bool same;
 
 	if (memcmp(mac, ports[port].mac, 6) == 0)
 		return; /* our own frame, looped back */
-	if (fib_is_own(ip)) {
-		warn_conflict(port, ip, mac);
+	if (fib_is_own_addr(a) || port_has_addr(port, a)) {
+		warn_conflict(port, a, mac);
 		return;
 	}
 	if (!e) {
-		if (news == NEIGH_ASKS_US && fib_port_of(ip) == port && (e = create(port, &a)) != NULL)
+		if (news == NEIGH_ASKS_US && on_link(port, a) && (e = create(port, a)) != NULL)
 			resolved(e, mac, STALE);
 		return;
 	}
-	if (news == NEIGH_ANSWER && (e->state == INCOMPLETE || e->state == PROBE))
+	same = memcmp(e->mac, mac, 6) == 0;
+	if (news == NEIGH_CONFIRMS && e->state == PROBE && !same)
+		return; /* does not override what we have (RFC 4861 7.2.5) */
+	if ((news == NEIGH_ANSWER || news == NEIGH_CONFIRMS) && (e->state == INCOMPLETE || e->state == PROBE))
 		resolved(e, mac, REACHABLE);
-	else if (news == NEIGH_ASKS_US && (e->state < REACHABLE || memcmp(e->mac, mac, 6) != 0))
+	else if (news == NEIGH_ASKS_US && (e->state < REACHABLE || !same))
 		resolved(e, mac, STALE);
-	else if ((e->state == REACHABLE || e->state == STALE) && memcmp(e->mac, mac, 6) != 0)
+	else if ((e->state == REACHABLE || e->state == STALE) && !same)
 		start_asking(e, PROBE, true); /* an answer nobody asked for, or a rumour: see for ourselves */
 }
 
@@ -503,22 +563,38 @@ void neigh_service(uint64_t now_ns)
 	}
 }
 
-/* RFC 5227 3: after the address of a gateway moved to this box, its neighbours learn so at once. */
+static void say(uint8_t port, struct rte_mbuf *m)
+{
+	if (!m)
+		return;
+	m->port = ports[port].ifindex;
+	if (rte_ring_enqueue(dp.worker[0]->inject, m) < 0)
+		dp_drop(m, DROP_INJECT_FULL);
+}
+
+/* RFC 4862 5.4 asks before an address is used; ours is used at once, so that a fail-over is no outage, and
+ * who has it as well is reported when the answer comes. */
+static void announce6(uint8_t port, const struct addr *a)
+{
+	say(port, nd_solicit(port, NULL, a, NULL));
+	say(port, nd_announce(port, a));
+}
+
+/* RFC 5227 3, RFC 4861 7.2.6: after the address of a gateway moved to this box, its neighbours learn so at
+ * once. */
 void neigh_announce(uint8_t port)
 {
 	const struct dp_if *f = &dp.ifs[ports[port].ifindex];
 
+	if (ports[port].has_v6)
+		announce6(port, &ports[port].link_local);
 	for (unsigned i = 0; i < f->n_addr; i++) {
-		struct rte_mbuf *m;
+		const struct addr *a = &f->addr[i].a;
 
-		if (f->addr[i].a.v != 4)
-			continue;
-		m = arp_request(port, &f->addr[i].a, &f->addr[i].a, NULL);
-		if (!m)
-			continue;
-		m->port = ports[port].ifindex;
-		if (rte_ring_enqueue(dp.worker[0]->inject, m) < 0)
-			dp_drop(m, DROP_INJECT_FULL);
+		if (a->v == 4)
+			say(port, arp_request(port, a, a, NULL));
+		else
+			announce6(port, a);
 	}
 }
 
@@ -545,9 +621,13 @@ int neigh_init(uint32_t max_neighbours)
 	t.max_waiting = RTE_MIN((uint32_t)WAIT_ALL, dp.conf.n_mbufs / 8);
 	p.entries = t.max * 2; /* buckets never fill up; keys of the forgotten wait for their grace period */
 	t.hash4 = rte_hash_create(&p);
+	p.name = "neigh6";
+	p.key_len = sizeof(struct key6);
+	t.hash6 = rte_hash_create(&p);
 	t.all = calloc(t.max, sizeof(*t.all));
 	neigh_hot = rte_zmalloc("neigh", t.max * sizeof(*neigh_hot), RTE_CACHE_LINE_SIZE);
-	if (!t.hash4 || !t.all || !neigh_hot) {
+	neigh_addr = calloc(t.max, sizeof(*neigh_addr));
+	if (!t.hash4 || !t.hash6 || !t.all || !neigh_hot || !neigh_addr) {
 		neigh_fini();
 		return -ENOMEM;
 	}
@@ -564,8 +644,11 @@ void neigh_fini(void)
 		for (uint16_t k = 0; k < t.all[i].n_wait; k++)
 			rte_pktmbuf_free(t.all[i].wait[k]);
 	rte_hash_free(t.hash4);
+	rte_hash_free(t.hash6);
 	free(t.all);
 	rte_free(neigh_hot);
 	neigh_hot = NULL;
+	free(neigh_addr);
+	neigh_addr = NULL;
 	memset(&t, 0, sizeof(t));
 }

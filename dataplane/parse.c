@@ -11,23 +11,16 @@
 
 #include "dp.h"
 #include "fib.h"
+#include "parse_l4.h"
 #include "port.h"
 
 enum {
 	IPV4_MIN = 20,
 	ARP_LEN = 28,
-	UDP_HDR = 8,
 	ESP_HDR = 8, /* SPI and sequence number */
 	PORT_IKE = 500,
 	PORT_NATT = 4500,
-	ICMP_HDR = 8,
-	PROTO_DCCP = 33,
 };
-
-static uint16_t be16_at(const uint8_t *b)
-{
-	return (uint16_t)(b[0] << 8 | b[1]);
-}
 
 /* One's complement sum over the header; 0xffff when the checksum in it is right (RFC 1071). */
 static inline uint16_t header_sum(const uint8_t *b, unsigned len)
@@ -73,33 +66,6 @@ static enum drop check_options(const uint8_t *o, unsigned len)
 	return DROP_NONE;
 }
 
-/* Ports, or type and code.  All fragments of a datagram go without, so that they share one fate. */
-static inline enum drop parse_l4(struct pkt *p, const uint8_t *b, unsigned len)
-{
-	unsigned need;
-
-	p->sport = p->dport = 0;
-	if (p->fragment)
-		return DROP_NONE;
-	switch (p->proto) {
-	case IPPROTO_TCP: need = 20; break;
-	case IPPROTO_UDP: need = UDP_HDR; break;
-	case IPPROTO_SCTP:
-	case PROTO_DCCP: need = 12; break;
-	case IPPROTO_ICMP:
-		if (len < ICMP_HDR)
-			return DROP_L4_TRUNCATED;
-		p->dport = be16_at(b);
-		return DROP_NONE;
-	default: return DROP_NONE;
-	}
-	if (len < need)
-		return DROP_L4_TRUNCATED;
-	p->sport = be16_at(b);
-	p->dport = be16_at(b + 2);
-	return DROP_NONE;
-}
-
 enum drop parse_ip(struct pkt *p, uint16_t len)
 {
 	const uint8_t *b = pkt_l3(p);
@@ -110,13 +76,13 @@ enum drop parse_ip(struct pkt *p, uint16_t len)
 		return DROP_IP_TRUNCATED;
 	p->v = b[0] >> 4;
 	if (p->v == 6)
-		return DROP_IPV6;
+		return parse6_ip(p, len);
 	if (p->v != 4)
 		return DROP_IP_HEADER;
 	if (len < IPV4_MIN)
 		return DROP_IP_TRUNCATED;
 	hlen = (b[0] & 15u) * 4;
-	total = be16_at(b + 2);
+	total = parse_be16(b + 2);
 	if (unlikely(hlen < IPV4_MIN || total < hlen))
 		return DROP_IP_HEADER;
 	if (unlikely(total > len))
@@ -135,14 +101,8 @@ enum drop parse_ip(struct pkt *p, uint16_t len)
 		if (why != DROP_NONE)
 			return why;
 	}
-	p->fragment = be16_at(b + 6) & 0x3fff ? FRAG_BLIND : FRAG_NO; /* more fragments, or an offset */
+	p->fragment = parse_be16(b + 6) & 0x3fff ? FRAG_BLIND : FRAG_NO; /* more fragments, or an offset */
 	return parse_l4(p, b + hlen, total - hlen);
-}
-
-static void drop(struct pkt *p, enum drop why)
-{
-	p->cls = PKT_DROP;
-	p->drop = (uint8_t)why;
 }
 
 /* UDP 4500: RFC 3948 2.2 (non-ESP marker), 2.3 (keepalive), 2.1 (ESP). */
@@ -151,37 +111,37 @@ static void classify_natt(struct pkt *p, const uint8_t *payload, unsigned len)
 	static const uint8_t marker[4];
 
 	if (len == 1 && payload[0] == 0xff)
-		drop(p, DROP_NATT_KEEPALIVE);
+		parse_drop(p, DROP_NATT_KEEPALIVE);
 	else if (len > 4 && memcmp(payload, marker, 4) == 0)
 		p->cls = PKT_IKE;
 	else if (len >= ESP_HDR && memcmp(payload, marker, 4) != 0)
 		p->cls = PKT_ESP_UDP;
 	else
-		drop(p, DROP_NATT_MALFORMED);
-	p->esp_off = (uint16_t)(p->l3_off + p->l3_len + UDP_HDR);
+		parse_drop(p, DROP_NATT_MALFORMED);
+	p->esp_off = (uint16_t)(p->l3_off + p->l3_len + PARSE_UDP_HDR);
 }
 
 static void classify_udp(struct pkt *p)
 {
 	const uint8_t *udp = pkt_at(p, (uint16_t)(p->l3_off + p->l3_len));
-	unsigned have = (unsigned)(p->ip_len - p->l3_len); /* parse_l4: at least UDP_HDR */
-	unsigned len = be16_at(udp + 4);
+	unsigned have = (unsigned)(p->ip_len - p->l3_len); /* parse_l4: at least PARSE_UDP_HDR */
+	unsigned len = parse_be16(udp + 4);
 
-	if (len < UDP_HDR || len > have)
-		drop(p, DROP_L4_TRUNCATED);
+	if (len < PARSE_UDP_HDR || len > have)
+		parse_drop(p, DROP_L4_TRUNCATED);
 	else if (p->dport == PORT_NATT)
-		classify_natt(p, udp + UDP_HDR, len - UDP_HDR);
+		classify_natt(p, udp + PARSE_UDP_HDR, len - PARSE_UDP_HDR);
 	else if (p->dport == PORT_IKE)
 		p->cls = PKT_IKE;
 	else
-		drop(p, DROP_LOCAL_NO_SERVICE);
+		parse_drop(p, DROP_LOCAL_NO_SERVICE);
 }
 
-/* A packet addressed to us.  A fragment is no whole message: it must not be taken for one. */
-static void classify_local(struct pkt *p)
+/* A fragment is no whole message: it must not be taken for one. */
+void parse_local(struct pkt *p)
 {
 	if (p->fragment) {
-		drop(p, DROP_IP_FRAGMENT);
+		parse_drop(p, DROP_IP_FRAGMENT);
 		return;
 	}
 	switch (p->proto) {
@@ -189,11 +149,17 @@ static void classify_local(struct pkt *p)
 		p->cls = PKT_ESP;
 		p->esp_off = (uint16_t)(p->l3_off + p->l3_len);
 		if (p->ip_len - p->l3_len < ESP_HDR)
-			drop(p, DROP_ESP_TRUNCATED);
+			parse_drop(p, DROP_ESP_TRUNCATED);
 		break;
 	case IPPROTO_UDP: classify_udp(p); break;
-	case IPPROTO_ICMP: p->cls = PKT_ICMP; break;
-	default: drop(p, DROP_LOCAL_NO_SERVICE); break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		if ((p->proto == IPPROTO_ICMP) == (p->v == 4))
+			p->cls = PKT_ICMP;
+		else
+			parse_drop(p, DROP_LOCAL_NO_SERVICE);
+		break;
+	default: parse_drop(p, DROP_LOCAL_NO_SERVICE); break;
 	}
 }
 
@@ -206,13 +172,13 @@ static inline void parse_ipv4_frame(struct pkt *p, const struct rte_ether_hdr *e
 	/* RFC 1122 3.3.6, RFC 1812 5.3.4: what was broadcast on the link is not forwarded, and no service
 	 * here listens to broadcasts. */
 	if (unlikely(eth->dst_addr.addr_bytes[0] & 1)) {
-		drop(p, DROP_L2_MULTICAST);
+		parse_drop(p, DROP_L2_MULTICAST);
 		return;
 	}
 	p->l3_off = sizeof(*eth);
 	why = parse_ip(p, (uint16_t)(m->data_len - sizeof(*eth)));
-	if (unlikely(why != DROP_NONE)) {
-		drop(p, why);
+	if (unlikely(why != DROP_NONE || p->v != 4)) { /* the EtherType says 4 */
+		parse_drop(p, why != DROP_NONE ? why : DROP_IP_HEADER);
 		return;
 	}
 	end = (uint16_t)(p->l3_off + p->ip_len);
@@ -221,7 +187,7 @@ static inline void parse_ipv4_frame(struct pkt *p, const struct rte_ether_hdr *e
 		m->pkt_len = end;
 	}
 	if (fib_is_own(p->dst4))
-		classify_local(p);
+		parse_local(p);
 	else
 		p->cls = PKT_TRANSIT;
 }
@@ -235,7 +201,7 @@ static void parse_arp_frame(struct pkt *p, const struct rte_ether_hdr *eth)
 	p->l3_off = sizeof(*eth);
 	if (p->m->data_len < sizeof(*eth) + ARP_LEN || memcmp(arp, kind, sizeof(kind)) != 0 || arp[6] != 0 ||
 	    (arp[7] != 1 && arp[7] != 2))
-		drop(p, DROP_ARP_MALFORMED);
+		parse_drop(p, DROP_ARP_MALFORMED);
 	else
 		p->cls = PKT_ARP;
 }
@@ -245,22 +211,25 @@ static inline void parse_frame(struct pkt *p, const uint8_t our_mac[6])
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
 
 	if (unlikely(p->m->nb_segs != 1)) {
-		drop(p, DROP_L2_TOO_BIG);
+		parse_drop(p, DROP_L2_TOO_BIG);
 		return;
 	}
 	if (unlikely(p->m->data_len < sizeof(*eth))) {
-		drop(p, DROP_L2_TRUNCATED);
+		parse_drop(p, DROP_L2_TRUNCATED);
 		return;
 	}
 	if (memcmp(eth->dst_addr.addr_bytes, our_mac, 6) != 0 && !(eth->dst_addr.addr_bytes[0] & 1)) {
-		drop(p, DROP_L2_NOT_FOR_US);
+		parse_drop(p, DROP_L2_NOT_FOR_US);
 		return;
 	}
 	switch (eth->ether_type) {
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4): parse_ipv4_frame(p, eth); break;
 	case RTE_BE16(RTE_ETHER_TYPE_ARP): parse_arp_frame(p, eth); break;
-	case RTE_BE16(RTE_ETHER_TYPE_IPV6): drop(p, DROP_IPV6); break;
-	default: drop(p, DROP_L2_TYPE); break;
+	case RTE_BE16(RTE_ETHER_TYPE_IPV6):
+		p->l3_off = sizeof(*eth);
+		parse6_frame(p, eth->dst_addr.addr_bytes);
+		break;
+	default: parse_drop(p, DROP_L2_TYPE); break;
 	}
 }
 

@@ -164,6 +164,7 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 		case PKT_ESP_UDP: list_add(&esp, p); break;
 		case PKT_IKE: punt_ike(w, p); break;
 		case PKT_ARP:
+		case PKT_ND:
 		case PKT_ICMP: list_add(&local, p); break;
 		case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
 		}

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 
 #include "dp.h"
 #include "fib.h"
+#include "nd.h"
 #include "neigh.h"
 #include "worker.h"
 
@@ -123,7 +125,7 @@ static bool kernel_flags(const char *name, short *flags, int *mtu)
 	return ok;
 }
 
-static bool kernel_has_ipv4(const char *name, char *text, size_t len)
+static bool kernel_has(const char *name, int family, char *text, size_t len)
 {
 	struct ifaddrs *all, *a;
 	bool found = false;
@@ -133,15 +135,32 @@ static bool kernel_has_ipv4(const char *name, char *text, size_t len)
 	for (a = all; a && !found; a = a->ifa_next) {
 		struct addr ip;
 
-		if (strcmp(a->ifa_name, name) != 0 || !a->ifa_addr || a->ifa_addr->sa_family != AF_INET)
+		if (strcmp(a->ifa_name, name) != 0 || !a->ifa_addr || a->ifa_addr->sa_family != family)
 			continue;
-		/* sin_addr lies four bytes into sockaddr_in */
-		ip = addr_v4((const uint8_t *)a->ifa_addr->sa_data + 2);
+		if (family == AF_INET6) {
+			struct sockaddr_in6 s;
+
+			memcpy(&s, a->ifa_addr, sizeof(s));
+			ip = addr_v6(s.sin6_addr.s6_addr);
+		} else {
+			struct sockaddr_in s;
+
+			memcpy(&s, a->ifa_addr, sizeof(s));
+			ip = addr_v4((const uint8_t *)&s.sin_addr);
+		}
 		snprintf(text, len, "%s", addr_str(&ip, (char[ADDR_STR]){0}));
 		found = true;
 	}
 	freeifaddrs(all);
 	return found;
+}
+
+static bool wants_v6(const struct dp_port_conf *c)
+{
+	for (unsigned i = 0; i < c->n_addr; i++)
+		if (c->addr[i].a.v == 6)
+			return true;
+	return false;
 }
 
 /* What goes wrong silently on af_packet and af_xdp, said in plain words. */
@@ -172,11 +191,17 @@ static int check_kernel_if(const struct dp_port_conf *c, const char *name, char 
 		return dp_fail(err, err_len, EMSGSIZE, "%s: mtu %u is more than af_xdp carries (%d)", c->name,
 			       c->mtu, AF_XDP_FRAME_MAX - RTE_ETHER_HDR_LEN);
 	/* Its stack would answer ARP, ping and IKE besides us. */
-	if (af_packet && kernel_has_ipv4(name, ip, sizeof(ip)))
+	if (af_packet && kernel_has(name, AF_INET, ip, sizeof(ip)))
 		return dp_fail(
 			err, err_len, EADDRINUSE,
 			"%s: the kernel has address %s on interface \"%s\" and would answer besides us "
 			"(ip addr flush dev %s)",
+			c->name, ip, name, name);
+	if (af_packet && wants_v6(c) && kernel_has(name, AF_INET6, ip, sizeof(ip)))
+		return dp_fail(
+			err, err_len, EADDRINUSE,
+			"%s: the kernel has address %s on interface \"%s\" and would answer besides us "
+			"(sysctl net.ipv6.conf.%s.disable_ipv6=1)",
 			c->name, ip, name, name);
 	return 0;
 }
@@ -309,6 +334,8 @@ static int add_interface(const struct dp_port_conf *c, uint16_t ethdev, uint16_t
 	p->mtu = c->mtu;
 	p->ifindex = *ifindex;
 	rte_eth_macaddr_get(ethdev, (struct rte_ether_addr *)p->mac);
+	p->has_v6 = wants_v6(c);
+	port_mac_changed(n_ports);
 	atomic_store_explicit(&p->up, true, memory_order_relaxed);
 	dp.ifs[*ifindex].is_port = true;
 	dp.ifs[*ifindex].port = n_ports;
@@ -316,11 +343,13 @@ static int add_interface(const struct dp_port_conf *c, uint16_t ethdev, uint16_t
 	rc = fib_if_add(*ifindex);
 	if (rc < 0)
 		return dp_fail(err, err_len, -rc, "%s: addresses: %s", c->name,
-			       rc == -EADDRINUSE     ? "one is in use already"
-			       : rc == -EEXIST       ? "there is a route for one's network already"
-			       : rc == -EAFNOSUPPORT ? "IPv6 is not forwarded"
-			       : rc == -EINVAL       ? "one is no host address"
-						     : strerror(-rc));
+			       rc == -EADDRINUSE ? "one is in use already"
+			       : rc == -EEXIST   ? "there is a route for one's network already"
+			       : rc == -EINVAL   ? "one is no host address"
+						 : strerror(-rc));
+	/* Neighbour discovery comes by multicast; a driver that cannot be told receives it anyway. */
+	if (p->has_v6)
+		(void)rte_eth_allmulticast_enable(ethdev);
 	dp_if_commit();
 	n_ports++;
 	return 0;
@@ -359,6 +388,26 @@ int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size
 	}
 	snprintf(ports[n_ports - 1].kernel_if, sizeof(ports[0].kernel_if), "%s", name);
 	return 0;
+}
+
+void port_mac_changed(uint8_t port)
+{
+	uint8_t ip[16];
+
+	nd_link_local(ports[port].mac, ip);
+	ports[port].link_local = addr_v6(ip);
+}
+
+bool port_has_addr(uint8_t port, const struct addr *a)
+{
+	const struct dp_if *f = &dp.ifs[ports[port].ifindex];
+
+	if (ports[port].has_v6 && addr_eq(&ports[port].link_local, a))
+		return true;
+	for (unsigned i = 0; i < f->n_addr; i++)
+		if (addr_eq(&f->addr[i].a, a))
+			return true;
+	return false;
 }
 
 int port_start_all(char *err, size_t err_len)

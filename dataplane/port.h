@@ -18,6 +18,8 @@ struct port {
 	uint8_t mac[6];
 	uint16_t mtu;
 	uint16_t ifindex, ethdev;
+	bool has_v6;            /* has IPv6 addresses, and so a link-local one */
+	struct addr link_local; /* valid with has_v6 */
 	/* control: w, workers: r */
 	alignas(64) atomic_bool up;
 	/* control only */
@@ -25,6 +27,12 @@ struct port {
 };
 extern struct port ports[];
 extern uint8_t n_ports;
+
+/* Is this one of the port's addresses, the link-local one included?  Any thread. */
+bool port_has_addr(uint8_t port, const struct addr *a);
+
+/* Derive from ports[port].mac what follows from it. */
+void port_mac_changed(uint8_t port);
 
 /* Start all ports' queues / stop and close them.  Control thread. */
 int port_start_all(char *err, size_t err_len);

@@ -14,12 +14,12 @@
 #include <rte_udp.h>
 
 #include "dp.h"
-#include "fib.h"
+#include "ip6.h"
 #include "port.h"
 
 enum event_kind {
 	EV_IKE,
-	EV_ARP,
+	EV_NEIGH,
 	EV_UNRESOLVED,
 	EV_NEIGH_USED,
 	EV_ACQUIRE,
@@ -31,17 +31,18 @@ enum event_kind {
 
 struct event {
 	uint16_t kind;
-	uint16_t port; /* EV_ARP, EV_UNRESOLVED */
-	uint32_t ip;   /* the same, network order */
+	uint16_t port; /* EV_NEIGH, EV_UNRESOLVED */
 	union {
 		struct {
 			struct rte_mbuf *m;
 			uint16_t l3_off, udp_off;
-		} packet; /* EV_IKE; EV_UNRESOLVED: m starts with the IP header */
+			struct addr hop;
+		} packet; /* EV_IKE; EV_UNRESOLVED: m starts with the IP header, for neighbour hop */
 		struct {
+			struct addr a;
 			uint8_t mac[6];
 			uint8_t news;
-		} arp;
+		} neighbour;
 		uint32_t neigh;
 		struct dp_acquire acquire;
 		struct dp_expire expire;
@@ -62,7 +63,7 @@ static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole w
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
-	[PUNT_IKE] = {10000, 1024}, [PUNT_ARP] = {500, 128},     [PUNT_UNRESOLVED] = {1000, 128},
+	[PUNT_IKE] = {10000, 1024}, [PUNT_NEIGH] = {500, 128},   [PUNT_UNRESOLVED] = {1000, 128},
 	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024},
 };
 
@@ -115,20 +116,23 @@ void punt_ike(struct worker *w, struct pkt *p)
 	put_packet(w, p, &e, PUNT_IKE);
 }
 
-void punt_arp(struct worker *w, const struct pkt *p, uint32_t ip, const uint8_t mac[6], enum neigh_news news)
+void punt_neigh(struct worker *w, const struct pkt *p, const struct addr *a, const uint8_t mac[6],
+		enum neigh_news news)
 {
-	struct event e = {.kind = EV_ARP, .port = dp.ifs[p->in_if].port, .ip = ip};
+	struct event e = {.kind = EV_NEIGH, .port = dp.ifs[p->in_if].port};
 
-	memcpy(e.arp.mac, mac, 6);
-	e.arp.news = (uint8_t)news;
-	if (may_punt(w, PUNT_ARP) == DROP_NONE)
+	e.neighbour.a = *a;
+	memcpy(e.neighbour.mac, mac, 6);
+	e.neighbour.news = (uint8_t)news;
+	if (may_punt(w, PUNT_NEIGH) == DROP_NONE)
 		(void)put(w, &e); /* neighbours ask again */
 }
 
-void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, uint32_t ip)
+void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, const struct addr *hop)
 {
-	struct event e = {.kind = EV_UNRESOLVED, .port = port, .ip = ip};
+	struct event e = {.kind = EV_UNRESOLVED, .port = port};
 
+	e.packet.hop = *hop;
 	rte_pktmbuf_adj(p->m, p->l3_off);
 	p->l3_off = 0;
 	if (unlikely(rte_pktmbuf_headroom(p->m) < RTE_ETHER_HDR_LEN)) {
@@ -152,9 +156,8 @@ bool punt_acquire(struct worker *w, uint32_t policy, const struct pkt *p)
 
 	e.acquire.policy = policy;
 	e.acquire.proto = p->proto;
-	e.acquire.src.a = addr_v4((const uint8_t *)&p->src4);
+	pkt_addrs(p, &e.acquire.src.a, &e.acquire.dst.a);
 	e.acquire.src.port = p->sport;
-	e.acquire.dst.a = addr_v4((const uint8_t *)&p->dst4);
 	e.acquire.dst.port = p->dport;
 	return put(w, &e);
 }
@@ -229,18 +232,30 @@ void punt_tell(struct worker *w)
 
 /* ---- control thread ------------------------------------------------------------------------ */
 
-/* RFC 768: 0 means none was computed; pseudo header as in RFC 793. */
-static bool udp_sum_right(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint16_t len)
+/* RFC 768: 0 means none was computed, which IPv6 does not allow (RFC 8200 8.1); pseudo header as in
+ * RFC 793. */
+static bool udp_sum_right(const uint8_t *l3, const struct rte_udp_hdr *udp, uint16_t len)
 {
 	uint8_t pseudo[12] = {[9] = IPPROTO_UDP, [10] = (uint8_t)(len >> 8), [11] = (uint8_t)len};
 	uint32_t sum;
 
+	if (l3[0] >> 4 == 6)
+		return udp->dgram_cksum != 0 &&
+		       ip6_sum((const struct rte_ipv6_hdr *)l3, IPPROTO_UDP, udp, len) == 0xffff;
 	if (udp->dgram_cksum == 0)
 		return true;
-	memcpy(pseudo, &ip->src_addr, 8);
+	memcpy(pseudo, l3 + offsetof(struct rte_ipv4_hdr, src_addr), 8);
 	sum = (uint32_t)rte_raw_cksum(pseudo, sizeof(pseudo)) + rte_raw_cksum(udp, len);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return sum == 0xffff;
+}
+
+static void ip_addrs(const uint8_t *l3, struct addr *src, struct addr *dst)
+{
+	bool v4 = l3[0] >> 4 == 4;
+
+	*src = v4 ? addr_v4(l3 + offsetof(struct rte_ipv4_hdr, src_addr)) : addr_v6(l3 + 8);
+	*dst = v4 ? addr_v4(l3 + offsetof(struct rte_ipv4_hdr, dst_addr)) : addr_v6(l3 + 24);
 }
 
 /* Bounds are parse_burst()'s; they are checked again, for this is where control takes over. */
@@ -248,8 +263,7 @@ static void deliver_ike(const struct event *e)
 {
 	enum { MARKER = 4 };
 	struct rte_mbuf *m = e->packet.m;
-	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *);
-	const struct rte_ipv4_hdr *ip = (const void *)(b + e->packet.l3_off);
+	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *), *l3 = b + e->packet.l3_off;
 	const struct rte_udp_hdr *udp = (const void *)(b + e->packet.udp_off);
 	struct dp_udp u = {0};
 	size_t len;
@@ -259,15 +273,14 @@ static void deliver_ike(const struct event *e)
 		dp_drop(m, DROP_L4_TRUNCATED);
 		return;
 	}
-	if (!udp_sum_right(ip, udp, ntohs(udp->dgram_len))) {
+	if (!udp_sum_right(l3, udp, ntohs(udp->dgram_len))) {
 		dp_drop(m, DROP_UDP_CHECKSUM);
 		return;
 	}
 	len = ntohs(udp->dgram_len) - sizeof(*udp);
 	u.data = (const uint8_t *)(udp + 1);
-	u.local.a = addr_v4((const uint8_t *)&ip->dst_addr);
+	ip_addrs(l3, &u.remote.a, &u.local.a);
 	u.local.port = ntohs(udp->dst_port);
-	u.remote.a = addr_v4((const uint8_t *)&ip->src_addr);
 	u.remote.port = ntohs(udp->src_port);
 	u.marker = u.local.port == 4500;
 	if (u.marker && len >= MARKER) {
@@ -299,15 +312,17 @@ static void deliver_probe(const struct event *e)
 
 static void deliver(const struct event *e)
 {
-	struct addr a = addr_v4((const uint8_t *)&e->ip);
 	struct rte_mbuf *m;
 
 	switch ((enum event_kind)e->kind) {
 	case EV_IKE: deliver_ike(e); break;
-	case EV_ARP: neigh_learn((uint8_t)e->port, e->ip, e->arp.mac, (enum neigh_news)e->arp.news); break;
+	case EV_NEIGH:
+		neigh_learn((uint8_t)e->port, &e->neighbour.a, e->neighbour.mac,
+			    (enum neigh_news)e->neighbour.news);
+		break;
 	case EV_UNRESOLVED:
 		m = e->packet.m;
-		(void)neigh_send((uint8_t)e->port, &a, &m, 1); /* counted there */
+		(void)neigh_send((uint8_t)e->port, &e->packet.hop, &m, 1); /* counted there */
 		break;
 	case EV_NEIGH_USED: neigh_used(e->neigh); break;
 	case EV_ACQUIRE:

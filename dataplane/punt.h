@@ -9,11 +9,12 @@
 
 /* IKE datagram for a local address. Takes the packet. */
 void punt_ike(struct worker *w, struct pkt *p);
-/* What an ARP packet says of its sender; p stays the caller's. */
-void punt_arp(struct worker *w, const struct pkt *p, uint32_t ip, const uint8_t mac[6], enum neigh_news news);
-/* Packet whose neighbour ip (network order) on a port is not resolved: control asks, keeps it meanwhile.
- * Takes the packet, which starts at l3_off. */
-void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, uint32_t ip);
+/* What an ARP or neighbour discovery packet says of its sender; p stays the caller's. */
+void punt_neigh(struct worker *w, const struct pkt *p, const struct addr *a, const uint8_t mac[6],
+		enum neigh_news news);
+/* Packet whose neighbour `hop` on a port is not resolved: control asks, keeps it meanwhile.  Takes the
+ * packet, which starts at l3_off. */
+void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, const struct addr *hop);
 /* Events; p stays the caller's.  False: the ring is full, control was not told; tell again later. */
 bool punt_neigh_used(struct worker *w, uint32_t neigh);
 bool punt_acquire(struct worker *w, uint32_t policy, const struct pkt *p);

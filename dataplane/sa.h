@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <intel-ipsec-mb.h>
 #include <rte_common.h>
@@ -35,7 +36,8 @@ enum sa_flag {
 	SA_ESN = 2,
 	SA_UDP = 4, /* RFC 3948 encapsulation */
 	SA_REPLAY = 8,
-	SA_TFC = 16, /* outbound: short packets are padded to tfc_pad_to */
+	SA_TFC = 16,    /* outbound: short packets are padded to tfc_pad_to */
+	SA_OUTER6 = 32, /* outer header is IPv6 */
 };
 
 /* Last use in units of 2^31 TSC cycles, about a second; 0 is never. */
@@ -139,6 +141,18 @@ static_assert(offsetof(struct sa_in, auth_errors) == 128, "hot part of sa_in is 
 static inline uint64_t sa_peer(uint32_t addr_be, uint16_t port)
 {
 	return (uint64_t)addr_be << 16 | port;
+}
+
+/* The same of an IPv6 peer, whose address does not fit: mixed, so that no two are alike but by an accident
+ * of one in 2^64, which would only keep a move from being noticed. */
+static inline uint64_t sa_peer6(const uint8_t addr[16], uint16_t port)
+{
+	uint64_t a[2];
+
+	memcpy(a, addr, sizeof(a));
+	a[0] = (a[0] ^ port) * UINT64_C(0x9e3779b97f4a7c15);
+	a[0] ^= a[0] >> 32;
+	return (a[0] + a[1]) * UINT64_C(0xff51afd7ed558ccd);
 }
 
 static inline uint32_t sa_used_now(uint64_t tsc)

@@ -19,6 +19,7 @@
 
 #include "dp.h"
 #include "fib.h"
+#include "ip6.h"
 #include "life.h"
 #include "port.h"
 #include "replay.h"
@@ -83,9 +84,9 @@ static int check(const struct dp_suite *suite, const struct dp_keys *keys, const
 	*s = suite_find(suite);
 	if (!*s)
 		return -ENOTSUP;
-	if (!suite_keys_fit(*s, keys) || local->a.v != remote->a.v)
+	if (!suite_keys_fit(*s, keys) || local->a.v != remote->a.v || addr_len(&local->a) == 0)
 		return -EINVAL;
-	return local->a.v == 4 ? 0 : -EAFNOSUPPORT;
+	return 0;
 }
 
 static uint32_t addr4_be(const struct addr *a)
@@ -94,6 +95,11 @@ static uint32_t addr4_be(const struct addr *a)
 
 	memcpy(&v, a->b, sizeof(v));
 	return v;
+}
+
+static uint64_t peer_of(const struct endpoint *e)
+{
+	return e->a.v == 4 ? sa_peer(addr4_be(&e->a), e->port) : sa_peer6(e->a.b, e->port);
 }
 
 /* ---- inbound --------------------------------------------------------------------------------- */
@@ -129,7 +135,7 @@ static int fill_in(struct sa_in *sa, const struct dp_sa_in_conf *c, const struct
 	sa->policy = c->policy;
 	sa->local = c->local;
 	sa->remote = c->remote;
-	atomic_init(&sa->peer, sa_peer(addr4_be(&c->remote.a), c->remote.port));
+	atomic_init(&sa->peer, peer_of(&c->remote));
 	sa->life.limits = c->limits;
 	life_in_init(sa);
 	return 0;
@@ -193,27 +199,52 @@ static void put_options(struct sa_outer *o, const struct dp_policy_options *how)
 }
 
 /* The outer header with all that does not change from packet to packet; checksum holds the sum so far. */
+static void put_outer4(uint8_t *hdr, const struct sa_out *sa, const struct endpoint *remote, uint8_t proto)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)hdr;
+
+	ip->version_ihl = RTE_IPV4_VHL_DEF;
+	ip->time_to_live = OUTER_TTL;
+	ip->next_proto_id = proto;
+	ip->src_addr = addr4_be(&sa->local.a);
+	ip->dst_addr = addr4_be(&remote->a);
+	ip->hdr_checksum = rte_raw_cksum(ip, sizeof(*ip));
+	ip->packet_id = (uint16_t)sa->spi; /* where counting starts; not in the sum */
+}
+
+/* Flow label zero: any other would have to be the same for all of a flow (RFC 6437 3), and telling the
+ * flows inside apart is what a tunnel is to prevent. */
+static void put_outer6(uint8_t *hdr, const struct sa_out *sa, const struct endpoint *remote, uint8_t proto)
+{
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)hdr;
+
+	ip->vtc_flow = RTE_BE32(0x60000000);
+	ip->proto = proto;
+	ip->hop_limits = IP6_HOPS;
+	memcpy(&ip->src_addr, sa->local.a.b, 16);
+	memcpy(&ip->dst_addr, remote->a.b, 16);
+}
+
+static uint8_t ip_hdr_len(const struct sa_out *sa)
+{
+	return sa->flags & SA_OUTER6 ? IP6_HDR : sizeof(struct rte_ipv4_hdr);
+}
+
 static void put_outer(struct sa_outer *o, const struct sa_out *sa, const struct endpoint *remote)
 {
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)o->hdr;
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(o->hdr + ip_hdr_len(sa));
 	uint32_t spi_be = rte_cpu_to_be_32(sa->spi);
 	bool encap = sa->flags & SA_UDP;
 
 	memset(o, 0, sizeof(*o));
 	put_options(o, spd_options(sa->policy));
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
-	ip->time_to_live = OUTER_TTL;
-	ip->next_proto_id = encap ? IPPROTO_UDP : IPPROTO_ESP;
-	ip->src_addr = addr4_be(&sa->local.a);
-	ip->dst_addr = addr4_be(&remote->a);
-	ip->hdr_checksum = rte_raw_cksum(ip, sizeof(*ip));
-	ip->packet_id = (uint16_t)sa->spi; /* where counting starts; not in the sum */
+	(sa->flags & SA_OUTER6 ? put_outer6 : put_outer4)(o->hdr, sa, remote,
+							  encap ? IPPROTO_UDP : IPPROTO_ESP);
 	if (encap) {
 		udp->src_port = rte_cpu_to_be_16(sa->local.port);
 		udp->dst_port = rte_cpu_to_be_16(remote->port); /* checksum zero: RFC 3948 2.1 */
 	}
-	memcpy(o->hdr + sizeof(*ip) + (encap ? sizeof(*udp) : 0), &spi_be, sizeof(spi_be));
+	memcpy(o->hdr + ip_hdr_len(sa) + (encap ? sizeof(*udp) : 0), &spi_be, sizeof(spi_be));
 }
 
 /* MTU of the port that leads to the peer. */
@@ -247,10 +278,11 @@ static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const str
 	memcpy(&sa->salt, c->keys.salt, sizeof(sa->salt));
 	sa->suite = (uint8_t)(s - suite_table);
 	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
-			      (c->udp_encap ? SA_UDP : 0) | (c->tfc_pad_to ? SA_TFC : 0));
+			      (c->udp_encap ? SA_UDP : 0) | (c->tfc_pad_to ? SA_TFC : 0) |
+			      (c->local.a.v == 6 ? SA_OUTER6 : 0));
 	sa->tfc_pad_to = c->tfc_pad_to;
-	sa->hdr_len = (uint8_t)(sizeof(struct rte_ipv4_hdr) +
-				(c->udp_encap ? sizeof(struct rte_udp_hdr) : 0) + ESP_HDR + s->iv_len);
+	sa->hdr_len = (uint8_t)(ip_hdr_len(sa) + (c->udp_encap ? sizeof(struct rte_udp_hdr) : 0) + ESP_HDR +
+				s->iv_len);
 	sa->spi = c->spi;
 	sa->policy = c->policy;
 	sa->local = c->local;
@@ -367,7 +399,7 @@ int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote)
 	if (remote->a.v != out->remote.a.v)
 		return -EAFNOSUPPORT;
 	in->remote = *remote;
-	atomic_store_explicit(&in->peer, sa_peer(addr4_be(&remote->a), remote->port), memory_order_relaxed);
+	atomic_store_explicit(&in->peer, peer_of(remote), memory_order_relaxed);
 	out->remote = *remote;
 	sad_out_refresh(sa_out);
 	return 0;

@@ -2,7 +2,6 @@
 #include "selector.h"
 
 #include <netinet/in.h>
-#include <string.h>
 
 static bool any_port(const struct ts *t)
 {
@@ -19,11 +18,11 @@ static bool one_has(const struct ts *t, uint8_t n, const struct addr *a, const s
 
 bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbound)
 {
-	uint16_t sport = p->proto == IPPROTO_ICMP ? p->dport : p->sport;
-	struct addr src = {.v = 4}, dst = {.v = 4};
+	bool icmp = p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6;
+	uint16_t sport = icmp ? p->dport : p->sport;
+	struct addr src, dst;
 
-	memcpy(src.b, &p->src4, sizeof(p->src4));
-	memcpy(dst.b, &p->dst4, sizeof(p->dst4));
+	pkt_addrs(p, &src, &dst);
 	if (outbound)
 		return one_has(s->local, s->n_local, &src, p, sport) &&
 		       one_has(s->remote, s->n_remote, &dst, p, p->dport);

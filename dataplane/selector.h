@@ -26,8 +26,8 @@ bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbou
 static inline bool selector_out(const struct sa_out *sa, const struct pkt *p)
 {
 	if (likely(sa->flags & SA_PLAIN4))
-		return selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->src4),
-					    rte_be_to_cpu_32(p->dst4));
+		return likely(p->v != 6) && selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->src4),
+								 rte_be_to_cpu_32(p->dst4));
 	return selector_has(sa->sel, p, true);
 }
 

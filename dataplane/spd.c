@@ -96,6 +96,8 @@ static void search_start(const struct list *l, struct search *s)
 
 		s->tun[i] = t;
 		s->policy[i] = SPD_NONE;
+		if (unlikely(p->v == 6))
+			continue;
 		if (likely(t && t->single))
 			s->policy[i] = t->single - 1;
 		else if (t)

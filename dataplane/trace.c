@@ -68,7 +68,7 @@ static enum drop stop(struct dp_trace *t, enum dp_trace_step at, enum drop why)
 static enum drop way_out(struct dp_trace *t, const struct fib_way *way, uint16_t len)
 {
 	const struct port *port = &ports[way->port];
-	uint32_t ip, neigh;
+	uint32_t neigh;
 
 	t->port_if = way->ifindex;
 	t->next_hop = way->next_hop;
@@ -76,8 +76,7 @@ static enum drop way_out(struct dp_trace *t, const struct fib_way *way, uint16_t
 		return stop(t, DP_TRACE_OUTER, DROP_PORT_DOWN);
 	if (len > port->mtu)
 		return stop(t, DP_TRACE_MTU, DROP_TOO_BIG);
-	memcpy(&ip, way->next_hop.b, sizeof(ip));
-	neigh_find_burst(&way->port, &ip, &neigh, 1);
+	neigh = neigh_find(way->port, &way->next_hop);
 	t->neighbour = neigh != NEIGH_NONE &&
 		       atomic_load_explicit(&neigh_hot[neigh].adj, memory_order_acquire) & ADJ_VALID;
 	return stop(t, DP_TRACE_DONE, DROP_NONE);
@@ -141,7 +140,10 @@ static enum drop through_tunnel(struct pkt *p, struct dp_trace *t)
 		return stop(t, DP_TRACE_MTU, DROP_TOO_BIG);
 	memcpy(&outer.src4, sa->local.a.b, 4);
 	memcpy(&outer.dst4, sa->remote.a.b, 4);
-	fib_way(&outer, &way);
+	if (sa->remote.a.v == 4)
+		fib_way(&outer, &way);
+	else
+		fib_way_to(&sa->remote.a, &way);
 	if (way.kind != FIB_PORT)
 		return stop(t, DP_TRACE_OUTER, DROP_TUNNEL_OUTER_ROUTE);
 	return way_out(t, &way, 0);

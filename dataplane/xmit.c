@@ -60,7 +60,7 @@ static inline bool put_ethernet(struct pkt *p, uint64_t adj, const struct port *
 	eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
 	memcpy(eth->dst_addr.addr_bytes, &adj, 6);
 	memcpy(eth->src_addr.addr_bytes, port->mac, 6);
-	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	eth->ether_type = likely(p->v == 4) ? RTE_BE16(RTE_ETHER_TYPE_IPV4) : RTE_BE16(RTE_ETHER_TYPE_IPV6);
 	return true;
 }
 
@@ -81,7 +81,7 @@ static inline void xmit_one(struct worker *w, struct pkt *p)
 		return;
 	}
 	if (unlikely(!(adj & ADJ_VALID))) {
-		punt_unresolved(w, p, i, atomic_load_explicit(&n->ip4, memory_order_relaxed));
+		punt_unresolved(w, p, i, &neigh_addr[p->next_hop]);
 		return;
 	}
 	if (unlikely(adj & ADJ_STALE) && !atomic_load_explicit(&n->told, memory_order_relaxed) &&

@@ -169,7 +169,6 @@ static void start(uint32_t sas)
 	};
 	struct dp_route r = {0};
 	struct addr a;
-	uint32_t ip;
 
 	snprintf(name, sizeof(name), "bench%d", getpid());
 	if (dp_init(&conf, &h, NULL, err, sizeof(err)) < 0)
@@ -188,8 +187,7 @@ static void start(uint32_t sas)
 	must(dp_route_add(&r), "route");
 	for (unsigned i = 0; i < 2; i++) {
 		addr_parse(i ? "10.1.1.7" : "192.0.2.2", &a);
-		memcpy(&ip, a.b, 4);
-		neigh_learn(dp.ifs[port_if[i]].port, ip, peer_mac, NEIGH_ASKS_US);
+		neigh_learn(dp.ifs[port_if[i]].port, &a, peer_mac, NEIGH_ASKS_US);
 	}
 	settle();
 	for (unsigned i = 0; i < FRAMES; i++) {

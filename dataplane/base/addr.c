@@ -24,6 +24,11 @@ struct addr addr_v6(const uint8_t b[16])
 	return a;
 }
 
+bool addr_is_link_local(const struct addr *a)
+{
+	return a->v == 6 && a->b[0] == 0xfe && (a->b[1] & 0xc0) == 0x80;
+}
+
 bool addr_eq(const struct addr *a, const struct addr *b)
 {
 	return addr_cmp(a, b) == 0;

@@ -45,6 +45,8 @@ static inline size_t addr_len(const struct addr *a)
 
 struct addr addr_v4(const uint8_t b[4]);
 struct addr addr_v6(const uint8_t b[16]);
+/* fe80::/10 (RFC 4291 2.5.6): good on one link only. */
+bool addr_is_link_local(const struct addr *a);
 bool addr_eq(const struct addr *a, const struct addr *b);
 /* <0, 0, >0 as memcmp; an IPv4 address sorts before an IPv6 one. */
 int addr_cmp(const struct addr *a, const struct addr *b);

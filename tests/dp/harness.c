@@ -69,7 +69,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void make_port(unsigned i, const char *name, const char *address)
+static void make_port(unsigned i, const char *name, const char *address, const char *address6)
 {
 	struct dp_port_conf c = {.mtu = 1500, .n_addr = 1};
 	char text[64], err[256];
@@ -86,10 +86,13 @@ static void make_port(unsigned i, const char *name, const char *address)
 	snprintf(c.name, sizeof(c.name), "%s", name);
 	snprintf(c.device, sizeof(c.device), "net_ring_%s", text);
 	prefix_parse(address, &c.addr[0]);
+	if (address6 && prefix_parse(address6, &c.addr[1]) == 0)
+		c.n_addr = 2;
 	if (dp_port_add(&c, &dpt_port[i], err, sizeof(err)) < 0)
 		die(err);
 	/* A port of rings has no MAC. */
 	memcpy(ports[dp.ifs[dpt_port[i]].port].mac, dpt_mac[i], 6);
+	port_mac_changed(dp.ifs[dpt_port[i]].port);
 }
 
 void dpt_init(const struct dpt_conf *want)
@@ -114,8 +117,8 @@ void dpt_init(const struct dpt_conf *want)
 	snprintf(name, sizeof(name), "dpt%d", getpid());
 	if (dp_init(&conf, &h, NULL, err, sizeof(err)) < 0)
 		die(err);
-	make_port(0, "out", "192.0.2.1/24");
-	make_port(1, "in", "10.1.1.1/24");
+	make_port(0, "out", "192.0.2.1/24", c.v6 ? "2001:db8:1::1/64" : NULL);
+	make_port(1, "in", "10.1.1.1/24", c.v6 ? "fd00:1::1/64" : NULL);
 	if (dp_prepare(err, sizeof(err)) < 0)
 		die(err);
 	dpt_clear();

@@ -419,7 +419,7 @@ static void malformed(void **state)
 	in_dropped(&gcm, packet, len, &(struct peer_how){.pad_len = 255}, "esp-bad-padding");
 	/* next header */
 	in_dropped(&gcm, packet, len, &(struct peer_how){.next = 6}, "esp-next-header");
-	in_dropped(&gcm, packet, len, &(struct peer_how){.next = 41}, "ipv6-not-forwarded");
+	in_dropped(&gcm, packet, len, &(struct peer_how){.next = 41}, "esp-inner-malformed");
 	in_dropped(&gcm, packet, len, &(struct peer_how){.next = 59}, "esp-dummy");
 	/* inner packet */
 	in_dropped(&gcm, packet, 0, NULL, "esp-inner-malformed");
@@ -443,7 +443,7 @@ static void malformed(void **state)
 	dpt_sum4(esp);
 	raw_dropped(esp, 20 + 8, "esp-truncated");
 	assert_int_equal(dp_sa_in_stats(gcm.spi_in, &s), 0);
-	assert_int_equal(s.malformed, 11);
+	assert_int_equal(s.malformed, 12);
 	assert_int_equal(s.packets, 0);
 	peer_remove(&gcm);
 }

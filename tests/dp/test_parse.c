@@ -74,7 +74,7 @@ static void ethernet(void **state)
 	memcpy(frame, (uint8_t[]){1, 0, 0x5e, 0, 0, 5}, 6);
 	drops(len, "l2-multicast");
 	dpt_eth(frame, 0, 0x86dd);
-	drops(len, "ipv6-not-forwarded");
+	drops(len, "ip-truncated");
 	dpt_eth(frame, 0, 0x8100);
 	drops(len, "l2-unknown-type");
 	dpt_eth(frame, 0, 0x0008); /* the right type in the wrong order */
@@ -149,8 +149,8 @@ static void ip_header(void **state)
 
 	for (size_t i = ETH; i < len; i++)
 		drops(i, "ip-truncated");
-	ip[0] = 0x65;
-	drops(len, "ipv6-not-forwarded");
+	ip[0] = 0x65; /* too short for IPv6, and the EtherType says otherwise */
+	drops(len, "ip-truncated");
 	ip[0] = 0x55;
 	drops(len, "ip-bad-header");
 	ip[0] = 0x44; /* 16 bytes of header */

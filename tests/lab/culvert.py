@@ -42,15 +42,17 @@ def file_text(conf):
 
 
 def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway=None, tunnel=None, proxy_ids=None,
-              system=None):
+              system=None, v6=False):
     """The configuration of a site's gateway as a dictionary, to be changed at will before it is written.
+    v6: addresses of both families everywhere, and the gateways speak IPv6 to each other.
     ike and esp are what differs from the profiles' defaults; proxy_ids a list of (local, remote) or of groups."""
     it = site.other
     if proxy_ids is None:
         proxy_ids = [(site.net, it.net)]
     proxy_ids = [p if isinstance(p, dict) else {"name": f"P{i + 1}", "local": p[0], "remote": p[1]}
                  for i, p in enumerate(proxy_ids)]
-    return {
+    wan, peer = (site.wan6_ip, it.wan6_ip) if v6 else (site.public_ip, it.public_ip)
+    conf = {
         "system": {"hostname": site.gateway, "workers": 1, "idle": "adaptive", "memory": 256,
                    "hugepages": False, "log": f"{directory}/culvertd.log", "cli-socket": f"{directory}/cli",
                    **(system or {})},
@@ -67,14 +69,21 @@ def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway
         "ipsec-crypto-profiles": [{"name": "esp", "encryption": ["aes-256-gcm"], "dh-group": "group14",
                                    "lifetime": "3600s", **(esp or {})}],
         "ike-gateways": [{
-            "name": "peer", "version": "ikev2", "interface": "ethernet1/1", "local-address": site.wan_ip,
-            "peer-address": it.public_ip, "pre-shared-key": psk,
-            "local-id": {"type": "ipaddr", "value": site.public_ip},
-            "peer-id": {"type": "ipaddr", "value": it.public_ip},
+            "name": "peer", "version": "ikev2", "interface": "ethernet1/1",
+            "local-address": site.wan6_ip if v6 else site.wan_ip,
+            "peer-address": peer, "pre-shared-key": psk,
+            "local-id": {"type": "ipaddr", "value": wan},
+            "peer-id": {"type": "ipaddr", "value": peer},
             "ike-crypto-profile": "ike", "dpd": {"interval": 10, "retry": 3}, **(gateway or {})}],
         "ipsec-tunnels": [{"name": "tun", "tunnel-interface": "tunnel.1", "ike-gateway": "peer",
                            "ipsec-crypto-profile": "esp", "proxy-ids": proxy_ids, **(tunnel or {})}],
     }
+    if v6:
+        conf["interfaces"][0]["address"].append(site.wan6_ip + "/64")
+        conf["interfaces"][1]["address"].append(site.lan6_ip + "/64")
+        conf["routes"] += [{"destination": "::/0", "via": site.wan6_router},
+                           {"destination": it.net6, "interface": "tunnel.1"}]
+    return conf
 
 
 class Culvertd:

@@ -16,6 +16,9 @@ the router.  The branch is then 192.168.7.2 behind `nat`, the headquarters 192.1
 did not ask for itself, UDP 500 and 4500, is forwarded inside.  branches=2 puts a second branch behind the router of
 the first: `branch2`, 192.168.9.2, with 10.10.110.0/24 and host `hostc`.
 
+With v6=True every network has IPv6 besides, which disable_ipv6 keeps out otherwise: 2001:db8:1::/64 and
+2001:db8:2::/64 on the WAN sides (gateways ::20 and ::10), fd00:20::/64 and fd00:10::/64 on the first LANs.
+
 What each veth needs is told where it is done; the reasons were found the hard way.
 """
 import contextlib
@@ -39,6 +42,9 @@ class Site:
         self.nets = [f"{a}.{b}.{c + i}.0/24" for i in range(lans)]
         self.lan_ips = [f"{a}.{b}.{c + i}.1" for i in range(lans)]
         self.host_ips = [f"{a}.{b}.{c + i}.10" for i in range(lans)]
+        n = 1 if gateway == "gw" else 2
+        self.wan6_router, self.wan6_ip = f"2001:db8:{n}::1", f"2001:db8:{n}::{wan_ip.rpartition('.')[2]}"
+        self.net6, self.lan6_ip, self.host6_ip = f"fd00:{b}::/64", f"fd00:{b}::1", f"fd00:{b}::10"
 
     def behind(self, nat_ns, inner):
         """Move it behind a router: inner is the network between them, "192.168.7"."""
@@ -62,11 +68,11 @@ class Topology:
 
     _count = 0
 
-    def __init__(self, prefix=None, hq="dpdk", branch="kernel", lans=1, nat=False, branches=1):
+    def __init__(self, prefix=None, hq="dpdk", branch="kernel", lans=1, nat=False, branches=1, v6=False):
         if prefix is None:
             Topology._count += 1
             prefix = f"cvt{os.getpid()}-{Topology._count}-"
-        self.prefix = prefix
+        self.prefix, self.v6 = prefix, v6
         self.wan = prefix + "wan"
         self.hq = Site(prefix, "gw", "hosta", "198.51.100.20", "198.51.100.1", (10, 20, 20), lans, hq)
         self.branch = Site(prefix, "branch", "hostb", "203.0.113.10", "203.0.113.1", (10, 10, 10), lans, branch)
@@ -116,6 +122,8 @@ class Topology:
             if s.nat_ns:
                 self._wan_link(s, f"in{n}", s.nat_ns, s.wan_router + "/24")
             self._lan(s)
+        if self.v6:
+            self._v6()
 
     def down(self):
         for ns in self.namespaces():
@@ -152,6 +160,20 @@ class Topology:
             # way is narrower than their wire: culvert neither clamps TCP's MSS nor says "fragmentation needed" yet.
             run("ip", "-n", s.host, "route", "add", net, "via", lan_ip, "src", host_ip, "mtu", TUNNEL_MTU)
 
+    def _v6(self):
+        sysctl(self.wan, **{"net.ipv6.conf.all.forwarding": 1})
+        for s, far in ((self.hq, "to-hq"), (self.branch, "to-branch")):
+            address6(self.wan, far, s.wan6_router + "/64")
+            address6(s.host, "eth0", s.host6_ip + "/64")
+            run("ip", "-n", s.host, "route", "add", "default", "via", s.lan6_ip)
+            run("ip", "-n", s.host, "route", "add", s.other.net6, "via", s.lan6_ip, "mtu", TUNNEL_MTU)
+            if s.kind == "kernel":
+                address6(s.gateway, "wan0", s.wan6_ip + "/64")
+                address6(s.gateway, "lan0", s.lan6_ip + "/64")
+                sysctl(s.gateway, **{"net.ipv6.conf.all.forwarding": 1})
+                run("ip", "-n", s.gateway, "route", "add", "default", "via", s.wan6_router)
+                run("ip", "-n", s.gateway, "route", "add", "unreachable", s.other.net6)
+
     def _nat(self, site, name, router):
         ns = site.nat_ns
         sysctl(ns, **{"net.ipv4.ip_forward": 1})
@@ -183,11 +205,12 @@ class Topology:
     @contextlib.contextmanager
     def wan_cut(self):
         """No packet passes between the sites; links and addresses stay as they are."""
-        sysctl(self.wan, **{"net.ipv4.ip_forward": 0})
+        v6 = {"net.ipv6.conf.all.forwarding": 0} if self.v6 else {}
+        sysctl(self.wan, **{"net.ipv4.ip_forward": 0}, **v6)
         try:
             yield
         finally:
-            sysctl(self.wan, **{"net.ipv4.ip_forward": 1})
+            sysctl(self.wan, **{"net.ipv4.ip_forward": 1}, **{k: 1 for k in v6})
 
 
 def veth(ns_a, a, ns_b, b):
@@ -199,6 +222,12 @@ def veth(ns_a, a, ns_b, b):
 
 def address(ns, dev, addr):
     run("ip", "-n", ns, "addr", "add", addr, "dev", dev)
+
+
+def address6(ns, dev, addr):
+    """nodad: an address that is still being tried out cannot be used."""
+    sysctl(ns, **{f"net/ipv6/conf/{dev}/disable_ipv6": 0, f"net/ipv6/conf/{dev}/accept_ra": 0})
+    run("ip", "-n", ns, "addr", "add", addr, "dev", dev, "nodad")
 
 
 def no_offload(ns, dev):

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Small things about IPv6 headers that several modules need. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <rte_ip.h>
+
+enum {
+	IP6_HDR = 40,
+	IP6_FRAG_HDR = 8,
+	IP6_HOPS = 64, /* of packets that we make */
+};
+
+static inline uint16_t ip6_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16 & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/* What RFC 8200 8.1 adds to an upper layer's checksum, not folded: source and destination, which follow
+ * each other in a header, the length, and the protocol. */
+static inline uint32_t ip6_pseudo_sum(const uint8_t addrs[32], uint8_t proto, uint32_t len)
+{
+	const uint8_t tail[8] = {(uint8_t)(len >> 24),
+				 (uint8_t)(len >> 16),
+				 (uint8_t)(len >> 8),
+				 (uint8_t)len,
+				 0,
+				 0,
+				 0,
+				 proto};
+
+	return (uint32_t)rte_raw_cksum(addrs, 32) + rte_raw_cksum(tail, sizeof(tail));
+}
+
+/* The sum over pseudo header and message; 0xffff when the checksum in it is right. */
+static inline uint16_t ip6_sum(const struct rte_ipv6_hdr *ip, uint8_t proto, const void *l4, uint32_t len)
+{
+	return ip6_fold((uint64_t)ip6_pseudo_sum((const uint8_t *)ip + 8, proto, len) +
+			rte_raw_cksum(l4, len));
+}
+
+static inline uint8_t ip6_traffic_class(const struct rte_ipv6_hdr *ip)
+{
+	const uint8_t *b = (const uint8_t *)ip;
+
+	return (uint8_t)(b[0] << 4 | b[1] >> 4);
+}
+
+static inline void ip6_set_traffic_class(struct rte_ipv6_hdr *ip, uint8_t tc)
+{
+	uint8_t *b = (uint8_t *)ip;
+
+	b[0] = (uint8_t)((b[0] & 0xf0) | tc >> 4);
+	b[1] = (uint8_t)((b[1] & 0x0f) | tc << 4);
+}
+
+static inline bool ip6_is_multicast(const uint8_t a[16])
+{
+	return a[0] == 0xff;
+}
+
+static inline bool ip6_is_link_local(const uint8_t a[16])
+{
+	return a[0] == 0xfe && (a[1] & 0xc0) == 0x80;
+}
+
+static inline bool ip6_is_unspecified(const uint8_t a[16])
+{
+	uint64_t w[2];
+
+	memcpy(w, a, 16);
+	return (w[0] | w[1]) == 0;
+}
