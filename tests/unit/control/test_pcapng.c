@@ -53,6 +53,7 @@ static const uint8_t *option(const uint8_t *b, const uint8_t *end, uint16_t code
 static void blocks_are_whole(void **state)
 {
 	static const char *const names[] = {"inner", "outer"};
+	static const char text[] = "outbound, SPI 00c0ffee";
 	const uint8_t data[] = "a packet of any length", *at, *end, *body, *o;
 	char *file = NULL;
 	size_t size = 0, len, before;
@@ -68,7 +69,7 @@ static void blocks_are_whole(void **state)
 					  .len = 100,
 					  .kept = kept,
 					  .data = data,
-					  .comment = "outbound, SPI 00c0ffee" + kept % 4};
+					  .comment = text + kept % 4};
 
 		before = size;
 		assert_int_equal(pcapng_write(f, &p), 0);
@@ -100,8 +101,7 @@ static void blocks_are_whole(void **state)
 		o = option(body + 20 + (kept + 3) / 4 * 4, body + len, 2, &n);
 		assert_true(o && n == 4 && u32(o) == (kept & 2 ? 1 : 2));
 		o = option(body + 20 + (kept + 3) / 4 * 4, body + len, 1, &n);
-		assert_true(o && n == 22 - kept % 4 &&
-			    memcmp(o, "outbound, SPI 00c0ffee" + kept % 4, n) == 0);
+		assert_true(o && n == 22 - kept % 4 && memcmp(o, text + kept % 4, n) == 0);
 	}
 	assert_ptr_equal(at, end);
 	free(file);
