@@ -115,14 +115,16 @@ static bool full(struct ike *k, const struct ike_packet *p)
 
 bool cookie_admit(struct ike *k, const struct ike_packet *p, const struct msg *m)
 {
-	const struct source *s;
+	const struct source *s = source_find(k, &p->remote.a);
 	uint8_t cookie[COOKIE_LEN];
 
 	if (full(k, p)) {
 		COUNT(k, drop_half_open_full);
 		return false;
 	}
-	if (k->n_half_open >= k->tune.cookie_threshold || k->n_half_open >= k->tune.half_open_max) {
+	/* The second half of a source's share is for who shows to be it: forgers cannot lock a peer out. */
+	if (k->n_half_open >= k->tune.cookie_threshold || k->n_half_open >= k->tune.half_open_max ||
+	    (s && s->n >= k->tune.half_open_source / 2)) {
 		secret_turn(k);
 		if (!cookie_right(k, p, m)) {
 			if (msg_notify_find(m, N_COOKIE))
@@ -134,7 +136,6 @@ bool cookie_admit(struct ike *k, const struct ike_packet *p, const struct msg *m
 			return false;
 		}
 	}
-	s = source_find(k, &p->remote.a);
 	if (s && s->n >= k->tune.half_open_source) {
 		COUNT(k, drop_half_open_source);
 		return false;
