@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Traffic selectors: narrowing (RFC 7296 2.9) in both roles, and what falls outside the result."""
+import re
+
 import pytest
 
 from lab.proc import wait_for
-from lab.traffic import assert_ping, ping
+from lab.traffic import assert_ping, iperf, mbit, ping
 
 pytestmark = pytest.mark.trixie
 ROLES = ["culvert", "strongswan"]
@@ -65,3 +67,72 @@ def test_protocol_selector(pair, initiator):
     tcp = run("timeout", "1", "bash", "-c", f"echo >/dev/tcp/{p.t.branch.host_ip}/9", ns=p.t.hq.host, check=False)
     assert tcp.returncode and "refused" not in tcp.stderr, "nothing comes back from there"
     assert p.c.drops()["no-matching-proxy-id"] >= 1
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+def test_two_hundred_proxy_ids(pair, initiator):
+    """One gateway, one IKE SA, 200 Child SAs: up, listed, used, moved together when the IKE SA is rekeyed, and gone
+    together."""
+    n = 200
+    p = pair(lans=n)
+    nets = list(zip(p.t.hq.nets, p.t.branch.nets))
+    conf = p.conf(proxy_ids=nets, esp={"dh-group": "no-pfs"})
+    conf["interfaces"][1]["address"] = ["10.20.20.1/16"]
+    p.start(conf=conf, strongswan={"esp": "aes256gcm16", "children": {
+        f"net{i}": {"local_ts": b, "remote_ts": a} for i, (a, b) in enumerate(nets)}})
+    if initiator == "culvert":
+        p.c.cli("test vpn ipsec-sa tunnel tun")
+    else:
+        for i in range(n):
+            p.s.initiate(f"net{i}")
+    p.wait_up(children=n, timeout=60)
+    assert len(p.c.ike_sas()) == 1
+
+    def sample():
+        for i in (0, 1, 99, n - 1):
+            assert_ping(p.t.hq.host, p.t.branch.host_ips[i], src=p.t.hq.host_ips[i], count=2)
+            assert_ping(p.t.branch.host, p.t.hq.host_ips[i], src=p.t.branch.host_ips[i], count=2)
+    sample()
+    listed = p.c.cli("show vpn ipsec-sa")
+    assert all(re.search(rf"\bP{i + 1}\b", listed) for i in range(n))
+    spis = {c["i_spi"] for c in p.c.children()}
+    (old,) = p.c.ike_sas()
+    p.s.swanctl("--rekey", "--ike", "peer")
+    wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"),
+             lambda: len(p.c.ike_sas()) == 1 and p.c.ike_sas()[0]["spi-i"] != old["spi-i"], 20)
+    p.wait_up(children=n)
+    assert {c["i_spi"] for c in p.c.children()} == spis, "the same Child SAs, under the new IKE SA"
+    sample()
+    p.c.cli("clear vpn ike-sa gateway peer")
+    p.wait_down()
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+def test_lists_of_selectors(pair, initiator):
+    """Several networks and protocols on strongSwan's side in one Child SA, culvert's proxy-ID wide: what both have."""
+    p = pair(lans=3)
+    a, b = p.t.hq, p.t.branch
+    p.start(proxy_ids=[("10.20.0.0/16", "10.10.0.0/16")], strongswan={"children": {"net": {
+        "local_ts": f"{b.nets[0]},{b.nets[2]}", "remote_ts": f"{a.nets[0]},{a.nets[2]}[icmp]"}}})
+    p.up(initiator)
+    (c,) = p.c.children()
+    assert len(c["ts-local"]) == len(c["ts-remote"]) == 2
+    assert_ping(a.host, b.host_ips[0], src=a.host_ips[0])
+    assert_ping(b.host, a.host_ips[2], src=b.host_ips[2])
+    before = p.c.drops()["outside-selectors"]
+    assert ping(a.host, b.host_ips[1], src=a.host_ips[1], count=3, wait=1)[1] == 0
+    assert p.c.drops()["outside-selectors"] >= before + 3
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+def test_port_selector(pair, tmp_path, initiator):
+    """TCP to one port of the branch alone: iperf3 there passes, a ping does not."""
+    p = pair()
+    p.start(proxy_ids=[{"name": "web", "local": p.t.hq.net, "remote": p.t.branch.net, "protocol": "tcp",
+                        "remote-port": 5201}],
+            strongswan={"children": {"net": {"local_ts": f"{p.t.branch.net}[tcp/5201]",
+                                             "remote_ts": f"{p.t.hq.net}[tcp]"}}})
+    p.up(initiator)
+    assert mbit(iperf(p.t.branch.host, p.t.branch.host_ip, p.t.hq.host, tmp_path / "iperf", seconds=1)) > 1
+    assert ping(p.t.hq.host, p.t.branch.host_ip, count=3, wait=1)[1] == 0
+    assert p.c.drops()["no-matching-proxy-id"] >= 3

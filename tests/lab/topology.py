@@ -148,17 +148,20 @@ class Topology:
     def _lan(self, s):
         own = "d-lan" if s.kind == "dpdk" else "lan0"
         veth(s.gateway, own, s.host, "eth0")
+        at_host, at_gateway = [], []
         for host_ip, lan_ip in zip(s.host_ips, s.lan_ips):
-            address(s.host, "eth0", host_ip + "/24")
-            if s.kind == "kernel":
-                address(s.gateway, own, lan_ip + "/24")
-        if s.kind == "dpdk":
-            no_offload(s.host, "eth0")
-        run("ip", "-n", s.host, "route", "add", "default", "via", s.lan_ip)
-        for net, host_ip, lan_ip in zip(s.other.nets, s.host_ips, s.lan_ips):
+            at_host.append(f"addr add {host_ip}/24 dev eth0")
+            at_gateway.append(f"addr add {lan_ip}/24 dev {own}")
+        at_host.append(f"route add default via {s.lan_ip}")
+        for net, host_ip in zip(s.other.nets, s.host_ips):
             # n-th network to n-th network, from the address that lies inside the proxy-ID.  The hosts know that the
-            # way is narrower than their wire: culvert neither clamps TCP's MSS nor says "fragmentation needed" yet.
-            run("ip", "-n", s.host, "route", "add", net, "via", lan_ip, "src", host_ip, "mtu", TUNNEL_MTU)
+            # way is narrower than their wire, for tests that are about something else.
+            at_host.append(f"route add {net} via {s.lan_ip} src {host_ip} mtu {TUNNEL_MTU}")
+        run("ip", "-n", s.host, "-b", "-", stdin="\n".join(at_host))
+        if s.kind == "kernel":
+            run("ip", "-n", s.gateway, "-b", "-", stdin="\n".join(at_gateway))
+        else:
+            no_offload(s.host, "eth0")
 
     def _v6(self):
         sysctl(self.wan, **{"net.ipv6.conf.all.forwarding": 1})
