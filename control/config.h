@@ -30,6 +30,7 @@ struct cfg_route {
 	struct prefix dst;
 	struct addr via; /* v == 0: by interface */
 	char interface[CFG_NAME];
+	uint16_t metric; /* of several for one destination the lowest that is usable */
 };
 
 struct cfg_ike_profile {
@@ -58,6 +59,18 @@ struct cfg_proxy_id {
 	uint16_t local_port, remote_port;
 };
 
+enum { CFG_MONITORED = 8 };
+
+/* Echo requests through a tunnel. */
+struct cfg_monitor {
+	uint8_t n; /* 0: none */
+	struct addr dst[CFG_MONITORED];
+	struct addr source;
+	uint16_t interval_s, threshold; /* lost in a row */
+	uint8_t quorum;                 /* so many of dst must answer */
+	bool fail_over;
+};
+
 struct cfg_tunnel {
 	char name[CFG_NAME], interface[CFG_NAME], gateway[CFG_NAME], profile[CFG_NAME];
 	uint32_t id;
@@ -68,6 +81,7 @@ struct cfg_tunnel {
 	enum ike_ts_policy ts_policy;
 	struct dp_policy_options carry;
 	bool start; /* negotiate at start-up, without waiting for traffic */
+	struct cfg_monitor monitor;
 };
 
 /* One protocol and its destination ports. */

@@ -20,7 +20,7 @@ struct check {
 	struct cfg_load *l;
 	struct config *c;
 	struct index interfaces, ike_profiles, ipsec_profiles, gateways;
-	uint32_t *routes;   /* indices of conf->routes, by prefix length, then address */
+	uint32_t *routes;   /* indices of conf->routes, by prefix length, then address, then metric */
 	bool *used_gateway; /* a tunnel names it */
 	bool *routed_into;  /* interfaces that a route names */
 };
@@ -190,10 +190,13 @@ static int route_cmp(const void *a, const void *b)
 
 	if (!c)
 		c = addr_cmp(&x->dst.a, &y->dst.a);
+	if (!c)
+		c = (int)x->metric - (int)y->metric;
 	return c ? c : *(const uint32_t *)a < *(const uint32_t *)b ? -1 : 1;
 }
 
-static int route_find(const struct check *k, const struct prefix *p)
+/* Where the routes for a destination begin in k->routes; n_routes: there is none. */
+static size_t route_find(const struct check *k, const struct prefix *p)
 {
 	size_t lo = 0, hi = k->c->n_routes;
 
@@ -210,13 +213,19 @@ static int route_find(const struct check *k, const struct prefix *p)
 			hi = mid;
 	}
 	if (lo < k->c->n_routes && prefix_eq(&k->c->routes[k->routes[lo]].dst, p))
-		return (int)k->routes[lo];
-	return -1;
+		return lo;
+	return k->c->n_routes;
+}
+
+static int leaves_by(const struct check *k, const struct cfg_route *r)
+{
+	return r->via.v ? connected(k->c, &r->via) : index_find(&k->interfaces, r->interface);
 }
 
 /* The interface a packet to this address leaves by, or -1: the longest prefix among the connected
- * networks and the routes, a connected one before a route of the same length. */
-static int way_out(const struct check *k, const struct addr *a)
+ * networks and the routes, a connected one before a route of the same length.  Of several routes for one
+ * destination it is `want` if any of them leads there, else the first's. */
+static int way_out(const struct check *k, const struct addr *a, int want)
 {
 	const struct config *c = k->c;
 	int best = -1, best_len = -1;
@@ -233,11 +242,14 @@ static int way_out(const struct check *k, const struct addr *a)
 	}
 	for (int len = (int)addr_len(a) * 8; len > best_len; len--) {
 		struct prefix p = prefix_mask((struct prefix){.a = *a, .len = (uint8_t)len});
-		int r = route_find(k, &p);
+		size_t at = route_find(k, &p);
 
-		if (r >= 0)
-			return c->routes[r].via.v ? connected(c, &c->routes[r].via)
-						  : index_find(&k->interfaces, c->routes[r].interface);
+		if (at == c->n_routes)
+			continue;
+		for (size_t i = at; i < c->n_routes && prefix_eq(&c->routes[k->routes[i]].dst, &p); i++)
+			if (leaves_by(k, &c->routes[k->routes[i]]) == want)
+				return want;
+		return leaves_by(k, &c->routes[k->routes[at]]);
 	}
 	return best;
 }
@@ -292,11 +304,12 @@ static bool check_routes(struct check *k)
 		char dst[PREFIX_STR];
 		struct cfg_obj o;
 
-		if (!a->dst.a.v || !prefix_eq(&a->dst, &b->dst))
+		if (!a->dst.a.v || !prefix_eq(&a->dst, &b->dst) || !addr_eq(&a->via, &b->via) ||
+		    strcmp(a->interface, b->interface) != 0)
 			continue;
 		o = object(k, "route", prefix_str(&b->dst, dst), k->l->src.routes[k->routes[i]]);
 		cfg_error(&o, NULL, "destination",
-			  "found twice, first in line %u; allowed: one route for a destination",
+			  "found twice with one next hop, first in line %u; allowed: next hops that differ",
 			  config_setting_source_line(k->l->src.routes[k->routes[i - 1]]));
 	}
 	return true;
@@ -358,7 +371,7 @@ static void check_peer(struct check *k, const struct cfg_obj *o, const struct cf
 	}
 	if (k->l->paths_unsure)
 		return;
-	out = way_out(k, &g->ike.remote);
+	out = way_out(k, &g->ike.remote, ifc);
 	if (out < 0)
 		cfg_error(
 			o, m, "peer-address",
@@ -502,7 +515,7 @@ static void check_proxy_route(struct check *k, const struct cfg_obj *tun, const 
 
 		if (!p->name[0] || !p->remote.a.v || p->remote.len == 0)
 			continue;
-		out = way_out(k, &p->remote.a);
+		out = way_out(k, &p->remote.a, ifc);
 		if (out == ifc)
 			continue;
 		o = cfg_sub(tun, config_setting_get_elem(m, i), "proxy-id", kind);
@@ -635,6 +648,7 @@ void cfg_check(struct cfg_load *l)
 	check_idle_interfaces(&k);
 	cfg_check_overlaps(l);
 	cfg_check_rules(l);
+	cfg_check_monitors(l);
 out:
 	free(tunnels.e);
 	free(rules.e);

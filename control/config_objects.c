@@ -272,16 +272,20 @@ void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *f)
 
 void cfg_read_route(struct cfg_obj *o, struct cfg_route *r)
 {
-	static const char *const known[] = {"name", "destination", "via", "interface", NULL};
-	static const char *const later[] = {"metric", "path-monitor", "virtual-router", NULL};
+	static const char *const known[] = {"name", "destination", "via", "interface", "metric", NULL};
+	static const char *const later[] = {"path-monitor", "virtual-router", NULL};
 	const config_setting_t *via = config_setting_get_member(o->s, "via");
 	const config_setting_t *ifc = config_setting_get_member(o->s, "interface");
 	char dst[PREFIX_STR];
+	long long metric;
 
+	r->metric = 10;
 	if (cfg_prefix(o, "destination", CFG_REQUIRED, &r->dst))
 		snprintf(o->name, sizeof(o->name), "%s", prefix_str(&r->dst, dst));
 	cfg_keys(o, known, later);
 	cfg_name(o, "name", CFG_OPTIONAL, false, r->name);
+	if (cfg_int(o, "metric", CFG_OPTIONAL, 1, 65535, &metric))
+		r->metric = (uint16_t)metric;
 	if (via && ifc)
 		cfg_error(o, via, "via", "stands beside interface; allowed: one of the two");
 	else if (!via && !ifc)

@@ -124,6 +124,7 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *g);
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t);
 /* The keys of a tunnel that say how it carries packets (config_carry.c). */
 void cfg_read_carry(struct cfg_obj *o, struct dp_policy_options *c);
+void cfg_read_monitor(struct cfg_obj *tun, struct cfg_monitor *mon);
 void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r);
 void cfg_rule_free(struct cfg_rule *r);
 void cfg_default_system(struct cfg_system *sys);
@@ -137,3 +138,4 @@ int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *
 void cfg_check(struct cfg_load *l);
 void cfg_check_overlaps(struct cfg_load *l);
 void cfg_check_rules(struct cfg_load *l);
+void cfg_check_monitors(struct cfg_load *l);

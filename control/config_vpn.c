@@ -533,9 +533,9 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "df",
 					    "dscp",
 					    "copy-tos",
+					    "tunnel-monitor",
 					    NULL};
-	static const char *const later[] = {"tunnel-monitor",
-					    "enable-gre-encapsulation",
+	static const char *const later[] = {"enable-gre-encapsulation",
 					    "ipsec-mode",
 					    "type",
 					    "manual-key",
@@ -560,4 +560,5 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 	cfg_bool(o, "start", &t->start);
 	cfg_read_carry(o, &t->carry);
 	read_proxy_ids(o, t);
+	cfg_read_monitor(o, &t->monitor);
 }

@@ -6,6 +6,8 @@
  *     ctl.c        the event loop: what wakes it, start, stop
  *     ctl_apply.c  configuration -> data plane and engine, at start and on commit
  *     ctl_rules.c  zones and security rules
+ *     ctl_route.c  which of the configured routes are in force
+ *     ctl_monitor.c  tunnel monitors
  *     capture_file.c  packets of a tunnel into a file, at the operator's wish
  *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
  *
@@ -29,6 +31,27 @@ struct ctl_capture;
 struct ctl_interface {
 	char name[CFG_NAME];
 	uint16_t ifindex;
+	bool link_down, monitor_down; /* the port has no link; a monitor's fail-over */
+};
+
+/* One monitored destination. */
+struct ctl_target {
+	bool up, waiting; /* for the answer to the last probe */
+	uint16_t seq;
+	unsigned lost_in_row, answered_in_row;
+	uint64_t bitmap; /* of the last probes, the newest lowest; 1: answered */
+	uint64_t sent, recv;
+	uint64_t sent_ns, rtt_ns, rtt_min_ns, rtt_max_ns;
+};
+
+struct ctl_monitor {
+	struct ctl *c;
+	const struct cfg_tunnel *conf;
+	uint16_t ifindex, number;
+	bool up;
+	uint64_t since, renegotiated, failures;
+	struct ctl_target target[CFG_MONITORED];
+	ev_timer timer;
 };
 
 /* One proxy-ID in the data plane. */
@@ -59,9 +82,11 @@ struct ctl {
 	uint32_t n_policies, next_number, next_rule_id;
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */
 	struct ctl_policy *policies;
-	size_t n_interfaces;
+	size_t n_interfaces, n_monitors, n_fib;
 	struct ctl_interface *interfaces;
-	uint64_t started_ns; /* monotonic */
+	struct ctl_monitor *monitors;
+	struct ctl_fib_entry *fib; /* routes that the data plane has */
+	uint64_t started_ns;       /* monotonic */
 	uint64_t stop_by_ns;
 	bool stopping;
 	ev_io dp_io;
@@ -104,6 +129,24 @@ int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t 
 /* A rule that logs was met. */
 void ctl_rule_hit(struct ctl *c, const struct dp_rule_hit *h);
 const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex);
+
+/* ---- ctl_route.c ---- */
+
+/* conf's routes that are in force now into the data plane, touching only what differs. */
+int ctl_apply_routes(struct ctl *c, const struct config *conf, char *err, size_t err_len);
+/* Is the interface that a route leaves by up? */
+bool ctl_route_usable(struct ctl *c, const struct config *conf, const struct cfg_route *r);
+/* Is conf->routes[i] in force, and how many are for its destination? */
+bool ctl_route_active(const struct ctl *c, size_t i, unsigned *together);
+/* A port's link changed; a monitor has its tunnel interface go down or come up. */
+void ctl_link(struct ctl *c, const struct dp_link *l);
+void ctl_tunnel_if_state(struct ctl *c, const char *name, bool up);
+
+/* ---- ctl_monitor.c ---- */
+
+/* conf's monitors run from now on; those that did not change go on where they are. */
+int ctl_apply_monitors(struct ctl *c, const struct config *conf);
+void ctl_probe_answer(struct ctl *c, const struct dp_probe_answer *a);
 
 /* ---- ctl_host.c ---- */
 

@@ -97,51 +97,6 @@ static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)
 	return -ENOENT;
 }
 
-/* ---- routes ---------------------------------------------------------------------------------- */
-
-static bool route_eq(const struct cfg_route *a, const struct cfg_route *b)
-{
-	return prefix_eq(&a->dst, &b->dst) && addr_eq(&a->via, &b->via) &&
-	       strcmp(a->interface, b->interface) == 0;
-}
-
-static const struct cfg_route *route_in(const struct config *conf, const struct cfg_route *r, bool whole)
-{
-	for (size_t i = 0; conf && i < conf->n_routes; i++)
-		if (whole ? route_eq(&conf->routes[i], r) : prefix_eq(&conf->routes[i].dst, &r->dst))
-			return &conf->routes[i];
-	return NULL;
-}
-
-static int apply_routes(struct ctl *c, const struct config *conf, char *err, size_t err_len)
-{
-	char dst[PREFIX_STR];
-
-	for (size_t i = 0; i < conf->n_routes; i++) {
-		const struct cfg_route *r = &conf->routes[i];
-		struct dp_route d = {.dst = prefix_mask(r->dst), .via = r->via};
-		int rc = 0;
-
-		if (route_in(c->conf, r, true))
-			continue;
-		if (!r->via.v)
-			rc = ifindex_of(c, r->interface, &d.ifindex);
-		if (rc == 0)
-			rc = dp_route_add(&d);
-		if (rc < 0) {
-			snprintf(err, err_len, "route %s: %s", prefix_str(&r->dst, dst), strerror(-rc));
-			return rc;
-		}
-	}
-	for (size_t i = 0; c->conf && i < c->conf->n_routes; i++) {
-		struct prefix p = prefix_mask(c->conf->routes[i].dst);
-
-		if (!route_in(conf, &c->conf->routes[i], false))
-			dp_route_del(&p);
-	}
-	return 0;
-}
-
 /* ---- proxy-IDs ------------------------------------------------------------------------------- */
 
 /* Finds the policy a proxy-ID already has, by what the data plane knows of it: a renamed proxy-ID keeps
@@ -399,9 +354,11 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 	if (rc == 0)
 		rc = apply_gateways(c, conf, table, n, err, err_len);
 	if (rc == 0)
-		rc = apply_routes(c, conf, err, err_len);
+		rc = ctl_apply_routes(c, conf, err, err_len);
 	if (rc == 0)
 		rc = ctl_apply_rules(c, conf, err, err_len);
+	if (rc == 0 && (rc = ctl_apply_monitors(c, conf)) < 0)
+		snprintf(err, err_len, "tunnel-monitor: %s", strerror(-rc));
 	if (rc < 0) {
 		for (uint32_t i = 0; i < n; i++)
 			if (table[i].fresh)
@@ -475,6 +432,11 @@ void ctl_apply_fini(struct ctl *c)
 	free(c->policies);
 	free(c->interfaces);
 	free(c->rule_ids);
+	free(c->monitors);
+	free(c->fib);
+	c->monitors = NULL;
+	c->fib = NULL;
+	c->n_monitors = 0;
 	c->rule_ids = NULL;
 	c->conf = NULL;
 	c->policies = NULL;

@@ -349,6 +349,16 @@ static void dp_rule_hit_in(void *ctx, const struct dp_rule_hit *h)
 	ctl_rule_hit(ctx, h);
 }
 
+static void dp_link_in(void *ctx, const struct dp_link *l)
+{
+	ctl_link(ctx, l);
+}
+
+static void dp_probe_answer_in(void *ctx, const struct dp_probe_answer *a)
+{
+	ctl_probe_answer(ctx, a);
+}
+
 const struct dp_handlers ctl_dp_handlers = {
 	.udp = dp_udp_in,
 	.acquire = dp_acquire_in,
@@ -356,4 +366,6 @@ const struct dp_handlers ctl_dp_handlers = {
 	.moved = dp_moved_in,
 	.rule_hit = dp_rule_hit_in,
 	.captured = ctl_captured,
+	.link = dp_link_in,
+	.probe_answer = dp_probe_answer_in,
 };

@@ -23,6 +23,7 @@ static const struct {
 	{"dataplane", render_dataplane},
 	{"security-policy", render_security_policy},
 	{"rule-hit-count", render_rule_hits},
+	{"vpn-tunnel-monitor", render_monitor},
 	{"system-info", render_system_info},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},

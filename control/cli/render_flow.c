@@ -102,6 +102,28 @@ static void proxy_id(FILE *out, const json_t *p)
 	field(out, "proxy-id remote port", "%lld", render_int(p, "rport"));
 }
 
+static void monitor(FILE *out, const json_t *m)
+{
+	const json_t *d;
+	char bits[6];
+	size_t i;
+
+	field(out, "monitor", "%s", m ? "on" : "off");
+	if (!m)
+		return;
+	for (i = 0; i < 5; i++)
+		bits[i] = (char)('0' + (render_int(m, "bitmap") >> (4 - i) & 1));
+	bits[5] = 0;
+	field(out, "  monitor status", "%s", render_str(m, "status"));
+	json_array_foreach(render_list(m, "dst"), i, d)
+		field(out, "  monitor dest", "%s", json_string_value(d));
+	field(out, "  monitor interval", "%lld seconds", render_int(m, "interval"));
+	field(out, "  monitor threshold", "%lld probe losses", render_int(m, "threshold"));
+	field(out, "  monitor bitmap", "%s", bits);
+	field_int(out, "  monitor packets sent", m, "pkt-sent");
+	field_int(out, "  monitor packets recv", m, "pkt-recv");
+}
+
 static void flow_life(FILE *out, const json_t *e)
 {
 	const json_t *size = json_object_get(e, "remainsize");
@@ -191,7 +213,7 @@ static void flow_detail(FILE *out, const json_t *e)
 	field(out, "state", "%s", render_str(e, "state"));
 	if (up)
 		flow_life(out, e);
-	field(out, "monitor", "%s", render_str(e, "mon"));
+	monitor(out, json_object_get(e, "monitor"));
 	if (up) {
 		field(out, "local spi", "%s", render_str(e, "local-spi"));
 		field(out, "remote spi", "%s", render_str(e, "remote-spi"));

@@ -90,26 +90,36 @@ void render_interface(FILE *out, const json_t *doc)
 
 /* ---- routes ---------------------------------------------------------------------------------------- */
 
-static const char *flags(const json_t *e)
+static const char *flags(const json_t *e, char buf[8])
 {
-	return strcmp(render_str(e, "type"), "connect") == 0 ? "A C" : "A S";
+	bool active = render_bool(e, "active");
+
+	snprintf(buf, 8, "%s%s%s", active ? "A " : "  ",
+		 strcmp(render_str(e, "type"), "connect") == 0 ? "C" : "S",
+		 active && render_bool(e, "ecmp") ? " E" : "");
+	return buf;
 }
 
 void render_routes(FILE *out, const json_t *doc)
 {
-	static const struct render_column cols[] = {
-		{"destination", 19}, {"nexthop", 16}, {"flags", 6}, {"interface", 18}, {"name", 0}};
+	static const struct render_column cols[] = {{"destination", 19}, {"nexthop", 16},   {"metric", 7},
+						    {"flags", 7},        {"interface", 18}, {"name", 0}};
 	struct render_table *t;
 	const json_t *e;
+	char buf[8];
 	size_t i;
 
-	fputs("flags: A:active, C:connect, S:static\n\n", out);
+	fputs("flags: A:active, C:connect, S:static, E:ecmp\n\n", out);
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
 		table_cell(t, "%s", render_str(e, "destination"));
 		table_cell(t, "%s", render_str(e, "nexthop"));
-		table_cell(t, "%s", flags(e));
+		if (json_object_get(e, "metric"))
+			table_cell(t, "%lld", render_int(e, "metric"));
+		else
+			table_cell(t, "%s", "");
+		table_cell(t, "%s", flags(e, buf));
 		table_cell(t, "%s", render_str(e, "interface"));
 		table_cell(t, "%s", render_str(e, "name"));
 	}

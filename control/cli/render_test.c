@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test vpn packet. */
+/* test vpn packet, show vpn tunnel-monitor. */
 #include <string.h>
 
 #include "render.h"
@@ -31,4 +31,34 @@ void render_test_packet(FILE *out, const json_t *doc)
 		render_str(doc, "help"));
 	if (render_str(doc, "advice")[0])
 		fprintf(out, "what to do: %s\n", render_str(doc, "advice"));
+}
+
+void render_monitor(FILE *out, const json_t *doc)
+{
+	static const struct render_column cols[] = {
+		{"tunnel", 24}, {"destination", 16}, {"status", 7}, {"tunnel is", 10}, {"action", 13},
+		{"sent", 10},   {"received", 10},    {"rtt ms", 9}, {"min", 9},        {"max", 0}};
+	static const char *const rtt[] = {"rtt-ns", "rtt-min-ns", "rtt-max-ns"};
+	struct render_table *t;
+	const json_t *e;
+	size_t i;
+
+	if (json_array_size(render_list(doc, "entries")) == 0) {
+		fputs("No tunnel is monitored.\n", out);
+		return;
+	}
+	t = table_new(RENDER_COLUMNS(cols));
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		table_cell(t, "%s", render_str(e, "tunnel"));
+		table_cell(t, "%s", render_str(e, "destination"));
+		table_cell(t, "%s", render_str(e, "status"));
+		table_cell(t, "%s", render_str(e, "tunnel-status"));
+		table_cell(t, "%s", render_str(e, "action"));
+		table_cell(t, "%lld", render_int(e, "pkt-sent"));
+		table_cell(t, "%lld", render_int(e, "pkt-recv"));
+		for (size_t k = 0; k < 3; k++)
+			table_cell(t, "%.3f", (double)render_int(e, rtt[k]) / 1e6);
+	}
+	table_print(out, t);
 }

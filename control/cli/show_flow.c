@@ -255,6 +255,36 @@ static void flow_carry(json_t *o, const struct dp_policy_options *c)
 		doc_uint(o, "tcp-mss", c->mss);
 }
 
+/* PAN-OS has one destination; with several the counters are those of all. */
+static void flow_monitor(json_t *o, const struct ctl *c, const struct cfg_tunnel *t)
+{
+	const struct ctl_monitor *m = NULL;
+	struct ctl_target sum = {0};
+	char dst[ADDR_STR];
+	json_t *mon, *list;
+
+	for (size_t i = 0; i < c->n_monitors; i++)
+		if (c->monitors[i].conf == t)
+			m = &c->monitors[i];
+	doc_str(o, "mon", !m ? "off" : m->up ? "up" : "down");
+	if (!m)
+		return;
+	mon = doc_object(o, "monitor");
+	list = doc_list(mon, "dst");
+	for (unsigned i = 0; i < t->monitor.n; i++) {
+		json_array_append_new(list, json_string(addr_str(&t->monitor.dst[i], dst)));
+		sum.sent += m->target[i].sent;
+		sum.recv += m->target[i].recv;
+	}
+	doc_bool(mon, "on", true);
+	doc_str(mon, "status", m->up ? "up" : "down");
+	doc_uint(mon, "interval", t->monitor.interval_s);
+	doc_uint(mon, "threshold", t->monitor.threshold);
+	doc_uint(mon, "bitmap", m->target[0].bitmap & 0x1f);
+	doc_uint(mon, "pkt-sent", sum.sent);
+	doc_uint(mon, "pkt-recv", sum.recv);
+}
+
 static void flow(json_t *o, const struct ctl *c, const struct slot *s)
 {
 	const struct cfg_tunnel *t = s->p->tunnel;
@@ -275,7 +305,7 @@ static void flow(json_t *o, const struct ctl *c, const struct slot *s)
 	doc_str(o, "inner-if", t->interface);
 	doc_str(o, "outer-if", g ? g->interface : "");
 	doc_str(o, "state", s->n_sas ? "active" : s->negotiating ? "init" : "inactive");
-	doc_str(o, "mon", "off");
+	flow_monitor(o, c, t);
 	doc_str(o, "keytype", "auto key");
 	doc_str(o, "proto", "ESP");
 	doc_str(o, "mode", "tunl");

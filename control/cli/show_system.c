@@ -134,8 +134,8 @@ static const char *route_name(const struct ctl *c, const struct prefix *dst)
 	return "";
 }
 
-static void route(json_t *list, const char *name, const struct prefix *dst, const struct addr *via,
-		  const char *interface_name_, const char *type)
+static json_t *route(json_t *list, const char *name, const struct prefix *dst, const struct addr *via,
+		     const char *interface_name_, const char *type)
 {
 	json_t *o = doc_append(list);
 	char buf[PREFIX_STR];
@@ -145,6 +145,7 @@ static void route(json_t *list, const char *name, const struct prefix *dst, cons
 	doc_addr(o, "nexthop", via);
 	doc_str(o, "interface", interface_name_);
 	doc_str(o, "type", type);
+	return o;
 }
 
 static enum cli_page route_lookup(struct cli_job *j, json_t *doc, const char *text)
@@ -180,7 +181,7 @@ static unsigned list_connected(struct cli_job *j, json_t *list)
 		for (unsigned x = 0; x < f->n_addr; x++, n++) {
 			struct prefix net = prefix_mask(f->addr[x]);
 
-			route(list, "", &net, &f->addr[x].a, f->name, "connect");
+			doc_bool(route(list, "", &net, &f->addr[x].a, f->name, "connect"), "active", true);
 		}
 	}
 	return n;
@@ -203,9 +204,13 @@ enum cli_page cli_show_route(struct cli_job *j, json_t *doc)
 	end = j->at + j->page_len;
 	for (; j->at < conf->n_routes && j->at < end; j->at++) {
 		const struct cfg_route *r = &conf->routes[j->at];
+		unsigned together;
+		json_t *o = route(list, r->name, &r->dst, &r->via,
+				  r->via.v ? interface_towards(j->c, &r->via) : r->interface, "static");
 
-		route(list, r->name, &r->dst, &r->via,
-		      r->via.v ? interface_towards(j->c, &r->via) : r->interface, "static");
+		doc_uint(o, "metric", r->metric);
+		doc_bool(o, "active", ctl_route_active(j->c, j->at, &together));
+		doc_bool(o, "ecmp", together > 1);
 	}
 	return j->at < conf->n_routes ? CLI_MORE : CLI_LAST;
 }

@@ -188,6 +188,13 @@ static bool passed(const struct dp_trace *t, enum dp_trace_step at)
 	return t->stopped > at;
 }
 
+static bool into_tunnel(const struct steps *s)
+{
+	const struct cfg_interface *f = config_interface(s->j->c->conf, if_name(s->j->c, s->t->out_if));
+
+	return f && f->tunnel && reached(s->t, DP_TRACE_PROXY_ID);
+}
+
 static void steps_way(const struct steps *s)
 {
 	const struct ctl *c = s->j->c;
@@ -226,7 +233,7 @@ static void steps_tunnel(const struct steps *s)
 	struct suite_of suite = {.sa_out = t->sa_out};
 	char name[DOC_NAME], local[PREFIX_STR], remote[PREFIX_STR], peer[ENDPOINT_STR];
 
-	if (!reached(t, DP_TRACE_PROXY_ID))
+	if (!into_tunnel(s))
 		return;
 	if (!p) {
 		step(s, "proxy-id", false, "none of tunnel %s fits", tunnel_of(c, t->out_if));
@@ -272,7 +279,7 @@ static void steps_back(const struct steps *s)
 {
 	const struct dp_trace *t = s->t;
 
-	if (!passed(t, DP_TRACE_SA) || t->for_us || t->sa_out == DP_SA_NONE)
+	if (!into_tunnel(s) || !passed(t, DP_TRACE_SA))
 		return;
 	step(s, "answer: sa", t->back.sa && t->back.selector, "%s",
 	     !t->back.sa        ? "no inbound SA of this proxy-ID"
@@ -290,7 +297,7 @@ static void advise(json_t *doc, const struct steps *s)
 {
 	const struct ctl *c = s->j->c;
 	const struct dp_trace *t = s->t;
-	const struct ctl_policy *p = policy_of(c, t);
+	const struct ctl_policy *p = into_tunnel(s) ? policy_of(c, t) : NULL;
 	char text[512] = "", src[ADDR_STR], dst[ADDR_STR], name[DOC_NAME];
 
 	addr_str(&s->q->src, src);

@@ -207,6 +207,12 @@ void ctl_ike_rearm(struct ctl *c)
 	fake->rearmed++;
 }
 
+bool ctl_route_active(const struct ctl *c, size_t i, unsigned *together)
+{
+	*together = 1;
+	return !(fake->inactive >> i & 1);
+}
+
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 {
 	say(arg, true, "culvert.conf:1: a warning");

@@ -35,6 +35,7 @@ struct fake_world {
 	struct dp_route route;
 	struct capture_state capture;
 	int route_rc;
+	uint32_t inactive;            /* a bit for each route */
 	struct dp_trace_packet asked; /* dp_trace_packet() */
 	struct dp_trace trace;
 };

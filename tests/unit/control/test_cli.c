@@ -718,14 +718,17 @@ static void test_routes(void **state)
 		    "route:        10.10.10.0/24  Route-to-Branch\n"
 		    "interface:    tunnel.1\n"
 		    "nexthop:      None\n");
+	fake->conf.routes[0].metric = 10;
+	fake->conf.routes[1].metric = 20;
+	fake->inactive = 2;
 	assert_text("show routing route",
-		    "flags: A:active, C:connect, S:static\n"
+		    "flags: A:active, C:connect, S:static, E:ecmp\n"
 		    "\n"
-		    "destination        nexthop         flags interface         name\n"
-		    "-----------        -------         ----- ---------         ----\n"
-		    "198.51.100.0/24    198.51.100.20   A C   ethernet1/1\n"
-		    "0.0.0.0/0          198.51.100.1    A S   ethernet1/1\n"
-		    "10.10.10.0/24      0.0.0.0         A S   tunnel.1          Route-to-Branch\n"
+		    "destination        nexthop         metric flags  interface         name\n"
+		    "-----------        -------         ------ -----  ---------         ----\n"
+		    "198.51.100.0/24    198.51.100.20          A C    ethernet1/1\n"
+		    "0.0.0.0/0          198.51.100.1    10     A S    ethernet1/1\n"
+		    "10.10.10.0/24      0.0.0.0         20       S    tunnel.1          Route-to-Branch\n"
 		    "total routes shown: 3\n");
 	fake->route_rc = -ENETUNREACH;
 	assert_error("show routing route destination 192.0.2.1", 1, "no route leads to 192.0.2.1");

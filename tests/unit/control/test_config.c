@@ -475,7 +475,7 @@ static void test_all_at_once(void **state)
 		":9: ike-crypto-profile \"IKE-P\": dh-group: found \"group77\"; allowed: " GROUPS "\n"
 		":20: ipsec-tunnel \"TUN\": colour: unknown key; allowed: name, tunnel-interface, ike-gateway, "
 		"ipsec-crypto-profile, proxy-ids, anti-replay, anti-replay-window, tfc, ts-policy, start, "
-		"adjust-tcp-mss, df, dscp, copy-tos\n"
+		"adjust-tcp-mss, df, dscp, copy-tos, tunnel-monitor\n"
 		":20: ipsec-tunnel \"TUN\": ike-gateway: found \"GV\", but no ike-gateway has that name; did you mean "
 		"\"GW\"?\n"
 		"warning :13: ike-gateway \"GW\": no ipsec-tunnel names this gateway: it does nothing\n");
