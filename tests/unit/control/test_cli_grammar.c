@@ -119,7 +119,8 @@ static void test_refused(void **state)
 	} cases[] = {
 		{"", "incomplete; allowed next: show, test, clear, debug, commit"},
 		{"shwo vpn", "shwo: unknown word \"shwo\"; allowed: show, test, clear, debug, commit"},
-		{"show vpn", "show vpn: incomplete; allowed next: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor"},
+		{"show vpn",
+		 "show vpn: incomplete; allowed next: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor"},
 		{"show vpn foo",
 		 "show vpn foo: unknown word \"foo\"; allowed: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor"},
 		{"show vpn i", "show vpn i: \"i\" is ambiguous; it may be: ike-sa, ipsec-sa"},
