@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <rte_common.h>
@@ -155,6 +156,60 @@ static int copy_put(struct fib_copy *c, const struct prefix *p, uint16_t value)
 	return rte_fib6_add(c->v6, (const void *)p->a.b, p->len, value);
 }
 
+static struct rte_fib6 *make_fib6(const char *name)
+{
+	struct rte_fib6_conf c = {
+		.type = RTE_FIB6_TRIE,
+		.default_nh = FIB_TREE_NOWHERE,
+		.max_routes = (int)t.max_routes,
+		.trie = {.nh_sz = RTE_FIB6_TRIE_2B, .num_tbl8 = t.max_tbl8_6},
+	};
+
+	return rte_fib6_create(name, SOCKET_ID_ANY, &c);
+}
+
+static int renew_route(struct rte_fib6 *f, struct rte_rib6_node *n)
+{
+	uint8_t ip[16], depth;
+	uint64_t value;
+
+	rte_rib6_get_ip(n, (void *)ip);
+	rte_rib6_get_depth(n, &depth);
+	rte_rib6_get_nh(n, &value);
+	return rte_fib6_add(f, (const void *)ip, depth, value);
+}
+
+/* A new one with the old one's routes: rte_fib6 of DPDK 22.11 reckons what a route needs anew when it goes, by
+ * what lies around it then, and so drifts away from what it has, until it refuses what would fit. */
+static int renew6(struct fib_copy *c)
+{
+	static const uint8_t any[16];
+	static unsigned serial;
+	struct rte_rib6 *routes = rte_fib6_get_rib(c->v6);
+	struct rte_rib6_node *n = rte_rib6_lookup_exact(routes, (const void *)any, 0);
+	char name[24];
+	struct rte_fib6 *f;
+	int rc = 0;
+
+	snprintf(name, sizeof(name), "routes6.%u", serial++);
+	f = make_fib6(name);
+	if (!f)
+		return -ENOMEM;
+	if (n)
+		rc = renew_route(f, n);
+	n = NULL;
+	while (rc == 0 &&
+	       (n = rte_rib6_get_nxt(routes, (const void *)any, 0, n, RTE_RIB6_GET_NXT_ALL)) != NULL)
+		rc = renew_route(f, n);
+	if (rc < 0) {
+		rte_fib6_free(f);
+		return rc;
+	}
+	rte_fib6_free(c->v6);
+	c->v6 = f;
+	return 0;
+}
+
 /* Both libraries of DPDK 22.11 do not count the 8-bit tables of a route longer than /24 that leads where
  * its parent does, but take them off when the route goes: in the end they believe themselves full and
  * refuse routes.  So such a route comes in leading nowhere, as no other does, and is turned then; nobody
@@ -163,6 +218,11 @@ int fib_copy_add(struct fib_copy *c, const struct prefix *p, uint16_t value)
 {
 	int rc = p->len > TBL24_BITS ? copy_put(c, p, FIB_TREE_NOWHERE) : 0;
 
+	if (rc == -ENOSPC && p->a.v == 6) {
+		rc = renew6(c);
+		if (rc == 0)
+			rc = copy_put(c, p, FIB_TREE_NOWHERE);
+	}
 	return rc < 0 ? rc : copy_put(c, p, value);
 }
 
@@ -185,18 +245,6 @@ static struct rte_fib *make_fib(const char *name)
 	};
 
 	return rte_fib_create(name, SOCKET_ID_ANY, &c);
-}
-
-static struct rte_fib6 *make_fib6(const char *name)
-{
-	struct rte_fib6_conf c = {
-		.type = RTE_FIB6_TRIE,
-		.default_nh = FIB_TREE_NOWHERE,
-		.max_routes = (int)t.max_routes,
-		.trie = {.nh_sz = RTE_FIB6_TRIE_2B, .num_tbl8 = t.max_tbl8_6},
-	};
-
-	return rte_fib6_create(name, SOCKET_ID_ANY, &c);
 }
 
 int fib_tree_init(uint32_t max_routes, struct fib_copy copy[2])
