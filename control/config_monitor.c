@@ -16,6 +16,10 @@ static void read_destinations(struct cfg_obj *o, struct cfg_monitor *mon)
 
 		if (!cfg_addr_of(o, at, "destination", v, allowed, &a))
 			continue;
+		if (a.v != 4) {
+			cfg_error(o, at, "destination", "found \"%s\"; allowed: IPv4 %s", v, allowed);
+			continue;
+		}
 		if (mon->n == CFG_MONITORED) {
 			cfg_error(o, at, "destination", "found more than %d; allowed: at most %d",
 				  CFG_MONITORED, CFG_MONITORED);

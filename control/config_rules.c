@@ -73,8 +73,16 @@ static void read_prefixes(struct cfg_obj *o, const char *key, struct prefix **li
 	if (!m || !(*list = list_room(o, m, key, sizeof(**list))))
 		return;
 	while ((v = cfg_next_string(o, m, key, allowed, &i, &at)))
-		if (!is_any(o, m, at, key, v) && cfg_prefix_of(o, at, key, v, false, &(*list)[*n]))
+		if (is_any(o, m, at, key, v) || !cfg_prefix_of(o, at, key, v, false, &(*list)[*n]))
+			continue;
+		else if ((*list)[*n].a.v == 4)
 			(*n)++;
+		else
+			cfg_error(
+				o, at, key,
+				"found \"%s\": rules know no IPv6 networks in this version; allowed: IPv4, or \"any\", "
+				"which IPv6 packets match as well",
+				v);
 	if (i == 0)
 		cfg_error(o, m, key, "found nothing; allowed: %s", allowed);
 }

@@ -24,6 +24,7 @@ static inline void key_of(const struct pkt *p, uint16_t from, uint16_t to, struc
 		.dst = p->dst4,
 		.sport = htons(p->sport),
 		.dport = htons(p->dport),
+		.v = htonl(p->v),
 	};
 }
 

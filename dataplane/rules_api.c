@@ -15,7 +15,7 @@
 
 #include "sa.h"
 
-enum { FIELD_PROTO, FIELD_FROM, FIELD_TO, FIELD_SRC, FIELD_DST, FIELD_SPORT, FIELD_DPORT, FIELDS };
+enum { FIELD_PROTO, FIELD_FROM, FIELD_TO, FIELD_SRC, FIELD_DST, FIELD_SPORT, FIELD_DPORT, FIELD_V, FIELDS };
 
 /* input_index: fields of one number lie in the same word. */
 #define FIELD(id, kind, member, word)                                                                        \
@@ -28,7 +28,7 @@ static const struct rte_acl_field_def fields[FIELDS] = {
 	FIELD(FIELD_PROTO, BITMASK, proto, 0), FIELD(FIELD_FROM, MASK, from, 1),
 	FIELD(FIELD_TO, MASK, to, 1),          FIELD(FIELD_SRC, MASK, src, 2),
 	FIELD(FIELD_DST, MASK, dst, 3),        FIELD(FIELD_SPORT, RANGE, sport, 4),
-	FIELD(FIELD_DPORT, RANGE, dport, 4),
+	FIELD(FIELD_DPORT, RANGE, dport, 4),   FIELD(FIELD_V, MASK, v, 5),
 };
 RTE_ACL_RULE_DEF(acl_rule, FIELDS);
 
@@ -158,6 +158,10 @@ static void put_term(struct acl_rule *a, const struct dp_rule_term *t, uint32_t 
 	put_zone(&a->field[FIELD_TO], t->to);
 	put_prefix(&a->field[FIELD_SRC], &t->src);
 	put_prefix(&a->field[FIELD_DST], &t->dst);
+	if (t->src.a.v == 4 || t->dst.a.v == 4) { /* or an IPv6 packet would be from 0.0.0.0 */
+		a->field[FIELD_V].value.u32 = 4;
+		a->field[FIELD_V].mask_range.u32 = 32;
+	}
 	put_range(&a->field[FIELD_SPORT], t->sport_lo, t->sport_hi);
 	put_range(&a->field[FIELD_DPORT], t->dport_lo, t->dport_hi);
 }

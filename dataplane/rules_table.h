@@ -13,8 +13,9 @@ struct rules_key {
 	uint16_t from, to;
 	uint32_t src, dst;
 	uint16_t sport, dport;
+	uint32_t v; /* 4 or 6: addresses are IPv4's, and zero in an IPv6 packet's key */
 };
-static_assert(sizeof(struct rules_key) == 20, "no padding but where it says so");
+static_assert(sizeof(struct rules_key) == 24, "no padding but where it says so");
 
 /* A rule's packets on one worker.  That worker: w, control: r */
 struct rules_hit {

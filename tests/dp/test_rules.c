@@ -302,6 +302,23 @@ static void many(void **state)
 	}
 }
 
+/* An IPv6 packet is in no IPv4 network, be it the widest; any is any. */
+static void ipv6(void **state)
+{
+	struct dp_rule r[] = {{.id = 1}, {.id = 2}, {.id = 3, .allow = true}};
+	struct dp_rule_term t[] = {term(0, 0, 0, "0.0.0.0/0", NULL), term(1, 0, 0, NULL, "0.0.0.0/0"),
+				   term(2, TRUST, UNTRUST, NULL, NULL)};
+	struct pkt p = {.in_if = dpt_port[1], .out_if = dpt_port[0], .v = 6, .proto = IPPROTO_UDP};
+	bool allow;
+
+	assert_int_equal(dp_rules_set(r, 3, t, 3), 0);
+	assert_int_equal(rules_verdict(&p, &allow), 3);
+	assert_true(allow);
+	p.v = 4;
+	assert_int_equal(rules_verdict(&p, &allow), 1);
+	assert_false(allow);
+}
+
 static void refused(void **state)
 {
 	struct dp_rule r[] = {{.id = 1, .allow = true}};
@@ -327,7 +344,8 @@ int main(void)
 		cmocka_unit_test(none_and_empty), cmocka_unit_test(directions),
 		cmocka_unit_test(first_match),    cmocka_unit_test(gateway_itself),
 		cmocka_unit_test(no_neighbour),   cmocka_unit_test(logged),
-		cmocka_unit_test(many),           cmocka_unit_test(refused),
+		cmocka_unit_test(ipv6),           cmocka_unit_test(many),
+		cmocka_unit_test(refused),
 	};
 
 	return cmocka_run_group_tests_name("rules", tests, setup, teardown);
