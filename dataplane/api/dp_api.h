@@ -156,7 +156,8 @@ struct dp_port_conf {
 };
 
 /* Interface numbers are small, stable, and one name space for ports and tunnel interfaces.  Ports are
- * added before dp_start(), tunnel interfaces at any time.  IPv4 addresses only: -EAFNOSUPPORT; -EADDRINUSE
+ * added before dp_start(), tunnel interfaces at any time.  A port with IPv6 addresses has a
+ * link-local one besides, made of its MAC.  -EADDRINUSE
  * for an address that another interface has, -EEXIST for a name or a connected network that exists. */
 int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len);
 /* A tunnel interface may have addresses of its own: they answer ICMP echo through the tunnel. */
@@ -179,7 +180,7 @@ int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s);
 struct dp_route {
 	struct prefix dst;
 	struct addr via;
-	uint16_t ifindex; /* ignored when via is set */
+	uint16_t ifindex; /* ignored when via is set, unless that is link-local: then the port of its link */
 };
 /* Add or replace. -ENETUNREACH: via is on no port's network; -EEXIST, -EPERM: a connected route, which
  * comes and goes with its address; -ENOSPC, -EINVAL, -EAFNOSUPPORT. */
