@@ -94,13 +94,12 @@ static void keys_set(struct dp_keys *k, const struct child_keys *c, const uint8_
 	memcpy(k->integ, integ, c->integ_len);
 }
 
-static int selectors_set(struct ts *to, uint8_t *n, const struct ts_list *from)
+_Static_assert((int)DP_TS_MAX >= (int)TS_LIST_MAX, "what IKE agrees on can be installed");
+
+static void selectors_set(struct ts *to, uint8_t *n, const struct ts_list *from)
 {
-	if (from->n > DP_TS_MAX)
-		return -E2BIG;
 	memcpy(to, from->t, from->n * sizeof(to[0]));
 	*n = from->n;
-	return 0;
 }
 
 /* A random point of 80..90 %, so that both ends do not rekey in the same moment. */
@@ -146,11 +145,9 @@ static int install_out(const struct ike_child_sa *c, const struct dp_suite *suit
 		keys_set(&o.keys, k, k->encr_i, k->salt_i, k->integ_i);
 	else
 		keys_set(&o.keys, k, k->encr_r, k->salt_r, k->integ_r);
-	err = selectors_set(o.ts_local, &o.n_local, &c->ts_local);
-	if (!err)
-		err = selectors_set(o.ts_remote, &o.n_remote, &c->ts_remote);
-	if (!err)
-		err = dp_sa_out_install(&o, sa_out);
+	selectors_set(o.ts_local, &o.n_local, &c->ts_local);
+	selectors_set(o.ts_remote, &o.n_remote, &c->ts_remote);
+	err = dp_sa_out_install(&o, sa_out);
 	crypto_wipe(&o.keys, sizeof(o.keys));
 	return err;
 }
@@ -176,11 +173,9 @@ static int install_in(const struct ike_child_sa *c, const struct dp_suite *suite
 		keys_set(&i.keys, k, k->encr_r, k->salt_r, k->integ_r);
 	else
 		keys_set(&i.keys, k, k->encr_i, k->salt_i, k->integ_i);
-	err = selectors_set(i.ts_local, &i.n_local, &c->ts_local);
-	if (!err)
-		err = selectors_set(i.ts_remote, &i.n_remote, &c->ts_remote);
-	if (!err)
-		err = dp_sa_in_install(&i);
+	selectors_set(i.ts_local, &i.n_local, &c->ts_local);
+	selectors_set(i.ts_remote, &i.n_remote, &c->ts_remote);
+	err = dp_sa_in_install(&i);
 	crypto_wipe(&i.keys, sizeof(i.keys));
 	return err;
 }

@@ -60,6 +60,7 @@ int ts_decode(struct bytes body, struct ts_list *l, unsigned *skipped)
 		uint8_t type = rd_u8(&r), proto = rd_u8(&r);
 		uint16_t len = rd_u16(&r);
 		struct rd one;
+		struct ts t;
 
 		if (r.bad || len < 4)
 			return -EINVAL;
@@ -70,9 +71,12 @@ int ts_decode(struct bytes body, struct ts_list *l, unsigned *skipped)
 			skip++; /* RFC 7296 2.9: not to be chosen, no error */
 			continue;
 		}
-		if (out.n == TS_LIST_MAX || decode_one(&one, type, proto, &out.t[out.n]) < 0)
+		if (decode_one(&one, type, proto, &t) < 0)
 			return -EINVAL;
-		out.n++;
+		if (out.n == TS_LIST_MAX)
+			skip++; /* nor is what there is no room for: narrowing leaves it out */
+		else
+			out.t[out.n++] = t;
 	}
 	if (!rd_done(&r))
 		return -EINVAL;

@@ -14,8 +14,8 @@ struct ts_list {
 	struct ts t[TS_LIST_MAX];
 };
 
-/* Decode a TSi or TSr body.  Selectors of types we do not know are skipped and counted in *skipped (may
- * be NULL); more than TS_LIST_MAX, or anything malformed: -EINVAL. */
+/* Decode a TSi or TSr body.  Selectors of types we do not know, and those after the first TS_LIST_MAX, are skipped
+ * and counted in *skipped (may be NULL); anything malformed: -EINVAL. */
 int ts_decode(struct bytes body, struct ts_list *l, unsigned *skipped);
 void ts_encode(struct wr *w, const struct ts_list *l);
 

@@ -18,7 +18,7 @@
 
 #include "addr.h"
 
-enum { DP_NAME = 64, DP_DEVICE = 256, DP_ADDRS = 8, DP_TS_MAX = 8, DP_WORKERS_MAX = 64 };
+enum { DP_NAME = 64, DP_DEVICE = 256, DP_ADDRS = 8, DP_TS_MAX = 16, DP_WORKERS_MAX = 64 };
 
 /* ---- life cycle ---------------------------------------------------------------------------- */
 

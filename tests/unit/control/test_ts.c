@@ -114,8 +114,11 @@ static void how_many(void **state)
 {
 	uint8_t body[4 + 40 * 16];
 	struct ts_list l;
+	unsigned skipped;
 
 	for (unsigned n = 1; n <= 40; n++) {
+		unsigned kept = n <= TS_LIST_MAX ? n : TS_LIST_MAX;
+
 		struct wr w = wr_of(body, sizeof(body));
 
 		wr_u8(&w, (uint8_t)n);
@@ -126,8 +129,9 @@ static void how_many(void **state)
 			wr_u32(&w, 0x0a000000 + i);
 			wr_u32(&w, 0x0a000000 + i);
 		}
-		assert_int_equal(ts_decode((struct bytes){body, w.len}, &l, NULL),
-				 n <= TS_LIST_MAX ? 0 : -EINVAL);
+		assert_int_equal(ts_decode((struct bytes){body, w.len}, &l, &skipped), 0);
+		assert_int_equal(l.n, kept);
+		assert_int_equal(skipped, n - kept);
 	}
 }
 
