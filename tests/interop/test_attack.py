@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Strangers, forgers and floods: COOKIE both ways (RFC 7296 2.6), and a running tunnel that must not notice (RFC 7296
-2.4, 2.21)."""
+"""Strangers, forgers and floods: COOKIE both ways (RFC 7296 2.6), messages in fragments (RFC 7383), and a running
+tunnel that must not notice (RFC 7296 2.4, 2.21)."""
 import re
 import sys
 
@@ -54,6 +54,38 @@ def test_peer_demands_a_cookie(pair):
     p.s.wait_log(r"generating IKE_SA_INIT response 0")
     p.up()
     assert p.s.log_has(r"parsed IKE_SA_INIT request 0 \[ N\(COOKIE\) SA KE")
+    both_ways(p)
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("lossy", [False, True], ids=["", "lossy"])
+@pytest.mark.parametrize("initiator", ROLES)
+def test_fragments_both_ways(pair, initiator, lossy):
+    """Long identities and many selectors: each end cuts what it sends and puts together what it gets, in IKE_AUTH and in
+    CREATE_CHILD_SA; every fourth fragment is lost and comes with a retransmission."""
+    here, there = ("x".join(["very-long-name"] * 14) + f".{w}.example" for w in ("hq", "branch"))
+    p = pair(charon={"fragment_size": 576})
+    p.start(strongswan={"local_id": "fqdn:" + there, "remote_id": "fqdn:" + here,
+                        "conn": {"fragmentation": "force"},
+                        "children": {"net": {"local_ts": p.t.branch.net, "remote_ts": ",".join(
+                            [p.t.hq.net] + [f"10.99.{i}.0/24" for i in range(24)])}}},
+            gateway={"fragment-size": 576, "local-id": {"type": "fqdn", "value": here},
+                     "peer-id": {"type": "fqdn", "value": there}},
+            proxy_ids=[("10.0.0.0/8", p.t.branch.net)])
+    if lossy:
+        run("nft", "-f", "-", ns=p.t.wan, stdin="""table ip lossy {
+            chain f { type filter hook forward priority 0
+                udp dport { 500, 4500 } ip length > 400 numgen inc mod 4 == 1 drop
+            }
+            }""")
+    p.up(initiator)
+    p.s.wait_log(r"splitting IKE message \(\d+ bytes\) into [23] fragments")
+    p.s.wait_log(r"received fragment #\d of [23]")
+    (old,), since = p.c.children(), len(p.s.log())
+    p.s.swanctl("--rekey", "--child", "net")
+    wait_for(lambda: p.c.cli("show vpn ike-sa"), lambda: len(p.c.children()) == 1 and
+             p.c.children()[0]["i_spi"] != old["i_spi"], 30)
+    assert p.s.log_has("reassembled|received fragment", since) and p.s.log_has("splitting IKE message", since)
     both_ways(p)
 
 
