@@ -22,6 +22,7 @@
 #include "eal.h"
 #include "fib.h"
 #include "neigh.h"
+#include "pmtu.h"
 #include "port.h"
 #include "punt.h"
 #include "rules.h"
@@ -359,6 +360,7 @@ void dp_service(uint64_t now_ns)
 	capture_service();
 	neigh_service(now_ns);
 	port_service(now_ns);
+	pmtu_service(now_ns);
 	fib_service();
 	free_retired();
 }

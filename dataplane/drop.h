@@ -39,6 +39,9 @@
 	X(DROP_NEIGH_TABLE,       "neighbour-table-full",    "no room to remember one more next hop") \
 	X(DROP_NEIGH_QUEUE,       "neighbour-queue-full",    "too many packets already wait for this next hop") \
 	X(DROP_LOCAL_NO_SERVICE,  "local-no-service",        "addressed to the gateway, where nothing listens for it") \
+	X(DROP_PMTU_LEARNED,      "pmtu-learned",            "ICMP error that taught us the MTU of the way to a peer") \
+	X(DROP_PMTU_UNKNOWN,      "pmtu-unknown-packet",     "ICMP error of a packet too big that quotes none of our outer packets") \
+	X(DROP_PMTU_IMPLAUSIBLE,  "pmtu-implausible",        "ICMP error of a packet too big that is old or would not lower the MTU") \
 	X(DROP_ICMP_MALFORMED,    "icmp-malformed",          "ICMP message too short or with a wrong checksum") \
 	X(DROP_PROBE_DONE,        "monitor-answer",          "answer to a tunnel monitor's probe, done its work by arriving") \
 	X(DROP_PUNT_FULL,         "punt-ring-full",          "control plane is behind; packet for it dropped") \

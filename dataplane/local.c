@@ -16,7 +16,14 @@
 #include "punt.h"
 #include "xmit.h"
 
-enum { ICMP_ECHO_REPLY = 0, ICMP_ECHO = 8, ICMP_HDR = 8, TTL_OWN = 64 };
+enum {
+	ICMP_ECHO_REPLY = 0,
+	ICMP_UNREACHABLE = 3,
+	FRAG_NEEDED = 4,
+	ICMP_ECHO = 8,
+	ICMP_HDR = 8,
+	TTL_OWN = 64
+};
 enum { ICMP6_ECHO = 128, ICMP6_ECHO_REPLY = 129 };
 
 struct arp { /* RFC 826; parse_arp_frame has checked that it is there and for Ethernet and IPv4 */
@@ -91,6 +98,11 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 	if (icmp[0] == ICMP_ECHO_REPLY && icmp[1] == 0 && !dp.ifs[p->in_if].is_port) {
 		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6));
 		pkt_drop(w, p, DROP_PROBE_DONE);
+		return false;
+	}
+	/* From a router on the way to a peer, and so not out of a tunnel (RFC 4301 8.2.1). */
+	if (icmp[0] == ICMP_UNREACHABLE && icmp[1] == FRAG_NEEDED && dp.ifs[p->in_if].is_port) {
+		punt_icmp(w, p);
 		return false;
 	}
 	if (icmp[0] != ICMP_ECHO || icmp[1] != 0) {

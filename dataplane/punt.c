@@ -15,6 +15,7 @@
 
 #include "dp.h"
 #include "ip6.h"
+#include "pmtu.h"
 #include "port.h"
 
 enum event_kind {
@@ -25,6 +26,7 @@ enum event_kind {
 	EV_ACQUIRE,
 	EV_EXPIRE,
 	EV_MOVED,
+	EV_ICMP,
 	EV_RULE,
 	EV_PROBE
 };
@@ -37,7 +39,8 @@ struct event {
 			struct rte_mbuf *m;
 			uint16_t l3_off, udp_off;
 			struct addr hop;
-		} packet; /* EV_IKE; EV_UNRESOLVED: m starts with the IP header, for neighbour hop */
+		} packet; /* EV_IKE; EV_UNRESOLVED: m starts with the IP header, for neighbour hop; EV_ICMP:
+			   * m starts with the IP header, udp_off is where ICMP does */
 		struct {
 			struct addr a;
 			uint8_t mac[6];
@@ -64,7 +67,7 @@ static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
 	[PUNT_IKE] = {10000, 1024}, [PUNT_NEIGH] = {500, 128},   [PUNT_UNRESOLVED] = {1000, 128},
-	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024},
+	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024}, [PUNT_ICMP] = {100, 64},
 };
 
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
@@ -114,6 +117,16 @@ void punt_ike(struct worker *w, struct pkt *p)
 	e.packet.l3_off = p->l3_off;
 	e.packet.udp_off = (uint16_t)(p->l3_off + p->l3_len);
 	put_packet(w, p, &e, PUNT_IKE);
+}
+
+void punt_icmp(struct worker *w, struct pkt *p)
+{
+	struct event e = {.kind = EV_ICMP};
+
+	rte_pktmbuf_adj(p->m, p->l3_off);
+	e.packet.m = p->m;
+	e.packet.udp_off = p->l3_len;
+	put_packet(w, p, &e, PUNT_ICMP);
 }
 
 void punt_neigh(struct worker *w, const struct pkt *p, const struct addr *a, const uint8_t mac[6],
@@ -333,6 +346,7 @@ static void deliver(const struct event *e)
 		if (dp.handlers.expire)
 			dp.handlers.expire(dp.ctx, &e->expire);
 		break;
+	case EV_ICMP: pmtu_input(e->packet.m, e->packet.udp_off); break;
 	case EV_MOVED:
 		if (dp.handlers.moved)
 			dp.handlers.moved(dp.ctx, &e->moved);
@@ -375,7 +389,7 @@ void punt_drain(struct worker *w)
 	struct event e;
 
 	while (rte_ring_sc_dequeue_elem(w->up, &e, sizeof(e)) == 0)
-		if (e.kind == EV_IKE || e.kind == EV_UNRESOLVED)
+		if (e.kind == EV_IKE || e.kind == EV_UNRESOLVED || e.kind == EV_ICMP)
 			rte_pktmbuf_free(e.packet.m);
 }
 

@@ -9,6 +9,8 @@
 
 /* IKE datagram for a local address. Takes the packet. */
 void punt_ike(struct worker *w, struct pkt *p);
+/* ICMP error about an outer packet, at l3_off. Takes the packet. */
+void punt_icmp(struct worker *w, struct pkt *p);
 /* What an ARP or neighbour discovery packet says of its sender; p stays the caller's. */
 void punt_neigh(struct worker *w, const struct pkt *p, const struct addr *a, const uint8_t mac[6],
 		enum neigh_news news);

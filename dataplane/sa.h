@@ -97,6 +97,8 @@ struct sa_out {
 	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */
 	/* control only */
 	struct endpoint local, remote;
+	uint16_t pmtu;           /* of the way to the peer as routers say, 0: nothing; pmtu.h */
+	uint64_t pmtu_until;     /* when that is forgotten */
 	bool moving, move_again; /* grace period of a move runs; another move waits for its end */
 	bool dying;
 	alignas(64) uint8_t key[SA_KEY_BYTES];

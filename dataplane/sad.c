@@ -12,6 +12,7 @@
 #include <rte_prefetch.h>
 
 #include "dp.h"
+#include "pmtu.h"
 
 enum { SPI_MIN = 256 }; /* RFC 4303 2.1: 1..255 are reserved, 0 is never sent */
 
@@ -248,6 +249,8 @@ int sad_init(uint32_t max_sas)
 		err = fill(&t.free_in, n);
 	if (err == 0)
 		err = fill(&t.free_out, n);
+	if (err == 0)
+		err = pmtu_init(n);
 	if (err != 0)
 		sad_fini();
 	return err;
@@ -259,6 +262,7 @@ void sad_fini(void)
 		sad_in_wipe(&sad_in[i]);
 	for (uint32_t i = 0; sad_out && i <= sad_mask; i++)
 		sad_out_wipe(&sad_out[i]);
+	pmtu_fini();
 	rte_free(sad_in);
 	rte_free(sad_out);
 	free(t.free_in.slot);

@@ -21,6 +21,7 @@
 #include "fib.h"
 #include "ip6.h"
 #include "life.h"
+#include "pmtu.h"
 #include "port.h"
 #include "replay.h"
 #include "spd.h"
@@ -247,13 +248,13 @@ static void put_outer(struct sa_outer *o, const struct sa_out *sa, const struct 
 	memcpy(o->hdr + ip_hdr_len(sa) + (encap ? sizeof(*udp) : 0), &spi_be, sizeof(spi_be));
 }
 
-/* MTU of the port that leads to the peer. */
+/* MTU of the way to the peer: its port's, or less if routers say so. */
 static uint16_t outer_mtu(const struct sa_out *sa)
 {
 	struct addr next_hop;
 	uint8_t port;
 
-	return fib_resolve(&sa->remote.a, &port, &next_hop) == 0 ? ports[port].mtu : MTU_UNKNOWN;
+	return pmtu_of(sa, fib_resolve(&sa->remote.a, &port, &next_hop) == 0 ? ports[port].mtu : MTU_UNKNOWN);
 }
 
 /* The largest inner packet that fits `mtu`: the text is a whole number of blocks, two bytes of it are
@@ -320,6 +321,8 @@ int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out)
 	}
 	sa->owner = at.owner;
 	atomic_store_explicit(&sa->handle, handle, memory_order_release);
+	pmtu_add(sa, handle & sad_mask);
+	(void)dp_sa_out_mtu(handle);
 	*sa_out = handle;
 	return 0;
 }
@@ -343,6 +346,7 @@ int dp_sa_out_remove(uint32_t sa_out)
 	if (!sa)
 		return -ENOENT;
 	spd_unbind(sa->policy, sa_out);
+	pmtu_del(sa, sa_out & sad_mask);
 	atomic_store_explicit(&sa->handle, DP_SA_NONE, memory_order_release);
 	dp_retire(free_out, sa);
 	return 0;
@@ -401,6 +405,7 @@ int dp_sa_move(uint32_t spi_in, uint32_t sa_out, const struct endpoint *remote)
 	in->remote = *remote;
 	atomic_store_explicit(&in->peer, peer_of(remote), memory_order_relaxed);
 	out->remote = *remote;
+	out->pmtu = 0; /* it was another way's */
 	sad_out_refresh(sa_out);
 	return 0;
 }
@@ -458,4 +463,11 @@ uint16_t dp_sa_out_mtu(uint32_t sa_out)
 	max = max_inner(sa, outer_mtu(sa)); /* routes may have changed */
 	atomic_store_explicit(&sa->max_inner, max, memory_order_relaxed);
 	return max;
+}
+
+uint16_t dp_sa_out_pmtu(uint32_t sa_out)
+{
+	const struct sa_out *sa = sad_out_find(sa_out);
+
+	return sa ? sa->pmtu : 0;
 }

@@ -129,6 +129,8 @@ static void flow_life(FILE *out, const json_t *e)
 	const json_t *size = json_object_get(e, "remainsize");
 
 	field_int(out, "tunnel mtu", e, "mtu");
+	if (json_object_get(e, "path-mtu"))
+		field_int(out, "path mtu learned", e, "path-mtu");
 	field_int(out, "soft lifetime", e, "softtime");
 	field_int(out, "hard lifetime", e, "hardtime");
 	field(out, "lifetime remain", "%lld sec", render_int(e, "remaintime"));

@@ -163,6 +163,8 @@ static void flow_sa(json_t *o, const struct slot *s)
 
 	flow_life(o, s);
 	doc_uint(o, "mtu", dp_sa_out_mtu(s->sa_out));
+	if (dp_sa_out_pmtu(s->sa_out))
+		doc_uint(o, "path-mtu", dp_sa_out_pmtu(s->sa_out));
 	snprintf(spi, sizeof(spi), "%08X", i->spi_in);
 	doc_str(o, "local-spi", spi);
 	snprintf(spi, sizeof(spi), "%08X", i->spi_out);

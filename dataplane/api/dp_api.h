@@ -377,6 +377,8 @@ int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s);
 
 /* The largest inner packet that an outbound SA carries in one outer packet, bytes; 0: no such SA. */
 uint16_t dp_sa_out_mtu(uint32_t sa_out);
+/* What routers have said within ten minutes of the MTU of the way to its peer; 0: nothing. */
+uint16_t dp_sa_out_pmtu(uint32_t sa_out);
 
 /* ---- what would happen to a packet ---------------------------------------------------------- */
 

@@ -381,6 +381,11 @@ uint16_t dp_sa_out_mtu(uint32_t sa_out)
 	return sa_out == handle.sa_out ? 1438 : 0;
 }
 
+uint16_t dp_sa_out_pmtu(uint32_t sa_out)
+{
+	return sa_out == handle.sa_out ? 1492 : 0;
+}
+
 int dp_policy_stats(uint32_t policy, struct dp_policy_stats *s)
 {
 	*s = fake->policy;

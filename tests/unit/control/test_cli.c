@@ -374,6 +374,7 @@ static void test_flow_detail(void **state)
 		    "        outer interface:        ethernet1/1\n"
 		    "        state:                  active\n"
 		    "        tunnel mtu:             1438\n"
+		    "        path mtu learned:       1492\n"
 		    "        soft lifetime:          3000\n"
 		    "        hard lifetime:          3600\n"
 		    "        lifetime remain:        2738 sec\n"
