@@ -527,6 +527,49 @@ static void check_proxy_route(struct check *k, const struct cfg_obj *tun, const 
 	}
 }
 
+static unsigned distinct(const struct cfg_tunnel *t, bool local)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < t->n_proxy_ids; i++) {
+		const struct cfg_proxy_id *a = &t->proxy_ids[i], *b;
+		bool seen = false;
+
+		for (b = t->proxy_ids; b < a && !seen; b++)
+			seen = a->proto == b->proto &&
+			       (local ? prefix_eq(&a->local, &b->local) && a->local_port == b->local_port
+				      : prefix_eq(&a->remote, &b->remote) &&
+						a->remote_port == b->remote_port);
+		n += !seen;
+	}
+	return n;
+}
+
+/* All proxy-IDs in one Child SA: a list of networks for each end, of which every pair is meant (RFC 7296
+ * 2.9), and no longer than SAs have room for. */
+static void check_combined(const struct cfg_obj *o, const struct cfg_tunnel *t)
+{
+	const config_setting_t *m = config_setting_get_member(o->s, "proxy-id-mode");
+	unsigned l, r;
+
+	if (!t->combined)
+		return;
+	if (t->n_proxy_ids > IKE_TS_MAX) {
+		cfg_error(o, m, "proxy-id-mode",
+			  "found combined, with %u proxy-IDs; allowed: at most %d in one Child SA, or each",
+			  t->n_proxy_ids, IKE_TS_MAX);
+		return;
+	}
+	l = distinct(t, true);
+	r = distinct(t, false);
+	if (l * r != t->n_proxy_ids)
+		cfg_warn(
+			o, m, "proxy-id-mode",
+			"combined offers %u local and %u remote networks, and with them every pair, not just the "
+			"%u that are named",
+			l, r, t->n_proxy_ids);
+}
+
 static void check_tunnel(struct check *k, size_t i, uint32_t *per_gateway)
 {
 	struct cfg_tunnel *t = &k->c->tunnels[i];
@@ -536,6 +579,7 @@ static void check_tunnel(struct check *k, size_t i, uint32_t *per_gateway)
 
 	refer(&o, "ipsec-crypto-profile", t->profile, &k->ipsec_profiles, "ipsec-crypto-profile");
 	check_proxy_names(k, &o, t);
+	check_combined(&o, t);
 	if (f >= 0 && !k->c->interfaces[f].tunnel) {
 		cfg_error(&o, config_setting_get_member(o.s, "tunnel-interface"), "tunnel-interface",
 			  "found \"%s\"; allowed: an interface tunnel.1 to tunnel.9999", t->interface);

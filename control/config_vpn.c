@@ -257,7 +257,7 @@ static void read_peer(struct cfg_obj *o, struct ike_gw_conf *g)
 
 	if (!v)
 		return;
-	if (strcmp(v, "dynamic") != 0) {
+	if (strcmp(v, "dynamic") != 0 && strcmp(v, "any") != 0) {
 		if (cfg_addr_of(o, m, "peer-address", v, allowed, &g->remote) &&
 		    (!cfg_unicast(&g->remote) || addr_is_link_local(&g->remote))) {
 			cfg_error(o, m, "peer-address", "found \"%s\"; allowed: %s", v, allowed);
@@ -528,6 +528,7 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "anti-replay-window",
 					    "tfc",
 					    "ts-policy",
+					    "proxy-id-mode",
 					    "start",
 					    "adjust-tcp-mss",
 					    "df",
@@ -544,6 +545,7 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "mtu",
 					    "esn",
 					    NULL};
+	static const struct cfg_word modes[] = {{"each", false}, {"combined", true}, {0}};
 	static const struct cfg_word policies[] = {{"narrow", IKE_TS_NARROW}, {"exact", IKE_TS_EXACT}, {0}};
 	const struct cfg_word *w;
 
@@ -557,6 +559,8 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 	read_tfc(o, t);
 	w = cfg_word(o, "ts-policy", CFG_OPTIONAL, policies);
 	t->ts_policy = w ? (enum ike_ts_policy)w->id : IKE_TS_NARROW;
+	w = cfg_word(o, "proxy-id-mode", CFG_OPTIONAL, modes);
+	t->combined = w && w->id;
 	cfg_bool(o, "start", &t->start);
 	cfg_read_carry(o, &t->carry);
 	read_proxy_ids(o, t);

@@ -68,6 +68,8 @@ struct ctl_policy {
 /* An installed Child SA: what struct ike_child_sa.host points to. */
 struct ctl_child {
 	uint32_t spi_in, sa_out, policy;
+	uint8_t n_more; /* further policies it serves: proxy-id-mode = "combined" */
+	uint32_t more[IKE_TS_MAX - 1];
 	UT_hash_handle hh; /* by sa_out, for expiry events */
 };
 
@@ -82,6 +84,7 @@ struct ctl {
 	uint32_t n_policies, next_number, next_rule_id;
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */
 	struct ctl_policy *policies;
+	uint32_t n_leaders, *leaders; /* by policy: the one whose Child SA serves it, mostly itself */
 	size_t n_interfaces, n_monitors, n_fib;
 	struct ctl_interface *interfaces;
 	struct ctl_monitor *monitors;

@@ -179,15 +179,22 @@ static const struct cfg_ipsec_profile *ipsec_profile(const struct config *conf, 
 	return NULL;
 }
 
-static struct ike_child_conf child_of(const struct config *conf, const struct ctl_policy *p)
+static void selector_add(struct ts *list, uint8_t *n, struct ts one)
+{
+	for (uint8_t i = 0; i < *n; i++)
+		if (ts_eq(&list[i], &one))
+			return;
+	list[(*n)++] = one; /* config_check.c counted them */
+}
+
+/* The Child SA of n proxy-IDs: of one, or of all that a tunnel has. */
+static struct ike_child_conf child_of(const struct config *conf, const struct ctl_policy *p, uint32_t n)
 {
 	const struct cfg_ipsec_profile *prof = ipsec_profile(conf, p->tunnel->profile);
 	const struct cfg_proxy_id *x = p->proxy;
 	struct ike_child_conf k = {
 		.tunnel_id = p->number,
 		.policy = p->policy,
-		.n_local = 1,
-		.n_remote = 1,
 		.ts_policy = p->tunnel->ts_policy,
 		.replay_window = p->tunnel->replay_window,
 		.tfc_pad_to = p->tunnel->tfc_pad_to,
@@ -195,9 +202,16 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 	};
 
 	memcpy(k.tunnel, p->tunnel->name, sizeof(k.tunnel));
-	memcpy(k.proxy_id, x->name, sizeof(k.proxy_id));
-	k.local[0] = ts_of(&x->local, x->proto, x->local_port);
-	k.remote[0] = ts_of(&x->remote, x->proto, x->remote_port);
+	if (!p->tunnel->combined)
+		memcpy(k.proxy_id, x->name, sizeof(k.proxy_id));
+	for (uint32_t i = 0; i < n; i++) {
+		selector_add(k.local, &k.n_local,
+			     ts_of(&p[i].proxy->local, p[i].proxy->proto, p[i].proxy->local_port));
+		selector_add(k.remote, &k.n_remote,
+			     ts_of(&p[i].proxy->remote, p[i].proxy->proto, p[i].proxy->remote_port));
+		if (i)
+			k.more[k.n_more++] = p[i].policy;
+	}
 	if (prof) {
 		k.esp = prof->algs;
 		k.lifetime_s = prof->lifetime_s;
@@ -258,10 +272,13 @@ static int children_add(struct gateway_children **all, const char *gateway,
 static int gather_children(const struct config *conf, const struct ctl_policy *table, uint32_t n,
 			   struct gateway_children **all)
 {
-	for (uint32_t i = 0; i < n; i++) {
-		struct ike_child_conf child = child_of(conf, &table[i]);
-		int rc = children_add(all, table[i].tunnel->gateway, &child);
+	for (uint32_t i = 0, step; i < n; i += step) {
+		struct ike_child_conf child;
+		int rc;
 
+		step = table[i].tunnel->combined ? table[i].tunnel->n_proxy_ids : 1;
+		child = child_of(conf, &table[i], step);
+		rc = children_add(all, table[i].tunnel->gateway, &child);
 		if (rc < 0)
 			return rc;
 	}
@@ -325,6 +342,27 @@ static uint32_t count_proxy_ids(const struct config *conf)
 	return n;
 }
 
+/* Which policy's Child SA serves each: with proxy-id-mode = "combined" that of the tunnel's first. */
+static int apply_leaders(struct ctl *c, const struct ctl_policy *table, uint32_t n)
+{
+	uint32_t top = 0, *leaders;
+
+	for (uint32_t i = 0; i < n; i++)
+		top = table[i].policy >= top ? table[i].policy + 1 : top;
+	leaders = calloc(top ? top : 1, sizeof(*leaders));
+	if (!leaders)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < n; i++) {
+		bool follows = i && table[i].tunnel->combined && table[i - 1].tunnel == table[i].tunnel;
+
+		leaders[table[i].policy] = follows ? leaders[table[i - 1].policy] : table[i].policy;
+	}
+	free(c->leaders);
+	c->leaders = leaders;
+	c->n_leaders = top;
+	return 0;
+}
+
 static void apply_limits(struct ctl *c, const struct config *conf)
 {
 	struct ike_tuning t = *ike_tuning(c->ike);
@@ -351,6 +389,8 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 		HASH_ADD_KEYPTR(hh, old, &slots[i].p->dp, sizeof(slots[i].p->dp), &slots[i]);
 	}
 	rc = make_policies(c, conf, old, table, &n, err, err_len);
+	if (rc == 0)
+		rc = apply_leaders(c, table, n);
 	if (rc == 0)
 		rc = apply_gateways(c, conf, table, n, err, err_len);
 	if (rc == 0)
@@ -437,6 +477,9 @@ void ctl_apply_fini(struct ctl *c)
 	c->monitors = NULL;
 	c->fib = NULL;
 	c->n_monitors = 0;
+	free(c->leaders);
+	c->leaders = NULL;
+	c->n_leaders = 0;
 	c->rule_ids = NULL;
 	c->conf = NULL;
 	c->policies = NULL;

@@ -184,8 +184,21 @@ static void host_child_activate(void *ctx, struct ike_child_sa *sa)
 {
 	struct ctl_child *h = sa->host;
 
-	if (h)
-		dp_policy_bind(h->policy, h->sa_out);
+	if (!h)
+		return;
+	dp_policy_bind(h->policy, h->sa_out);
+	for (unsigned i = 0; i < h->n_more; i++)
+		dp_policy_bind(h->more[i], h->sa_out);
+}
+
+/* Those that share it are unbound one by one; its own goes with the SA. */
+static void unbind_more(const struct ctl_child *h)
+{
+	struct dp_policy_stats s;
+
+	for (unsigned i = 0; i < h->n_more; i++)
+		if (dp_policy_stats(h->more[i], &s) == 0 && s.sa_out == h->sa_out)
+			dp_policy_bind(h->more[i], DP_SA_NONE);
 }
 
 /* Outbound first: until it is bound it does nothing, so that a failure of the inbound half leaves the
@@ -205,6 +218,8 @@ static int host_child_install(void *ctx, struct ike_child_sa *sa, bool activate)
 		return -ENOMEM;
 	h->spi_in = sa->spi_in;
 	h->policy = sa->conf->policy;
+	h->n_more = sa->conf->n_more;
+	memcpy(h->more, sa->conf->more, h->n_more * sizeof(h->more[0]));
 	err = install_out(sa, &suite, &limits, &h->sa_out);
 	if (err)
 		goto fail;
@@ -230,6 +245,7 @@ static void host_child_remove(void *ctx, struct ike_child_sa *sa)
 
 	if (!h)
 		return;
+	unbind_more(h);
 	dp_sa_out_remove(h->sa_out);
 	dp_sa_in_remove(h->spi_in);
 	HASH_DEL(c->children, h);
@@ -313,7 +329,8 @@ static void dp_acquire_in(void *ctx, const struct dp_acquire *a)
 
 	struct ike_flow f = {.proto = a->proto, .src = a->src, .dst = a->dst};
 
-	ike_acquire_packet(c->ike, a->policy, &f, ctl_now());
+	ike_acquire_packet(c->ike, a->policy < c->n_leaders ? c->leaders[a->policy] : a->policy, &f,
+			   ctl_now());
 }
 
 static void dp_expire_in(void *ctx, const struct dp_expire *e)

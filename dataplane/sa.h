@@ -101,6 +101,7 @@ struct sa_out {
 	uint64_t pmtu_until;     /* when that is forgotten */
 	bool moving, move_again; /* grace period of a move runs; another move waits for its end */
 	bool dying;
+	uint16_t guests; /* policies bound to it besides its own */
 	alignas(64) uint8_t key[SA_KEY_BYTES];
 };
 static_assert(offsetof(struct sa_out, outer) == 64, "hot part of sa_out is one line");

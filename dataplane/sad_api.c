@@ -286,6 +286,7 @@ static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const str
 				s->iv_len);
 	sa->spi = c->spi;
 	sa->policy = c->policy;
+	sa->guests = 0;
 	sa->local = c->local;
 	sa->remote = c->remote;
 	sa->life.limits = c->limits;
@@ -345,6 +346,8 @@ int dp_sa_out_remove(uint32_t sa_out)
 
 	if (!sa)
 		return -ENOENT;
+	if (sa->guests) /* their bindings would lead nowhere */
+		return -EBUSY;
 	spd_unbind(sa->policy, sa_out);
 	pmtu_del(sa, sa_out & sad_mask);
 	atomic_store_explicit(&sa->handle, DP_SA_NONE, memory_order_release);

@@ -326,12 +326,23 @@ static void crown(uint16_t i)
 	if_publish(i, s);
 }
 
+/* The SA a policy is bound to and that was made for another one counts it as its guest. */
+static void guest_leaves(uint32_t policy)
+{
+	struct sa_out *sa = sad_out_find(
+		atomic_load_explicit(&spd_policy[policy].sa_out, memory_order_relaxed));
+
+	if (sa && sa->policy != policy)
+		sa->guests--;
+}
+
 int dp_policy_del(uint32_t policy)
 {
 	uint16_t i;
 
 	if (!live(policy))
 		return -ENOENT;
+	guest_leaves(policy);
 	i = t.ctl[policy].tunnel_if;
 	t.ctl[policy].live = false;
 	t.if_policies[i]--;
@@ -345,7 +356,7 @@ int dp_policy_del(uint32_t policy)
 
 int dp_policy_bind(uint32_t policy, uint32_t sa_out)
 {
-	const struct sa_out *sa;
+	struct sa_out *sa = NULL;
 
 	if (!live(policy))
 		return -ENOENT;
@@ -353,9 +364,13 @@ int dp_policy_bind(uint32_t policy, uint32_t sa_out)
 		sa = sad_out_find(sa_out);
 		if (!sa)
 			return -ESTALE;
-		if (sa->policy != policy) /* its removal would not know whom to unbind */
+		/* What comes in on an SA comes out of one tunnel interface: so do the policies that share it. */
+		if (t.ctl[sa->policy].tunnel_if != t.ctl[policy].tunnel_if)
 			return -EINVAL;
 	}
+	guest_leaves(policy);
+	if (sa && sa->policy != policy)
+		sa->guests++;
 	atomic_store_explicit(&spd_policy[policy].sa_out, sa_out, memory_order_release);
 	return 0;
 }

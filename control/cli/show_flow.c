@@ -75,15 +75,13 @@ static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool 
 	}
 }
 
-static bool on_child(void *arg, const struct ike_child_info *i)
+static void take_child(struct slot *s, const struct ike_child_info *i, const struct ctl_child *h)
 {
-	const struct ctl_child *h = i->host;
-	struct slot *s = slot_find(arg, i->policy);
 	struct dp_sa_stats st;
 	bool newest;
 
-	if (!s || !h)
-		return true;
+	if (!s)
+		return;
 	newest = s->n_sas == 0 || i->created >= s->sa.created;
 	if (newest) {
 		s->sa = *i;
@@ -94,17 +92,34 @@ static bool on_child(void *arg, const struct ike_child_info *i)
 		stats_add(&s->in, &st, newest);
 	if (dp_sa_out_stats(h->sa_out, &st) == 0)
 		stats_add(&s->out, &st, newest);
+}
+
+/* One that several proxy-IDs share stands at each of them, with the SA's own counters. */
+static bool on_child(void *arg, const struct ike_child_info *i)
+{
+	const struct ctl_child *h = i->host;
+
+	if (!h)
+		return true;
+	take_child(slot_find(arg, i->policy), i, h);
+	for (unsigned n = 0; n < h->n_more; n++)
+		take_child(slot_find(arg, h->more[n]), i, h);
 	return true;
+}
+
+static void take_conf(struct slot *s, const struct ike_conf_child_info *i)
+{
+	if (!s)
+		return;
+	s->negotiating = i->negotiating;
+	s->up = i->up;
 }
 
 static bool on_conf_child(void *arg, const struct ike_conf_child_info *i)
 {
-	struct slot *s = slot_find(arg, i->conf->policy);
-
-	if (s) {
-		s->negotiating = i->negotiating;
-		s->up = i->up;
-	}
+	take_conf(slot_find(arg, i->conf->policy), i);
+	for (unsigned n = 0; n < i->conf->n_more; n++)
+		take_conf(slot_find(arg, i->conf->more[n]), i);
 	return true;
 }
 

@@ -58,8 +58,9 @@ static bool ts_same(const struct ts *a, unsigned na, const struct ts *b, unsigne
 /* What a Child SA was negotiated and installed with. */
 static bool child_same(const struct ike_child_conf *a, const struct ike_child_conf *b)
 {
-	return a->policy == b->policy && a->tunnel_id == b->tunnel_id && algs_eq(&a->esp, &b->esp) &&
-	       ts_same(a->local, a->n_local, b->local, b->n_local) &&
+	return a->policy == b->policy && a->n_more == b->n_more &&
+	       !memcmp(a->more, b->more, a->n_more * sizeof(a->more[0])) && a->tunnel_id == b->tunnel_id &&
+	       algs_eq(&a->esp, &b->esp) && ts_same(a->local, a->n_local, b->local, b->n_local) &&
 	       ts_same(a->remote, a->n_remote, b->remote, b->n_remote) && a->ts_policy == b->ts_policy &&
 	       a->replay_window == b->replay_window && a->tfc_pad_to == b->tfc_pad_to && a->esn == b->esn;
 }

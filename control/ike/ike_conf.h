@@ -47,6 +47,8 @@ enum ike_dpd_action { IKE_DPD_RESTART, IKE_DPD_HOLD, IKE_DPD_CLEAR };
 struct ike_child_conf {
 	char tunnel[IKE_NAME], proxy_id[IKE_NAME]; /* proxy_id "" when the tunnel has none */
 	uint32_t tunnel_id, policy;                /* the host's numbers; opaque to the engine */
+	uint8_t n_more;                            /* further proxy-IDs that share the Child SA: */
+	uint32_t more[IKE_TS_MAX - 1];             /* their numbers, opaque as well */
 	struct ike_algs esp;                       /* dh: PFS groups; none: no PFS */
 	uint8_t n_local, n_remote;
 	struct ts local[IKE_TS_MAX], remote[IKE_TS_MAX];

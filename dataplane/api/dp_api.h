@@ -247,7 +247,9 @@ struct dp_policy_conf {
 };
 int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy);
 int dp_policy_del(uint32_t policy);
-/* Point a proxy-ID's outbound traffic at an outbound SA; DP_SA_NONE: drop and ask for keys. */
+/* Point a proxy-ID's outbound traffic at an outbound SA; DP_SA_NONE: drop and ask for keys.  Several of one
+ * tunnel interface may share an SA (-EINVAL: of different ones); those besides the SA's own are unbound before
+ * it is removed. */
 #define DP_SA_NONE 0u
 int dp_policy_bind(uint32_t policy, uint32_t sa_out);
 
@@ -343,7 +345,7 @@ void dp_spi_release(uint32_t spi);
 int dp_sa_in_install(const struct dp_sa_in_conf *c);
 int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out);
 /* Remove; keys are wiped once no worker can hold them. The SPI is free again after that.  A policy
- * still bound to an outbound SA is unbound. */
+ * still bound to an outbound SA is unbound, if it is the SA's own; -EBUSY while others are bound. */
 int dp_sa_in_remove(uint32_t spi);
 int dp_sa_out_remove(uint32_t sa_out);
 /* The peer's address or port changed (NAT): traffic goes to the new one from now on. */

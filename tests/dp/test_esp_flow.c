@@ -197,7 +197,8 @@ static void policies_are_checked(void **state)
 	struct dp_policy_conf c = {.tunnel_if = tunnel};
 	struct peer p = {.spi_out = 4711};
 	struct dp_policy_stats s;
-	uint32_t policy, n = 0, id[64];
+	uint32_t policy, other, n = 0, id[64];
+	uint16_t tunnel2;
 
 	c.tunnel_if = dpt_port[0];
 	assert_int_equal(dp_policy_add(&c, &policy), -EINVAL);
@@ -220,7 +221,19 @@ static void policies_are_checked(void **state)
 	peer_keys(&p, 9);
 	peer_install(&p, peer_policy(tunnel, "0.0.0.0/0", "0.0.0.0/0", 0, 0, 0), NULL);
 	policy = peer_policy(tunnel, "10.0.0.0/8", "0.0.0.0/0", 0, 0, 0);
-	assert_int_equal(dp_policy_bind(policy, p.sa_out), -EINVAL); /* the SA is another policy's */
+	assert_int_equal(dp_tunnel_if_add("tunnel.77", NULL, 0, &tunnel2), 0);
+	other = peer_policy(tunnel2, "0.0.0.0/0", "0.0.0.0/0", 0, 0, 0);
+	assert_int_equal(dp_policy_bind(other, p.sa_out), -EINVAL); /* the SA is another tunnel's */
+	assert_int_equal(dp_policy_del(other), 0);
+	/* A guest of the SA keeps it from being removed, until it goes or is bound elsewhere. */
+	assert_int_equal(dp_policy_bind(policy, p.sa_out), 0);
+	assert_int_equal(dp_sa_out_remove(p.sa_out), -EBUSY);
+	assert_int_equal(dp_policy_bind(policy, p.sa_out), 0);
+	assert_int_equal(dp_policy_bind(policy, DP_SA_NONE), 0);
+	other = peer_policy(tunnel, "11.0.0.0/8", "0.0.0.0/0", 0, 0, 0);
+	assert_int_equal(dp_policy_bind(other, p.sa_out), 0);
+	assert_int_equal(dp_sa_out_remove(p.sa_out), -EBUSY);
+	assert_int_equal(dp_policy_del(other), 0);
 	assert_int_equal(dp_policy_bind(policy, p.sa_out + 1), -ESTALE);
 	assert_int_equal(dp_policy_bind(policy, DP_SA_NONE), 0);
 	peer_remove(&p);

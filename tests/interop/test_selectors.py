@@ -5,7 +5,7 @@ import re
 import pytest
 
 from lab.proc import wait_for
-from lab.traffic import assert_ping, iperf, mbit, ping
+from lab.traffic import assert_ping, iperf, mbit, ping, ping_until
 
 pytestmark = pytest.mark.trixie
 ROLES = ["culvert", "strongswan"]
@@ -136,3 +136,33 @@ def test_port_selector(pair, tmp_path, initiator):
     assert mbit(iperf(p.t.branch.host, p.t.branch.host_ip, p.t.hq.host, tmp_path / "iperf", seconds=1)) > 1
     assert ping(p.t.hq.host, p.t.branch.host_ip, count=3, wait=1)[1] == 0
     assert p.c.drops()["no-matching-proxy-id"] >= 3
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("initiator", ROLES)
+def test_several_proxy_ids_in_one_child_sa(pair, initiator):
+    """proxy-id-mode = combined: one Child SA with both networks of each end, through a rekey, and asked for again by
+    traffic of the second proxy-ID."""
+    p = pair(lans=2)
+    nets = list(zip(p.t.hq.nets, p.t.branch.nets))
+    p.start(proxy_ids=nets, tunnel={"proxy-id-mode": "combined"},
+            strongswan={"children": {"net": {"local_ts": ",".join(b for _, b in nets),
+                                             "remote_ts": ",".join(a for a, _ in nets)}}})
+
+    def both():
+        for i in range(2):
+            assert_ping(p.t.hq.host, p.t.branch.host_ips[i], src=p.t.hq.host_ips[i])
+            assert_ping(p.t.branch.host, p.t.hq.host_ips[i], src=p.t.branch.host_ips[i])
+    p.up(initiator)
+    (c,) = p.c.children()
+    assert c["ts-local"] == p.t.hq.nets and c["ts-remote"] == p.t.branch.nets
+    both()
+    p.s.swanctl("--rekey", "--child", "net")
+    wait_for(lambda: f"another SPI:\n{p.c.children()}",
+             lambda: [x["i_spi"] for x in p.c.children()] not in ([], [c["i_spi"]]) and len(p.c.children()) == 1)
+    both()
+    p.c.cli("clear vpn ike-sa gateway peer")
+    p.wait_down()
+    ping_until(p.t.hq.host, p.t.branch.host_ips[1], src=p.t.hq.host_ips[1])
+    both()
+    assert len(p.c.children()) == 1

@@ -474,7 +474,7 @@ static void test_all_at_once(void **state)
 		s.text,
 		":9: ike-crypto-profile \"IKE-P\": dh-group: found \"group77\"; allowed: " GROUPS "\n"
 		":20: ipsec-tunnel \"TUN\": colour: unknown key; allowed: name, tunnel-interface, ike-gateway, "
-		"ipsec-crypto-profile, proxy-ids, anti-replay, anti-replay-window, tfc, ts-policy, start, "
+		"ipsec-crypto-profile, proxy-ids, anti-replay, anti-replay-window, tfc, ts-policy, proxy-id-mode, start, "
 		"adjust-tcp-mss, df, dscp, copy-tos, tunnel-monitor\n"
 		":20: ipsec-tunnel \"TUN\": ike-gateway: found \"GV\", but no ike-gateway has that name; did you mean "
 		"\"GW\"?\n"
