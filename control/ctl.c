@@ -21,6 +21,8 @@ static const uint64_t NS = 1000000000;
 
 /* How long peers get to acknowledge our Deletes on SIGTERM. */
 enum { STOP_PATIENCE_S = 3 };
+/* on_dp_tick() comes every 100 ms. */
+enum { TICKS_A_SECOND = 10 };
 /* More ports than the data plane takes; dp_port_add() says so. */
 enum { CFG_PORTS_MAX = 64 };
 
@@ -75,9 +77,22 @@ static void on_dp_io(struct ev_loop *loop, ev_io *w, int revents)
 	dp_service_and_rearm(w->data);
 }
 
+static void look_at_load(struct ctl *c)
+{
+	struct dp_worker_stats s;
+
+	memcpy(c->load[1], c->load[0], sizeof(c->load[0]));
+	for (unsigned i = 0; i < DP_WORKERS_MAX && dp_worker_stats(i, &s) == 0; i++)
+		c->load[0][i] = (struct ctl_load){.busy_ns = s.busy_ns, .up_ns = s.up_ns};
+}
+
 static void on_dp_tick(struct ev_loop *loop, ev_timer *w, int revents)
 {
-	dp_service_and_rearm(w->data);
+	struct ctl *c = w->data;
+
+	dp_service_and_rearm(c);
+	if (++c->ticks % TICKS_A_SECOND == 0)
+		look_at_load(c);
 }
 
 static void on_ike_timer(struct ev_loop *loop, ev_timer *w, int revents)

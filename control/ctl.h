@@ -73,6 +73,11 @@ struct ctl_child {
 	UT_hash_handle hh; /* by sa_out, for expiry events */
 };
 
+/* What workers had done at a moment, to tell how busy they were since. */
+struct ctl_load {
+	uint64_t busy_ns, up_ns;
+};
+
 struct ctl {
 	struct ev_loop *loop;
 	const char *conf_path;
@@ -92,6 +97,8 @@ struct ctl {
 	uint64_t started_ns;       /* monotonic */
 	uint64_t stop_by_ns;
 	bool stopping;
+	unsigned ticks;
+	struct ctl_load load[2][DP_WORKERS_MAX]; /* at the last full second, and the one before */
 	ev_io dp_io;
 	ev_timer dp_tick, ike_timer;
 	ev_signal sigterm, sigint, sighup;

@@ -146,26 +146,30 @@ void render_route_lookup(FILE *out, const json_t *doc)
 void render_dataplane(FILE *out, const json_t *doc)
 {
 	static const struct render_column cols[] = {
-		{"worker", 7},      {"cpu", 5},          {"busy%", 7},        {"rx packets", 16},
-		{"tx packets", 16}, {"handed over", 16}, {"icmp errors", 12}, {"loops", 0}};
+		{"worker", 7},       {"cpu", 5},        {"busy%", 7},       {"total%", 8},
+		{"rx packets", 16},  {"per burst", 10}, {"tx packets", 16}, {"handed over", 16},
+		{"icmp errors", 12}, {"loops", 0}};
 	struct render_table *t;
 	const json_t *e;
 	size_t i;
 
-	fprintf(out, "idle mode: %s\n\n", render_str(doc, "idle"));
+	fprintf(out, "idle mode: %s\nbusy%%: of the last second; total%%: since the start\n\n",
+		render_str(doc, "idle"));
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
-		long long loops = render_int(e, "loops"), idle = render_int(e, "idle-loops");
+		long long rx = render_int(e, "rx-packets"), bursts = render_int(e, "rx-bursts");
 
 		table_cell(t, "%lld", render_int(e, "worker"));
 		table_cell(t, "%lld", render_int(e, "cpu"));
-		table_cell(t, "%.1f", loops > 0 ? 100. * (double)(loops - idle) / (double)loops : 0.);
-		table_cell(t, "%lld", render_int(e, "rx-packets"));
+		table_cell(t, "%.1f", json_real_value(json_object_get(e, "busy-percent")));
+		table_cell(t, "%.1f", json_real_value(json_object_get(e, "busy-percent-total")));
+		table_cell(t, "%lld", rx);
+		table_cell(t, "%.1f", bursts > 0 ? (double)rx / (double)bursts : 0.);
 		table_cell(t, "%lld", render_int(e, "tx-packets"));
 		table_cell(t, "%lld", render_int(e, "handed-over"));
 		table_cell(t, "%lld", render_int(e, "icmp-sent"));
-		table_cell(t, "%lld", loops);
+		table_cell(t, "%lld", render_int(e, "loops"));
 	}
 	table_print(out, t);
 }

@@ -217,6 +217,19 @@ enum cli_page cli_show_route(struct cli_job *j, json_t *doc)
 
 /* ---- the daemon ------------------------------------------------------------------------------------ */
 
+static double percent(uint64_t part, uint64_t whole)
+{
+	return whole ? 100. * (double)part / (double)whole : 0.;
+}
+
+/* In the last full second. */
+static double busy(const struct ctl *c, unsigned worker)
+{
+	const struct ctl_load *now = &c->load[0][worker], *then = &c->load[1][worker];
+
+	return percent(now->busy_ns - then->busy_ns, now->up_ns - then->up_ns);
+}
+
 enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 {
 	json_t *list = doc_list(doc, "entries");
@@ -231,7 +244,12 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 		doc_uint(e, "cpu", s.cpu);
 		doc_uint(e, "loops", s.loops);
 		doc_uint(e, "idle-loops", s.idle_loops);
+		doc_uint(e, "busy-ns", s.busy_ns);
+		doc_uint(e, "up-ns", s.up_ns);
+		json_object_set_new(e, "busy-percent", json_real(busy(j->c, i)));
+		json_object_set_new(e, "busy-percent-total", json_real(percent(s.busy_ns, s.up_ns)));
 		doc_uint(e, "rx-packets", s.rx_packets);
+		doc_uint(e, "rx-bursts", s.rx_bursts);
 		doc_uint(e, "tx-packets", s.tx_packets);
 		doc_uint(e, "handed-over", s.handed_over);
 		doc_uint(e, "icmp-sent", s.icmp_sent);

@@ -424,6 +424,9 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 				      .loops = 1000,
 				      .idle_loops = 750,
 				      .rx_packets = 5,
+				      .rx_bursts = 2,
+				      .busy_ns = 1000,
+				      .up_ns = 8000,
 				      .tx_packets = 6,
 				      .icmp_sent = 17};
 	return worker ? -ENOENT : 0;

@@ -745,12 +745,19 @@ static void test_system(void **state)
 	assert_int_equal(member(g.doc, "uptime"), 999);
 	assert_int_equal(member(g.doc, "proxy-ids"), 2);
 	got_free(&g);
-	assert_text("show dataplane",
-		    "idle mode: poll\n"
-		    "\n"
-		    "worker cpu  busy%  rx packets      tx packets      handed over     icmp errors loops\n"
-		    "------ ---  -----  ----------      ----------      -----------     ----------- -----\n"
-		    "0      3    25.0   5               6               0               17          1000\n");
+	fake->ctl.load[1][0] = (struct ctl_load){.busy_ns = 100, .up_ns = 6000};
+	fake->ctl.load[0][0] = (struct ctl_load){.busy_ns = 850, .up_ns = 7000};
+	assert_text(
+		"show dataplane",
+		"idle mode: poll\n"
+		"busy%: of the last second; total%: since the start\n"
+		"\n"
+		"worker cpu  busy%  total%  rx packets      per burst tx packets      handed over     icmp errors "
+		"loops\n"
+		"------ ---  -----  ------  ----------      --------- ----------      -----------     ----------- "
+		"-----\n"
+		"0      3    75.0   12.5    5               2.5       6               0               17          "
+		"1000\n");
 }
 
 static void test_config_documents(void **state)
