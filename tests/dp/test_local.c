@@ -184,12 +184,12 @@ static void tunnel_not_answered(void **state)
 	tunnel_dropped(dpt_udp4(packet, INNER, 4500, TUN, 4500, "\xff", 1), "local-no-service");
 	h.src = INNER;
 	tunnel_dropped(dpt_ip4(packet, &h, "01234567", 8), "ip-fragment");
-	/* an answer to us: nobody here asked */
+	/* an answer to us is for the tunnel monitor, which knows whether it asked */
 	len = dpt_echo4(packet, INNER, TUN, 1, 0);
 	make_answer(packet);
 	memcpy(packet + 12, (uint8_t[]){10, 2, 0, 9, 10, 9, 0, 1}, 8);
 	dpt_sum4(packet);
-	tunnel_dropped(len, "local-no-service");
+	tunnel_dropped(len, "monitor-answer");
 }
 
 /* The answer needs a tunnel that carries it back. */
