@@ -371,11 +371,19 @@ static void dp_probe_answer_in(void *ctx, const struct dp_probe_answer *a)
 	ctl_probe_answer(ctx, a);
 }
 
+static void dp_unknown_spi_in(void *ctx, const struct dp_unknown_spi *u)
+{
+	struct ctl *c = ctx;
+
+	ike_unknown_spi(c->ike, u->spi, &u->local, &u->remote, ctl_now());
+}
+
 const struct dp_handlers ctl_dp_handlers = {
 	.udp = dp_udp_in,
 	.acquire = dp_acquire_in,
 	.expire = dp_expire_in,
 	.moved = dp_moved_in,
+	.unknown_spi = dp_unknown_spi_in,
 	.rule_hit = dp_rule_hit_in,
 	.captured = ctl_captured,
 	.link = dp_link_in,

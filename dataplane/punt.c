@@ -28,7 +28,8 @@ enum event_kind {
 	EV_MOVED,
 	EV_ICMP,
 	EV_RULE,
-	EV_PROBE
+	EV_PROBE,
+	EV_UNKNOWN_SPI
 };
 
 struct event {
@@ -50,6 +51,7 @@ struct event {
 		struct dp_acquire acquire;
 		struct dp_expire expire;
 		struct dp_moved moved;
+		struct dp_unknown_spi unknown_spi;
 		struct dp_rule_hit rule;
 		struct {
 			uint16_t in_if, id, seq;
@@ -66,8 +68,9 @@ static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole w
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
-	[PUNT_IKE] = {10000, 1024}, [PUNT_NEIGH] = {500, 128},   [PUNT_UNRESOLVED] = {1000, 128},
-	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024}, [PUNT_ICMP] = {100, 64},
+	[PUNT_IKE] = {10000, 1024},    [PUNT_NEIGH] = {500, 128},   [PUNT_UNRESOLVED] = {1000, 128},
+	[PUNT_RULE] = {10, 50},        [PUNT_PROBE] = {5000, 1024}, [PUNT_ICMP] = {100, 64},
+	[PUNT_UNKNOWN_SPI] = {10, 20},
 };
 
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
@@ -214,6 +217,20 @@ void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint1
 		(void)put(w, &e); /* the next probe asks again */
 }
 
+void punt_unknown_spi(struct worker *w, const struct pkt *p)
+{
+	struct event e = {.kind = EV_UNKNOWN_SPI, .unknown_spi = {.spi = p->spi}};
+
+	if (may_punt(w, PUNT_UNKNOWN_SPI) != DROP_NONE)
+		return;
+	pkt_addrs(p, &e.unknown_spi.remote.a, &e.unknown_spi.local.a);
+	if (p->cls == PKT_ESP_UDP) {
+		e.unknown_spi.local.port = p->dport;
+		e.unknown_spi.remote.port = p->sport;
+	}
+	(void)put(w, &e); /* the peer sends more */
+}
+
 bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from)
 {
 	struct event e = {.kind = EV_MOVED, .moved = {.spi = spi, .from = *from}};
@@ -352,6 +369,10 @@ static void deliver(const struct event *e)
 			dp.handlers.moved(dp.ctx, &e->moved);
 		break;
 	case EV_PROBE: deliver_probe(e); break;
+	case EV_UNKNOWN_SPI:
+		if (dp.handlers.unknown_spi)
+			dp.handlers.unknown_spi(dp.ctx, &e->unknown_spi);
+		break;
 	case EV_RULE:
 		if (dp.handlers.rule_hit)
 			dp.handlers.rule_hit(dp.ctx, &e->rule);

@@ -13,6 +13,7 @@
 
 #include "dp.h"
 #include "pmtu.h"
+#include "punt.h"
 
 enum { SPI_MIN = 256 }; /* RFC 4303 2.1: 1..255 are reserved, 0 is never sent */
 
@@ -57,10 +58,12 @@ void sad_lookup(struct worker *w, struct list *l)
 		struct pkt *p = l->p[i];
 		uint32_t spi = atomic_load_explicit(&p->sa_in->spi, memory_order_acquire);
 
-		if (unlikely(spi != p->spi || spi == 0))
+		if (unlikely(spi != p->spi || spi == 0)) {
+			punt_unknown_spi(w, p);
 			pkt_drop(w, p, DROP_ESP_NO_SA);
-		else
+		} else {
 			l->p[kept++] = p;
+		}
 	}
 	l->n = kept;
 }

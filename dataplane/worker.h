@@ -25,7 +25,16 @@ struct tx_queue { /* packets on their way out of one port, sent at the end of ea
 };
 
 /* What a worker passes to control is limited by class, so that a flood of one does not starve another. */
-enum punt_class { PUNT_IKE, PUNT_NEIGH, PUNT_UNRESOLVED, PUNT_RULE, PUNT_PROBE, PUNT_ICMP, PUNT_CLASSES };
+enum punt_class {
+	PUNT_IKE,
+	PUNT_NEIGH,
+	PUNT_UNRESOLVED,
+	PUNT_RULE,
+	PUNT_PROBE,
+	PUNT_ICMP,
+	PUNT_UNKNOWN_SPI,
+	PUNT_CLASSES
+};
 
 struct worker {
 	/* read-only after start */

@@ -80,6 +80,13 @@ struct dp_moved {
 	struct endpoint from;
 };
 
+/* An ESP packet for us had an SPI that is not in use.  A few a second of each worker: nothing of it is
+ * authenticated, so it is a hint and no more. */
+struct dp_unknown_spi {
+	uint32_t spi;
+	struct endpoint local, remote; /* ports 0: not in UDP */
+};
+
 /* A packet met a rule that logs.  At most a few a second of each worker: a sample, not a record. */
 struct dp_rule_hit {
 	uint32_t rule; /* its id; DP_RULE_INTRAZONE, DP_RULE_INTERZONE: none matched */
@@ -126,6 +133,7 @@ struct dp_handlers {
 	void (*acquire)(void *ctx, const struct dp_acquire *a);
 	void (*expire)(void *ctx, const struct dp_expire *e);
 	void (*moved)(void *ctx, const struct dp_moved *m);
+	void (*unknown_spi)(void *ctx, const struct dp_unknown_spi *u);
 	void (*rule_hit)(void *ctx, const struct dp_rule_hit *h);
 	void (*link)(void *ctx, const struct dp_link *l);
 	void (*probe_answer)(void *ctx, const struct dp_probe_answer *a);

@@ -50,6 +50,12 @@ static void on_expire(void *ctx, const struct dp_expire *e)
 	dpt_seen.expire = *e;
 }
 
+static void on_unknown_spi(void *ctx, const struct dp_unknown_spi *u)
+{
+	dpt_seen.n_unknown_spi++;
+	dpt_seen.unknown_spi = *u;
+}
+
 static void on_moved(void *ctx, const struct dp_moved *m)
 {
 	dpt_seen.n_moved++;
@@ -111,8 +117,11 @@ void dpt_init(const struct dpt_conf *want)
 		.icmp_rate = c.icmp_rate,
 		.log = on_log,
 	};
-	const struct dp_handlers h = {
-		.udp = on_udp, .acquire = on_acquire, .expire = on_expire, .moved = on_moved};
+	const struct dp_handlers h = {.udp = on_udp,
+				      .acquire = on_acquire,
+				      .expire = on_expire,
+				      .moved = on_moved,
+				      .unknown_spi = on_unknown_spi};
 
 	snprintf(name, sizeof(name), "dpt%d", getpid());
 	if (dp_init(&conf, &h, NULL, err, sizeof(err)) < 0)

@@ -203,6 +203,34 @@ static void ring_full(void **state)
 	dpt_clear();
 }
 
+/* ESP for us with an SPI that is not in use: control hears of some of it. */
+static void unknown_spi(void **state)
+{
+	uint8_t esp[40] = {0x12, 0x34, 0x56, 0x78};
+	struct dpt_ip4 raw = {.src = PEER, .dst = OWN, .proto = IPPROTO_ESP};
+	struct endpoint local, remote;
+
+	dpt_sleep_ms(5000);
+	dpt_inject_ip(0, 0, packet, dpt_ip4(packet, &raw, esp, sizeof(esp)));
+	dpt_run();
+	local = dpt_ep(OWN, 0);
+	remote = dpt_ep(PEER, 0);
+	assert_int_equal(dpt_seen.n_unknown_spi, 1);
+	assert_int_equal(dpt_seen.unknown_spi.spi, 0x12345678);
+	assert_true(endpoint_eq(&dpt_seen.unknown_spi.local, &local));
+	assert_true(endpoint_eq(&dpt_seen.unknown_spi.remote, &remote));
+	for (unsigned i = 0; i < 100; i++)
+		dpt_inject_ip(0, 0, packet, dpt_udp4(packet, PEER, 4501, OWN, 4500, esp, sizeof(esp)));
+	dpt_run();
+	dpt_expect_drop("esp-unknown-spi", 101);
+	local.port = 4500;
+	remote.port = 4501;
+	assert_int_equal(dpt_seen.n_unknown_spi, 20); /* at once */
+	assert_true(endpoint_eq(&dpt_seen.unknown_spi.local, &local));
+	assert_true(endpoint_eq(&dpt_seen.unknown_spi.remote, &remote));
+	dpt_clear();
+}
+
 /* ---- down ------------------------------------------------------------------------------------ */
 
 static struct dp_udp to(const char *remote, uint16_t port, size_t len)
@@ -466,6 +494,7 @@ int main(void)
 		cmocka_unit_test(ike_rate),
 		cmocka_unit_test(classes_are_apart),
 		cmocka_unit_test(ring_full),
+		cmocka_unit_test(unknown_spi),
 		cmocka_unit_test(down),
 		cmocka_unit_test(sum_of_zero),
 		cmocka_unit_test(waits_for_neighbour),
