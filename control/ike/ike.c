@@ -328,7 +328,10 @@ static void input_protected(struct ike_sa *sa, const struct ike_packet *p, struc
 			hint_unprotected_answer(sa, m);
 		return;
 	}
-	if (sa->state == SA_NEW || sa->state == SA_INIT_SENT) {
+	/* A request that overtook the answer to our IKE_AUTH comes again when that is here.  Answered now, its
+	 * message ID would be used up: a Delete that the peer takes for done, of an SA that then comes up. */
+	if (sa->state == SA_NEW || sa->state == SA_INIT_SENT ||
+	    (sa->state == SA_AUTH_SENT && !(m->hdr.flags & IKE_FLAG_RESPONSE))) {
 		COUNT(k, drop_state);
 		return;
 	}
