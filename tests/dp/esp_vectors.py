@@ -148,7 +148,7 @@ def one_suite(tool, s, udp):
             esp = esp[8:]
         iv = esp[8:8 + s.iv_len]
         check(what + ": sealed", esp.hex(), s.seal(hop(inner), SPI_OUT, seq, iv).hex())
-    big = bytes(IP(src=HOST, dst=FAR) / ICMP() / rnd(mtu - 27))
+    big = bytes(IP(src=HOST, dst=FAR, flags="DF") / ICMP() / rnd(mtu - 27))
     check("%s: one byte more than fits" % s, tool.ask("seal " + big.hex()), "drop too-big")
 
 
