@@ -341,6 +341,22 @@ static bool choose_suite(struct in *in, const struct slot *s, bool first, struct
 	return false;
 }
 
+/* One more for the peer?  Those that both ends have deleted only wait for packets that were overtaken: the
+ * oldest of them makes room. */
+static bool room_for_one(struct slot *s, uint32_t most)
+{
+	struct child_sa *c, *oldest = NULL;
+
+	if (s->n_children < most)
+		return true;
+	for (c = s->children; c; c = c->snext)
+		if (c->state == CHILD_GONE)
+			oldest = c;
+	if (oldest)
+		child_remove(oldest, NULL);
+	return oldest;
+}
+
 bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old, bool first,
 		       struct child_plan *p, uint16_t *notify, struct ike_reason *r)
 {
@@ -367,7 +383,7 @@ bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old,
 	if (!choose_suite(in, p->slot, first, p, notify, r))
 		return false;
 	p->additional = !old && more_elsewhere(gw, p, &local, &remote);
-	if (p->slot->n_children >= k->tune.children_per_proxy) {
+	if (!room_for_one(p->slot, k->tune.children_per_proxy)) {
 		*notify = N_NO_ADDITIONAL_SAS;
 		reason_set(r, k->now, IKE_CAUSE_INSTALL, IKE_RESPONDER, in->m->hdr.exchange,
 			   "peer asked for more than %u Child SAs on one proxy-ID",

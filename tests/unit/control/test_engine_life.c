@@ -443,6 +443,23 @@ static void child_rekey_by_either_end(void **state)
 	}
 }
 
+/* Faster than replaced ones are let go: those that are only waiting for stragglers do not count as too many. */
+static void child_rekeyed_in_a_hurry(void **state)
+{
+	up(1);
+	for (unsigned i = 0; i < 30; i++) {
+		uint32_t old = spi_of(A);
+
+		ike_child_expire(A->ike, old, false, net.now);
+		net_run(&net, 200 * NET_MS);
+		assert_int_not_equal(spi_of(A), old);
+		assert_true(net_children(B) <= ike_tuning(B->ike)->children_per_proxy);
+	}
+	assert_int_equal(net_counter(A, "child_rekey"), 30);
+	net_run(&net, 10 * NET_S);
+	assert_true(quiet_one(&net));
+}
+
 static void child_rekey_with_pfs(void **state)
 {
 	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
@@ -747,6 +764,7 @@ int main(int argc, char **argv)
 		T(shutdown_says_goodbye),
 		T(clear_while_negotiating),
 		T(child_rekey_by_either_end),
+		T(child_rekeyed_in_a_hurry),
 		T(child_rekey_with_pfs),
 		T(child_rekeys_collide),
 		T(rekey_crosses_delete),
