@@ -37,7 +37,7 @@ static size_t padded(size_t n)
 
 static int put(FILE *f, const void *p, size_t n)
 {
-	return fwrite(p, 1, n, f) == n ? 0 : -EIO;
+	return n == 0 || fwrite(p, 1, n, f) == n ? 0 : -EIO;
 }
 
 static int put32(FILE *f, uint32_t v)

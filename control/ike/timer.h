@@ -29,8 +29,8 @@ enum timer_kind {
 	/* Both ends initiated at once and both SAs came up: the one with the smaller SPIi goes (5 s). */
 	TIMER_DUPLICATE,
 	/* The peer answered TEMPORARY_FAILURE: nothing that could cross it again until now.  The SA's initiator
-	 * waits 0.2-0.6 s, its responder 3-6 s, so that two ends that crossed do not go on crossing; doubling to
-	 * eight times that. */
+	 * waits 0.2-0.6 s, doubling to eight times that; its responder 3-6 s, then 6-12 s: two ends that crossed
+	 * do not go on crossing, and both come back well before a Child SA that is being rekeyed expires. */
 	TIMER_HOLD,
 	/* 80-90 % of the Child SA's lifetime are over: rekey it. */
 	TIMER_CHILD_REKEY,

@@ -12,7 +12,7 @@
 #include "fsm.h"
 #include "reason.h"
 
-enum { TRIES_MIN = 8, HOLDS_MAX = 3 };
+enum { TRIES_MIN = 8, HOLDS_INITIATOR = 3, HOLDS_RESPONDER = 1 };
 
 /* ---- buffers -------------------------------------------------------------------------------------------- */
 
@@ -429,7 +429,7 @@ void xchg_hold(struct ike_sa *sa, enum task_kind kind, uint32_t id)
 	COUNT(k, temporary_failure);
 	task_add(sa, kind, id, true);
 	timer_set(&k->timers, &sa->t[SA_T_HOLD], k->now + ((least + engine_random(k, spread)) << sa->holds));
-	if (sa->holds < HOLDS_MAX)
+	if (sa->holds < (first ? HOLDS_INITIATOR : HOLDS_RESPONDER))
 		sa->holds++;
 }
 

@@ -113,7 +113,7 @@ static void extensions(void **state)
 	static const uint8_t late[][4] = {{60, 0}, {0, 0}};
 	static const uint8_t many[][4] = {{60}, {60}, {60}, {60}, {60}, {60}, {60}, {60}};
 	static const uint8_t seven[][4] = {{60}, {60}, {60}, {60}, {60}, {60}, {60}};
-	static const uint8_t longer[][4] = {{60, 200}};
+	static const uint8_t longer[][4] = {{60, 50}};
 	size_t len = chain(FAR, plain, 5, IPPROTO_UDP);
 	struct pkt p = parsed(len);
 

@@ -18,7 +18,7 @@ static struct peer peer[PAIRS];
 
 static void name(char text[32], unsigned pair, bool far)
 {
-	snprintf(text, 32, "10.%u.%u.9", far ? 2 : 1, pair + 10);
+	snprintf(text, 32, "10.%u.%u.9", far ? 2u : 1u, pair + 10);
 }
 
 static int setup(void **state)

@@ -197,7 +197,7 @@ static int order(const void *a, const void *b)
 
 static uint64_t state(const struct run *r)
 {
-	uint64_t h = HASH_START, packets[CHOICES];
+	uint64_t h = HASH_START, packets[CHOICES] = {0};
 	unsigned n = 0;
 
 	for (const struct net_packet *p = net.queue; p && n < CHOICES; p = p->next)

@@ -307,8 +307,10 @@ static void on_event(void *ctx, const struct ike_event *e)
 	if (e->type == IKE_EV_IKE_FAIL || e->type == IKE_EV_CHILD_FAIL)
 		h->last_reason = *e->reason;
 	if ((e->type == IKE_EV_IKE_DOWN || e->type == IKE_EV_CHILD_DOWN) &&
-	    e->reason->cause != IKE_CAUSE_REPLACED)
+	    e->reason->cause != IKE_CAUSE_REPLACED) {
 		h->unasked_downs++;
+		h->last_reason = *e->reason;
+	}
 	if (h->verbose)
 		printf("# %10.3f %c %d %s %s%s%s\n", (double)h->net->now / 1e9, 'A' + h->side, e->type,
 		       e->gateway, e->text ? e->text : "", e->reason ? " " : "",

@@ -39,7 +39,7 @@ struct net_host {
 	unsigned n_spis;
 	uint32_t next_spi;
 	unsigned events[NET_EVENTS];
-	struct ike_reason last_reason; /* of the last FAIL */
+	struct ike_reason last_reason; /* of the last FAIL, or DOWN nobody asked for */
 	unsigned unasked_downs;        /* DOWN events but for what a successor replaced */
 	unsigned installs, removes;
 	bool refuse_install, traffic, dead; /* dead: neither receives nor sends */

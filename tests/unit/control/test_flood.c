@@ -6,7 +6,6 @@
  */
 #include "net.h"
 
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "heap.h"
 #include "msg.h"
 
 enum { FLOOD = 1000000, PER_MS = 10, STEADY = 400000, SPIS = 4096 };
@@ -228,9 +228,9 @@ static void a_million(void **state)
 		if (i % 1000)
 			continue;
 		if (i == STEADY)
-			steady = mallinfo2().uordblks;
-		else if (i > STEADY && mallinfo2().uordblks > most)
-			most = mallinfo2().uordblks;
+			steady = heap_used();
+		else if (i > STEADY && heap_used() > most)
+			most = heap_used();
 		/* The peer starts from nothing, again and again. */
 		if (i % 100000 == 50000) {
 			assert_true(net_up(&net));

@@ -2,11 +2,11 @@
 /*
  * Years of rekeying in virtual time, on a path that loses, doubles and reorders.
  *
- * CULVERT_SOAK=N makes it N times as long.
+ * CULVERT_SOAK=N makes it N times as long, CULVERT_SOAK_SEED=N another run: the engines draw their random
+ * numbers from the test, so that what happened once can be looked at again.
  */
 #include "engine_state.h"
 
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,13 +14,39 @@
 
 #include <cmocka.h>
 
+#include "heap.h"
+
 enum { CHILDREN = 3, DAY_S = 86400 };
 
 static struct net net;
 static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
 
+static uint64_t draws;
+
+/* splitmix64 */
+static uint64_t draw(void)
+{
+	uint64_t x = draws += UINT64_C(0x9e3779b97f4a7c15);
+
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+void __wrap_crypto_random(void *p, size_t n);
+void __wrap_crypto_random(void *p, size_t n)
+{
+	uint8_t *b = p;
+
+	for (size_t i = 0; i < n; i++)
+		b[i] = (uint8_t)draw();
+}
+
 static int setup(void **state)
 {
+	const char *seed = getenv("CULVERT_SOAK_SEED");
+
+	draws = seed ? strtoull(seed, NULL, 10) : 1;
 	net_init(&net, 7);
 	return 0;
 }
@@ -95,11 +121,11 @@ static void days(unsigned n, const struct path *p, uint64_t probe_every)
 			continue;
 		rest();
 		if (!heap)
-			heap = mallinfo2().uordblks;
+			heap = heap_used();
 		/* The same SAs take the same room, but for a table's growth and the allocator's crumbs: a byte
 		 * left behind by each rekey would be more. */
-		if (mallinfo2().uordblks > heap + 16384)
-			fail_msg("day %u: %zu bytes in use, %zu at first", day, mallinfo2().uordblks, heap);
+		if (heap_used() > heap + 16384)
+			fail_msg("day %u: %zu bytes in use, %zu at first", day, heap_used(), heap);
 	}
 	rest();
 }
@@ -118,7 +144,9 @@ static void nobody_fell(void)
 	assert_int_equal(A->events[IKE_EV_PEER_DEAD] + B->events[IKE_EV_PEER_DEAD], 0);
 	assert_int_equal(A->events[IKE_EV_IKE_FAIL] + B->events[IKE_EV_IKE_FAIL], 0);
 	assert_int_equal(A->events[IKE_EV_CHILD_FAIL] + B->events[IKE_EV_CHILD_FAIL], 0);
-	assert_int_equal(A->unasked_downs + B->unasked_downs, 0);
+	for (int i = 0; i < 2; i++)
+		if (net.host[i].unasked_downs)
+			fail_msg("%c: down: %s", 'A' + i, net.host[i].last_reason.text);
 	assert_int_equal(net.probes_lost + net.probes_no_child, 0);
 }
 
