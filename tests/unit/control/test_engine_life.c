@@ -12,12 +12,14 @@
 #include <cmocka.h>
 
 #include "child.h"
+#include "dice.h"
 
 static struct net net;
 static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
 
 static int setup(void **state)
 {
+	dice_seed(1);
 	net_init(&net, 1);
 	return 0;
 }
@@ -31,6 +33,7 @@ static int teardown(void **state)
 static void again(unsigned seed)
 {
 	net_end(&net);
+	dice_seed(seed);
 	net_init(&net, seed);
 }
 

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "dice.h"
 #include "heap.h"
 
 enum { CHILDREN = 3, DAY_S = 86400 };
@@ -21,32 +22,11 @@ enum { CHILDREN = 3, DAY_S = 86400 };
 static struct net net;
 static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
 
-static uint64_t draws;
-
-/* splitmix64 */
-static uint64_t draw(void)
-{
-	uint64_t x = draws += UINT64_C(0x9e3779b97f4a7c15);
-
-	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-	return x ^ x >> 31;
-}
-
-void __wrap_crypto_random(void *p, size_t n);
-void __wrap_crypto_random(void *p, size_t n)
-{
-	uint8_t *b = p;
-
-	for (size_t i = 0; i < n; i++)
-		b[i] = (uint8_t)draw();
-}
-
 static int setup(void **state)
 {
 	const char *seed = getenv("CULVERT_SOAK_SEED");
 
-	draws = seed ? strtoull(seed, NULL, 10) : 1;
+	dice_seed(seed ? strtoull(seed, NULL, 10) : 1);
 	net_init(&net, 7);
 	return 0;
 }
