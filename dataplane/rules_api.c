@@ -39,7 +39,7 @@ static void rules_free(struct rules *r)
 	if (!r)
 		return;
 	rte_acl_free(r->acl);
-	for (uint16_t i = 0; i < DP_WORKERS_MAX; i++)
+	for (unsigned i = 0; i < DP_WORKERS_MAX; i++)
 		rte_free(r->hits[i]);
 	rte_free(r->rule);
 	free(r->base);

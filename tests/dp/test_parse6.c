@@ -127,7 +127,7 @@ static void extensions(void **state)
 	drops(chain(FAR, late, 2, IPPROTO_UDP), "ipv6-bad-extension");
 	drops(chain(FAR, many, 8, IPPROTO_UDP), "ipv6-bad-extension");
 	assert_int_equal(parsed(chain(FAR, seven, 7, IPPROTO_UDP)).proto, IPPROTO_UDP);
-	len = chain(FAR, longer, 1, IPPROTO_UDP);
+	chain(FAR, longer, 1, IPPROTO_UDP);
 	ip[5] = 40; /* the header says it is longer than the packet */
 	ip[4] = 0;
 	drops(ETH + 80, "ipv6-bad-extension");

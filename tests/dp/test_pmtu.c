@@ -66,7 +66,7 @@ static void learns(struct peer *p)
 	peer_install(p, policy, NULL);
 	whole = dp_sa_out_mtu(p->sa_out);
 	assert_int_equal(dp_sa_out_pmtu(p->sa_out), 0);
-	len = sends(1400);
+	sends(1400);
 	router_says(1400, head, "pmtu-learned"); /* the least that is enough */
 	assert_int_equal(dp_sa_out_pmtu(p->sa_out), 1400);
 	narrow = dp_sa_out_mtu(p->sa_out);

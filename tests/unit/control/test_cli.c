@@ -798,7 +798,7 @@ static void test_every_command(void **state)
 			snprintf(words + strlen(words), sizeof(words) - strlen(words),
 				 "source 10.20.20.10 destination 10.10.10.10");
 		if (cli_commands[i].id == CLI_DEBUG_CAPTURE) /* the one that cannot do without */
-			strcat(words, "T1 file /f.pcapng");
+			snprintf(words + strlen(words), sizeof(words) - strlen(words), "T1 file /f.pcapng");
 		g = ask(words, 0);
 		assert_non_null(g.doc);
 		assert_string_equal(json_string_value(json_object_get(g.last, "status")), "ok");
