@@ -4,7 +4,7 @@
  *
  * Every stage is a plain function over a list of packets; it leaves its survivors in the list and
  * gives the others to another list, a ring, or pkt_drop().  Nothing here allocates, locks, logs or
- * makes a system call.
+ * makes a system call.  stage_done() says what the stages so far have cost (stage.h).
  */
 #include "path.h"
 
@@ -42,13 +42,25 @@ static void path_outer_too_big(struct worker *w)
 		xmit_port(w, &l);
 }
 
+/* Into the queues of the ports; next hops are known. */
+static void path_xmit(struct worker *w, struct list *l)
+{
+	uint16_t n = l->n;
+
+	xmit_port(w, l);
+	stage_done(&w->stage, STAGE_NEXT_HOP, n);
+}
+
 static void path_encrypt(struct worker *w, struct list *l)
 {
 	esp_out_prepare(w, l); /* selectors, sequence number, outer header, padding */
-	esp_out_seal(w, l);    /* IV, encrypt, authenticate */
+	stage_done(&w->stage, STAGE_OUT_PREPARE, l->n);
+	esp_out_seal(w, l); /* IV, encrypt, authenticate */
+	stage_done(&w->stage, STAGE_OUT_SEAL, l->n);
 	capture_tap(w, l, DP_CAPTURE_OUTER, false);
 	fib_lookup_outer(w, l); /* the peer's address -> port and neighbour */
-	xmit_port(w, l);
+	stage_done(&w->stage, STAGE_OUT_ROUTE, l->n);
+	path_xmit(w, l);
 	if (unlikely(w->big.n))
 		path_outer_too_big(w);
 }
@@ -63,6 +75,7 @@ static void path_outbound(struct worker *w, struct list *l)
 	handover_sa_out(w, l); /* packets whose SA another worker owns leave here */
 	capture_tap(w, l, DP_CAPTURE_INNER, false);
 	if (likely(mtu_fit(l))) {
+		stage_done(&w->stage, STAGE_OUT_SA, l->n);
 		path_encrypt(w, l);
 		return;
 	}
@@ -79,6 +92,7 @@ static void path_forward(struct worker *w, struct list *l);
 static void path_local(struct worker *w, struct list *l)
 {
 	local_input(w, l);
+	stage_done(&w->stage, STAGE_GATEWAY, l->n);
 	if (l->n)
 		path_forward(w, l);
 }
@@ -104,13 +118,15 @@ static void path_forward(struct worker *w, struct list *l)
 
 	tunnel.n = local.n = 0;
 	fib_lookup(w, l, &tunnel, &local); /* TTL, route; what stays in l goes out of a port in the clear */
+	stage_done(&w->stage, STAGE_ROUTE, (uint16_t)(l->n + tunnel.n));
 	if (unlikely(rules_on())) {
 		rules_check(w, &tunnel); /* both zones are known now: allowed, or dropped */
 		rules_check(w, l);
+		stage_done(&w->stage, STAGE_RULES, (uint16_t)(l->n + tunnel.n));
 	}
 	if (l->n) {
 		fib_neighbours(w, l); /* unknown: the packet waits with control */
-		xmit_port(w, l);
+		path_xmit(w, l);
 		if (unlikely(w->big.n))
 			path_too_big(w);
 	}
@@ -139,12 +155,16 @@ static void path_inbound(struct worker *w, struct list *l)
 {
 	sad_lookup(w, l); /* SPI -> SA */
 	handover_sa_in(w, l);
+	stage_done(&w->stage, STAGE_IN_SA, l->n);
 	capture_tap(w, l, DP_CAPTURE_OUTER, true);
-	esp_in_check(w, l);  /* lengths, sequence number against the window */
-	esp_in_open(w, l);   /* verify and decrypt */
+	esp_in_check(w, l); /* lengths, sequence number against the window */
+	stage_done(&w->stage, STAGE_IN_CHECK, l->n);
+	esp_in_open(w, l); /* verify and decrypt */
+	stage_done(&w->stage, STAGE_IN_OPEN, l->n);
 	esp_in_finish(w, l); /* window moves; padding, inner header, selectors; strip */
 	capture_tap(w, l, DP_CAPTURE_INNER, true);
 	mss_clamp_in(l); /* no TCP segment back will be too big for the tunnel */
+	stage_done(&w->stage, STAGE_IN_FINISH, l->n);
 	if (l->n)
 		path_forward(w, l);
 }
@@ -169,6 +189,7 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 		case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
 		}
 	}
+	stage_done(&w->stage, STAGE_PARSE, n);
 	if (esp.n)
 		path_inbound(w, &esp);
 	if (transit.n)

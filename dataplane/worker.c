@@ -44,19 +44,27 @@ static unsigned inject_poll(struct worker *w)
 unsigned worker_turn(struct worker *w)
 {
 	struct rte_mbuf *m[BURST_MAX];
-	unsigned seen = inject_poll(w) + handover_poll(w);
+	unsigned seen;
 
+	stage_turn(&w->stage, w->rx_bursts);
+	stage_start(&w->stage);
+	seen = inject_poll(w) + handover_poll(w);
 	for (uint16_t i = 0; i < w->n_rx; i++) {
-		uint16_t n = rte_eth_rx_burst(w->rx[i].ethdev, w->rx[i].queue, m, BURST_MAX);
+		uint16_t n;
 
+		stage_start(&w->stage);
+		n = rte_eth_rx_burst(w->rx[i].ethdev, w->rx[i].queue, m, BURST_MAX);
 		if (n == 0)
 			continue;
+		stage_done(&w->stage, STAGE_RECEIVE, n);
 		path_rx(w, w->rx[i].ifindex, m, n);
 		count_add(&w->rx_packets, n);
 		count_add(&w->rx_bursts, 1);
 		seen += n;
 	}
+	stage_start(&w->stage);
 	xmit_flush(w);
+	stage_done(&w->stage, STAGE_SEND, (uint16_t)seen);
 	punt_tell(w);
 	count_add(&w->loops, 1);
 	if (seen == 0)
@@ -131,6 +139,7 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	w->lcore = lcore;
 	w->tsc_hz = rte_get_tsc_hz();
 	w->tsc = rte_rdtsc();
+	w->stage.every = STAGE_EVERY;
 	w->mb = alloc_mb_mgr(0);
 	if (w->mb)
 		init_mb_mgr_auto(w->mb, NULL);

@@ -15,6 +15,7 @@
 #include "bucket.h"
 #include "burst.h"
 #include "dp_api.h"
+#include "stage.h"
 
 enum { PORTS_MAX = 32, WORKER_RINGS = 1024 };
 
@@ -69,6 +70,7 @@ struct worker {
 	uint64_t rx_bursts;
 	uint64_t busy_tsc, start_tsc;     /* cycles of turns that had packets; when it began */
 	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */
+	struct stage_clock stage;
 
 	/* control: w, this worker: r */
 	alignas(64) atomic_bool stop;

@@ -143,6 +143,30 @@ void render_route_lookup(FILE *out, const json_t *doc)
 
 /* ---- the daemon ------------------------------------------------------------------------------------ */
 
+static void render_stages(FILE *out, const json_t *doc)
+{
+	static const struct render_column cols[] = {
+		{"worker", 7}, {"stage", 12}, {"packets", 16}, {"cycles", 8}, {"what", 0}};
+	struct render_table *t = table_new(RENDER_COLUMNS(cols));
+	const json_t *e, *s;
+	size_t i, k;
+
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		json_array_foreach(render_list(e, "stages"), k, s)
+		{
+			table_cell(t, "%lld", render_int(e, "worker"));
+			table_cell(t, "%s", render_str(s, "stage"));
+			table_cell(t, "%lld", render_int(s, "packets"));
+			table_cell(t, "%.1f",
+				   (double)render_int(s, "cycles") / (double)render_int(s, "packets"));
+			table_cell(t, "%s", render_str(s, "help"));
+		}
+	}
+	fputs("\ncycles per packet of each stage, of a burst now and then\n\n", out);
+	table_print(out, t);
+}
+
 void render_dataplane(FILE *out, const json_t *doc)
 {
 	static const struct render_column cols[] = {
@@ -172,6 +196,7 @@ void render_dataplane(FILE *out, const json_t *doc)
 		table_cell(t, "%lld", render_int(e, "loops"));
 	}
 	table_print(out, t);
+	render_stages(out, doc);
 }
 
 void render_system_info(FILE *out, const json_t *doc)

@@ -230,6 +230,24 @@ static double busy(const struct ctl *c, unsigned worker)
 	return percent(now->busy_ns - then->busy_ns, now->up_ns - then->up_ns);
 }
 
+/* Only stages that packets went through. */
+static void stages(json_t *list, unsigned worker)
+{
+	struct dp_stage s;
+
+	for (unsigned i = 0; dp_stage_stats(worker, i, &s) == 0; i++) {
+		json_t *e;
+
+		if (s.packets == 0)
+			continue;
+		e = doc_append(list);
+		doc_str(e, "stage", s.name);
+		doc_str(e, "help", s.help);
+		doc_uint(e, "packets", s.packets);
+		doc_uint(e, "cycles", s.cycles);
+	}
+}
+
 enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 {
 	json_t *list = doc_list(doc, "entries");
@@ -254,6 +272,7 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 		doc_uint(e, "handed-over", s.handed_over);
 		doc_uint(e, "icmp-sent", s.icmp_sent);
 		doc_uint(e, "icmp-limited", s.icmp_limited);
+		stages(doc_list(e, "stages"), i);
 	}
 	return CLI_LAST;
 }

@@ -475,3 +475,12 @@ struct dp_worker_stats {
 	uint64_t busy_ns, up_ns; /* turns that had packets, of the time since start */
 };
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);
+
+/* What stages of the path cost a worker, of the bursts that are timed: one in a few hundred. */
+struct dp_stage {
+	const char *name; /* "out-seal" */
+	const char *help;
+	uint64_t packets, cycles;
+};
+/* -ENOENT: no such worker, or behind the last stage. */
+int dp_stage_stats(unsigned worker, unsigned i, struct dp_stage *s);

@@ -27,6 +27,8 @@ static int setup(void **state)
 	struct dp_route r = {0};
 
 	dpt_init(&c);
+	for (unsigned i = 0; i < WORKERS; i++)
+		dp.worker[i]->stage.every = 0; /* every burst is timed */
 	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
 	assert_int_equal(prefix_parse("10.2.0.0/16", &r.dst), 0);
 	r.ifindex = tunnel;
@@ -193,12 +195,72 @@ static void inbound(void **state)
 	assert_true(stray > ROUNDS);
 }
 
+static uint64_t stage_packets(const char *name)
+{
+	uint64_t n = 0;
+
+	for (unsigned w = 0; w < WORKERS; w++) {
+		struct dp_stage s;
+
+		for (unsigned i = 0; dp_stage_stats(w, i, &s) == 0; i++) {
+			assert_true(!s.packets || s.cycles);
+			n += strcmp(s.name, name) == 0 ? s.packets : 0;
+		}
+	}
+	return n;
+}
+
+/* Every packet of the tests above went through every stage of its way once. */
+static void stages(void **state)
+{
+	static const char *const both[] = {"receive", "parse", "next-hop"}, *const one[] = {"in-sa",
+											    "in-check",
+											    "in-open",
+											    "in-finish",
+											    "out-prepare",
+											    "out-seal",
+											    "out-route"};
+	struct dp_worker_stats s;
+	uint64_t rx = 0;
+
+	for (unsigned i = 0; dp_worker_stats(i, &s) == 0; i++)
+		rx += s.rx_packets;
+	assert_int_equal(stage_packets("receive"), rx);
+	assert_true(rx >= 2 * ROUNDS * PER_ROUND);
+	for (unsigned i = 0; i < sizeof(both) / sizeof(both[0]); i++)
+		assert_true(stage_packets(both[i]) >= 2 * ROUNDS * PER_ROUND);
+	for (unsigned i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+		assert_true(stage_packets(one[i]) >= ROUNDS * PER_ROUND);
+	assert_int_equal(stage_packets("in-open"), ROUNDS * PER_ROUND);
+	assert_int_equal(stage_packets("out-seal"), ROUNDS * PER_ROUND);
+	assert_int_equal(stage_packets("rules"), 0);
+}
+
+/* A worker of the product times one burst in STAGE_EVERY. */
+static void sampled(void **state)
+{
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	size_t n = dpt_echo4(packet, "10.1.10.9", "10.2.10.9", 1, 20);
+	uint64_t before;
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		dp.worker[i]->stage.every = STAGE_EVERY;
+		dp.worker[i]->stage.sampled = dp.worker[i]->rx_bursts;
+	}
+	before = stage_packets("receive");
+	for (unsigned i = 0; i < 4 * STAGE_EVERY; i++) {
+		dpt_inject_ip(1, 0, packet, n);
+		dpt_run();
+		assert_int_not_equal(dpt_take(0, frame, NULL), 0);
+	}
+	assert_int_equal(stage_packets("receive") - before, 3); /* the fourth would be the next burst */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(owners),
-		cmocka_unit_test(outbound),
-		cmocka_unit_test(inbound),
+		cmocka_unit_test(owners), cmocka_unit_test(outbound), cmocka_unit_test(inbound),
+		cmocka_unit_test(stages), cmocka_unit_test(sampled),
 	};
 
 	return cmocka_run_group_tests_name("workers", tests, setup, teardown);

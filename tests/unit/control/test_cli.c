@@ -757,7 +757,13 @@ static void test_system(void **state)
 		"------ ---  -----  ------  ----------      --------- ----------      -----------     ----------- "
 		"-----\n"
 		"0      3    75.0   12.5    5               2.5       6               0               17          "
-		"1000\n");
+		"1000\n"
+		"\n"
+		"cycles per packet of each stage, of a burst now and then\n"
+		"\n"
+		"worker stage       packets         cycles  what\n"
+		"------ -----       -------         ------  ----\n"
+		"0      out-seal    2               127.5   encrypt\n");
 }
 
 static void test_config_documents(void **state)
