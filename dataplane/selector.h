@@ -34,7 +34,7 @@ static inline bool selector_out(const struct sa_out *sa, const struct pkt *p)
 static inline bool selector_in(const struct sa_in *sa, const struct pkt *p)
 {
 	if (likely(sa->flags & SA_PLAIN4))
-		return selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->dst4),
-					    rte_be_to_cpu_32(p->src4));
+		return likely(p->v != 6) && selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->dst4),
+								 rte_be_to_cpu_32(p->src4));
 	return selector_has(sa->sel, p, false);
 }

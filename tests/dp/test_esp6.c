@@ -211,6 +211,29 @@ static void moved(void **state)
 	peer_remove(&cbc_udp);
 }
 
+/* RFC 4301 5.2: what an SA of IPv4 selectors brings is IPv4, even where they say any address. */
+static void edit_any4(struct dp_sa_in_conf *c)
+{
+	c->ts_local[0] = peer_ts("0.0.0.0/0", 0, 0);
+	c->ts_remote[0] = peer_ts("0.0.0.0/0", 0, 0);
+}
+
+static void any4_is_not_any6(void **state)
+{
+	const struct peer_edit any4 = {.in = edit_any4};
+	uint8_t esp[DPT_FRAME_MAX];
+	size_t len = ip6_echo(packet, "2001:db8:f::7", "fd00:1::50", 1, 33);
+
+	peer_install(&gcm, policy, &any4);
+	gcm.seq = 0;
+	dpt_clear();
+	dpt_inject_ip(0, 0, esp, peer_seal(&gcm, packet, len, &(struct peer_how){.next = 41}, esp));
+	dpt_run();
+	dpt_expect_drop("esp-inner-selector", 1);
+	dpt_take_none(1);
+	peer_remove(&gcm);
+}
+
 static int setup(void **state)
 {
 	struct dp_route r = {0};
@@ -237,7 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(raw_out), cmocka_unit_test(udp_out), cmocka_unit_test(raw_in),
-		cmocka_unit_test(udp_in),  cmocka_unit_test(moved),
+		cmocka_unit_test(udp_in),  cmocka_unit_test(moved),   cmocka_unit_test(any4_is_not_any6),
 	};
 
 	return cmocka_run_group_tests_name("esp6", tests, setup, teardown);
