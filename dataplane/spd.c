@@ -8,13 +8,13 @@
 #include <rte_prefetch.h>
 
 #include "icmp.h"
+#include "ip6.h"
 #include "punt.h"
 #include "sad.h"
 #include "selector.h"
 
 struct policy *spd_policy;
-struct rte_hash *spd_hash;
-_Atomic(struct spd_if *) spd_if[IFS_MAX];
+struct spd_family spd4, spd6;
 
 /* What is known of the packets of one list while their policies are looked for. */
 struct search {
@@ -22,18 +22,22 @@ struct search {
 	uint32_t policy[BURST_MAX]; /* SPD_NONE until found */
 	uint16_t rank[BURST_MAX];   /* of the policy found */
 	uint32_t pending;           /* bit set */
+	uint32_t six;               /* bit set of IPv6 packets */
 };
 static_assert(BURST_MAX <= 32, "a bit for each packet");
 
-/* The key of packet p under a combination; false: such a packet cannot match it. */
-static inline bool make_key(const struct pkt *p, const struct spd_mask *m, struct spd_key *k)
+/* Can a packet match a combination at all?  Fragments tell no ports, RFC 4301 7. */
+static inline bool may_match(const struct pkt *p, const struct spd_mask *m)
 {
 	if (m->proto && p->proto == 0)
 		return false;
-	/* Fragments tell no ports, RFC 4301 7. */
-	if (m->ports && (p->fragment == FRAG_BLIND || (m->ports & SPD_LOCAL_PORT && p->sport == 0) ||
-			 (m->ports & SPD_REMOTE_PORT && p->dport == 0)))
-		return false;
+	return !m->ports || !(p->fragment == FRAG_BLIND || (m->ports & SPD_LOCAL_PORT && p->sport == 0) ||
+			      (m->ports & SPD_REMOTE_PORT && p->dport == 0));
+}
+
+/* The key of packet p under a combination. */
+static inline void make_key4(const struct pkt *p, const struct spd_mask *m, struct spd_key *k)
+{
 	*k = (struct spd_key){
 		.shape = spd_shape(p->next_hop, m->local_len, m->remote_len, m->proto ? p->proto : 0),
 		.local = p->src4 & m->local,
@@ -41,7 +45,22 @@ static inline bool make_key(const struct pkt *p, const struct spd_mask *m, struc
 		.local_port = m->ports & SPD_LOCAL_PORT ? p->sport : 0,
 		.remote_port = m->ports & SPD_REMOTE_PORT ? p->dport : 0,
 	};
-	return true;
+}
+
+static inline void make_key6(const struct pkt *p, const struct spd_mask *m, struct spd_key6 *k)
+{
+	const uint8_t *ip = pkt_l3(p);
+
+	*k = (struct spd_key6){
+		.tunnel_if = (uint16_t)p->next_hop,
+		.local_len = m->local_len,
+		.remote_len = m->remote_len,
+		.local_port = m->ports & SPD_LOCAL_PORT ? p->sport : 0,
+		.remote_port = m->ports & SPD_REMOTE_PORT ? p->dport : 0,
+		.proto = m->proto ? p->proto : 0,
+	};
+	spd_masked6(ip + 8, m->local_len, k->local);
+	spd_masked6(ip + 24, m->remote_len, k->remote);
 }
 
 /* Policy `found` fits packet i under a combination of this rank: of equals, the first in the
@@ -53,10 +72,13 @@ static inline void hit(struct search *s, unsigned i, uint32_t found, uint16_t ra
 	s->rank[i] = rank;
 }
 
-/* Round r: every pending packet under the r-th combination of its tunnel. */
-static void search_round(const struct list *l, struct search *s, uint16_t r)
+/* Round r: every pending packet, all of one family, under the r-th combination of its tunnel. */
+static __rte_always_inline void search_round(const struct list *l, struct search *s, uint16_t r, bool v6)
 {
-	struct spd_key key[BURST_MAX];
+	union {
+		struct spd_key v4[BURST_MAX];
+		struct spd_key6 v6[BURST_MAX];
+	} key;
 	const void *keys[BURST_MAX];
 	uint8_t idx[BURST_MAX];
 	void *data[BURST_MAX];
@@ -71,14 +93,20 @@ static void search_round(const struct list *l, struct search *s, uint16_t r)
 			s->pending &= ~(UINT32_C(1) << i);
 			continue;
 		}
-		if (make_key(l->p[i], &t->mask[r], &key[n])) {
-			keys[n] = &key[n];
-			idx[n++] = (uint8_t)i;
+		if (!may_match(l->p[i], &t->mask[r]))
+			continue;
+		if (v6) {
+			make_key6(l->p[i], &t->mask[r], &key.v6[n]);
+			keys[n] = &key.v6[n];
+		} else {
+			make_key4(l->p[i], &t->mask[r], &key.v4[n]);
+			keys[n] = &key.v4[n];
 		}
+		idx[n++] = (uint8_t)i;
 	}
 	if (n == 0)
 		return;
-	rte_hash_lookup_bulk_data(spd_hash, keys, n, &hits, data);
+	rte_hash_lookup_bulk_data(v6 ? spd6.hash : spd4.hash, keys, n, &hits, data);
 	for (uint32_t k = 0; k < n; k++) {
 		unsigned i = idx[k];
 
@@ -87,22 +115,46 @@ static void search_round(const struct list *l, struct search *s, uint16_t r)
 	}
 }
 
-static void search_start(const struct list *l, struct search *s)
+/* Packet i is on its way into tunnel interface t, NULL if that has no proxy-ID of the packet's family. */
+static inline void search_begin(struct search *s, unsigned i, const struct spd_if *t)
 {
-	s->pending = 0;
-	for (unsigned i = 0; i < l->n; i++) {
-		const struct pkt *p = l->p[i];
-		const struct spd_if *t = atomic_load_explicit(&spd_if[p->next_hop], memory_order_acquire);
+	s->tun[i] = t;
+	s->policy[i] = SPD_NONE;
+	if (likely(t && t->single))
+		s->policy[i] = t->single - 1;
+	else if (t)
+		s->pending |= UINT32_C(1) << i;
+}
 
-		s->tun[i] = t;
-		s->policy[i] = SPD_NONE;
-		if (unlikely(p->v == 6))
-			continue;
-		if (likely(t && t->single))
-			s->policy[i] = t->single - 1;
-		else if (t)
-			s->pending |= UINT32_C(1) << i;
+static const struct spd_if *tunnel_of(struct spd_family *f, const struct pkt *p)
+{
+	return atomic_load_explicit(&f->tunnel[p->next_hop], memory_order_acquire);
+}
+
+static __rte_noinline void search6(const struct list *l, struct search *s)
+{
+	for (uint32_t todo = s->six; todo; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctz(todo);
+
+		search_begin(s, i, tunnel_of(&spd6, l->p[i]));
 	}
+	for (uint16_t r = 0; s->pending; r++)
+		search_round(l, s, r, true);
+}
+
+static void search(const struct list *l, struct search *s)
+{
+	s->pending = s->six = 0;
+	for (unsigned i = 0; i < l->n; i++) {
+		if (unlikely(l->p[i]->v == 6))
+			s->six |= UINT32_C(1) << i;
+		else
+			search_begin(s, i, tunnel_of(&spd4, l->p[i]));
+	}
+	for (uint16_t r = 0; s->pending; r++)
+		search_round(l, s, r, false);
+	if (unlikely(s->six))
+		search6(l, s);
 }
 
 /* Traffic without SA.  It asks for keys at most once a second for a policy, whichever worker it is. */
@@ -125,29 +177,27 @@ static void no_sa(struct worker *w, struct pkt *p, uint32_t policy)
 
 bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr *remote)
 {
-	struct pkt p = {.v = local->v, .next_hop = tunnel_if, .proto = IPPROTO_ICMP};
+	uint8_t ip6[IP6_HDR] = {0x60}; /* where a packet of IPv6 has its addresses */
+	struct rte_mbuf m = {.buf_addr = ip6};
+	struct pkt p = {.m = &m, .v = local->v, .next_hop = tunnel_if};
 	struct list l = {.n = 1, .p = {&p}};
 	struct search s;
 	uint32_t handle;
 
-	if (local->v != 4)
-		return false;
-	memcpy(&p.src4, local->b, 4);
-	memcpy(&p.dst4, remote->b, 4);
-	search_start(&l, &s);
-	for (uint16_t r = 0; s.pending; r++)
-		search_round(&l, &s, r);
+	if (p.v == 6) {
+		p.proto = IPPROTO_ICMPV6;
+		memcpy(ip6 + 8, local->b, 16);
+		memcpy(ip6 + 24, remote->b, 16);
+	} else {
+		p.proto = IPPROTO_ICMP;
+		memcpy(&p.src4, local->b, 4);
+		memcpy(&p.dst4, remote->b, 4);
+	}
+	search(&l, &s);
 	if (s.policy[0] == SPD_NONE)
 		return false;
 	handle = atomic_load_explicit(&spd_policy[s.policy[0]].sa_out, memory_order_acquire);
 	return handle != DP_SA_NONE && selector_out(sad_out_at(handle), &p);
-}
-
-static void search(const struct list *l, struct search *s)
-{
-	search_start(l, s);
-	for (uint16_t r = 0; s->pending; r++)
-		search_round(l, s, r);
 }
 
 static enum drop none_fits(const struct search *s, uint16_t i, const struct pkt *p)

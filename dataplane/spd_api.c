@@ -23,8 +23,13 @@
 struct policy_ctl { /* control's half of struct policy */
 	bool live;
 	uint16_t owner, tunnel_if;
-	struct spd_key key;
-	uint32_t next_same; /* of the same key, by order; SPD_NONE ends */
+	struct spd_family *family;
+	union { /* what the family's hash finds it by */
+		struct spd_key v4;
+		struct spd_key6 v6;
+	} key;
+	struct spd_mask mask; /* and the combination that leads there */
+	uint32_t next_same;   /* of the same key, by order; SPD_NONE ends */
 	struct dp_policy_options options;
 };
 
@@ -33,109 +38,13 @@ static struct {
 	uint16_t next_owner;
 	struct policy_ctl *ctl;
 	uint32_t *free, head, n_free; /* numbers, first freed first used */
-	uint32_t if_policies[IFS_MAX];
+	uint32_t if_policies[IFS_MAX][2];
 } t;
 
-/* ---- combinations ---------------------------------------------------------------------------- */
-
-static uint32_t mask_of(uint8_t len)
+/* How many policies a family has on a tunnel interface. */
+static uint32_t *policies_on(const struct spd_family *f, uint16_t i)
 {
-	return len ? rte_cpu_to_be_32(UINT32_MAX << (32 - len)) : 0;
-}
-
-/* The combination that finds a key.  Rank: bits of both addresses first, then the protocol, then ports;
- * smaller is more specific. */
-static struct spd_mask mask_for(const struct spd_key *k)
-{
-	struct spd_mask m = {
-		.local_len = k->shape >> 12 & 63,
-		.remote_len = k->shape >> 18 & 63,
-		.proto = k->shape >> 24 != 0,
-		.ports = (uint8_t)((k->local_port ? SPD_LOCAL_PORT : 0) |
-				   (k->remote_port ? SPD_REMOTE_PORT : 0)),
-	};
-
-	m.local = mask_of(m.local_len);
-	m.remote = mask_of(m.remote_len);
-	m.rank = (uint16_t)((64 - m.local_len - m.remote_len) * 8 + (m.proto ? 0 : 4) + 2 -
-			    __builtin_popcount(m.ports));
-	return m;
-}
-
-static bool mask_same(const struct spd_mask *a, const struct spd_mask *b)
-{
-	return a->local_len == b->local_len && a->remote_len == b->remote_len && a->proto == b->proto &&
-	       a->ports == b->ports;
-}
-
-static struct spd_mask *mask_find(struct spd_if *s, const struct spd_key *k)
-{
-	struct spd_mask want = mask_for(k);
-
-	for (uint16_t i = 0; s && i < s->n_masks; i++)
-		if (mask_same(&s->mask[i], &want))
-			return &s->mask[i];
-	return NULL;
-}
-
-static struct spd_if *if_new(uint16_t n_masks)
-{
-	struct spd_if *s = rte_zmalloc("spd_if", sizeof(*s) + n_masks * sizeof(s->mask[0]),
-				       RTE_CACHE_LINE_SIZE);
-
-	if (s)
-		s->n_masks = n_masks;
-	return s;
-}
-
-static void if_publish(uint16_t i, struct spd_if *s)
-{
-	struct spd_if *old = atomic_load_explicit(&spd_if[i], memory_order_relaxed);
-
-	for (uint16_t k = 0; s && k < s->n_masks; k++)
-		s->ports |= s->mask[k].ports != 0;
-	atomic_store_explicit(&spd_if[i], s, memory_order_release);
-	if (old)
-		dp_retire(rte_free, old);
-}
-
-/* old with one more combination, in its place by rank. */
-static struct spd_if *if_with(const struct spd_if *old, const struct spd_key *k)
-{
-	uint16_t n = old ? old->n_masks : 0, at = 0;
-	struct spd_if *s = if_new((uint16_t)(n + 1));
-	struct spd_mask m = mask_for(k);
-
-	if (!s)
-		return NULL;
-	while (at < n && old->mask[at].rank <= m.rank)
-		at++;
-	if (n) {
-		memcpy(s->mask, old->mask, at * sizeof(s->mask[0]));
-		memcpy(s->mask + at + 1, old->mask + at, (n - at) * sizeof(s->mask[0]));
-	}
-	s->mask[at] = m;
-	s->mask[at].policies = 1;
-	return s;
-}
-
-/* old without a combination, if that is not NULL. */
-static struct spd_if *if_without(const struct spd_if *old, const struct spd_mask *gone)
-{
-	struct spd_if *s = if_new((uint16_t)(old->n_masks - (gone ? 1 : 0)));
-	uint16_t n = 0;
-
-	if (!s)
-		return NULL;
-	for (uint16_t i = 0; i < old->n_masks; i++)
-		if (&old->mask[i] != gone)
-			s->mask[n++] = old->mask[i];
-	return s;
-}
-
-static bool key_any(const struct spd_key *k)
-{
-	return k->shape >> 12 == 0 && k->local_port == 0 && k->remote_port == 0;
+	return &t.if_policies[i][f == &spd6];
 }
 
 /* ---- numbers --------------------------------------------------------------------------------- */
@@ -161,26 +70,31 @@ static void number_put_later(void *arg)
 
 /* ---- chains of equal selectors ------------------------------------------------------------------ */
 
-static uint32_t chain_head(const struct spd_key *k)
+static uint32_t chain_head(uint32_t policy)
 {
+	const struct policy_ctl *c = &t.ctl[policy];
 	void *data;
 
-	return rte_hash_lookup_data(spd_hash, k, &data) < 0 ? SPD_NONE : (uint32_t)(uintptr_t)data;
+	return rte_hash_lookup_data(c->family->hash, &c->key, &data) < 0 ? SPD_NONE
+									 : (uint32_t)(uintptr_t)data;
 }
 
-static int chain_set(const struct spd_key *k, uint32_t policy)
+/* Policies of the key that `policy` has begin with `head`. */
+static int chain_set(uint32_t policy, uint32_t head)
 {
-	return rte_hash_add_key_data(spd_hash, k, (void *)(uintptr_t)policy);
+	const struct policy_ctl *c = &t.ctl[policy];
+
+	return rte_hash_add_key_data(c->family->hash, &c->key, (void *)(uintptr_t)head);
 }
 
 /* The newest goes to the end. */
 static int chain_add(uint32_t policy)
 {
-	uint32_t i = chain_head(&t.ctl[policy].key);
+	uint32_t i = chain_head(policy);
 
 	t.ctl[policy].next_same = SPD_NONE;
 	if (i == SPD_NONE)
-		return chain_set(&t.ctl[policy].key, policy) < 0 ? -ENOSPC : 0;
+		return chain_set(policy, policy) < 0 ? -ENOSPC : 0;
 	while (t.ctl[i].next_same != SPD_NONE)
 		i = t.ctl[i].next_same;
 	t.ctl[i].next_same = policy;
@@ -189,81 +103,87 @@ static int chain_add(uint32_t policy)
 
 static void chain_del(uint32_t policy)
 {
-	const struct spd_key *k = &t.ctl[policy].key;
-	uint32_t i = chain_head(k), next = t.ctl[policy].next_same;
+	uint32_t i = chain_head(policy), next = t.ctl[policy].next_same;
 
 	if (i != policy) {
 		while (t.ctl[i].next_same != policy)
 			i = t.ctl[i].next_same;
 		t.ctl[i].next_same = next;
 	} else if (next != SPD_NONE) {
-		chain_set(k, next); /* replaces the data of a key that exists: cannot fail */
+		chain_set(policy, next); /* replaces the data of a key that exists: cannot fail */
 	} else {
-		rte_hash_del_key(spd_hash, k);
+		rte_hash_del_key(t.ctl[policy].family->hash, &t.ctl[policy].key);
 	}
 }
 
 /* ---- the seam -------------------------------------------------------------------------------- */
 
-static int side(const struct prefix *p, uint8_t *len, uint32_t *addr)
+/* A side without address is any of the other side's family, and both are IPv4. */
+static int side_ok(const struct prefix *p, bool v6)
 {
-	struct prefix m = prefix_mask(*p);
-
-	if (p->a.v == 0 && p->len == 0) /* no address: any */
-		return 0;
-	if (p->a.v != 4)
+	if (p->a.v == 0)
+		return p->len == 0 ? 0 : -EINVAL;
+	if (p->a.v != (v6 ? 6 : 4))
 		return -EAFNOSUPPORT;
-	if (p->len > 32)
-		return -EINVAL;
-	*len = p->len;
-	memcpy(addr, m.a.b, sizeof(*addr));
-	return 0;
+	return p->len <= (v6 ? 128 : 32) ? 0 : -EINVAL;
 }
 
-static int key_of(const struct dp_policy_conf *c, struct spd_key *k)
+static void set_key4(struct spd_key *k, const struct dp_policy_conf *c)
 {
-	uint8_t local_len = 0, remote_len = 0;
+	struct prefix local = prefix_mask(c->local), remote = prefix_mask(c->remote);
+
+	*k = (struct spd_key){
+		.shape = spd_shape(c->tunnel_if, c->local.len, c->remote.len, c->proto),
+		.local_port = c->local_port,
+		.remote_port = c->remote_port,
+	};
+	memcpy(&k->local, local.a.b, sizeof(k->local));
+	memcpy(&k->remote, remote.a.b, sizeof(k->remote));
+}
+
+static void set_key6(struct spd_key6 *k, const struct dp_policy_conf *c)
+{
+	*k = (struct spd_key6){
+		.tunnel_if = c->tunnel_if,
+		.local_len = c->local.len,
+		.remote_len = c->remote.len,
+		.local_port = c->local_port,
+		.remote_port = c->remote_port,
+		.proto = c->proto,
+	};
+	spd_masked6(c->local.a.b, c->local.len, k->local);
+	spd_masked6(c->remote.a.b, c->remote.len, k->remote);
+}
+
+static int policy_of(const struct dp_policy_conf *c, struct policy_ctl *p)
+{
+	bool v6 = c->local.a.v == 6 || c->remote.a.v == 6;
 	int err;
 
-	memset(k, 0, sizeof(*k));
+	memset(p, 0, sizeof(*p));
 	if (c->tunnel_if >= dp.n_ifs || dp.ifs[c->tunnel_if].is_port)
 		return -EINVAL;
-	err = side(&c->local, &local_len, &k->local);
+	err = side_ok(&c->local, v6);
 	if (err == 0)
-		err = side(&c->remote, &remote_len, &k->remote);
-	k->shape = spd_shape(c->tunnel_if, local_len, remote_len, c->proto);
-	k->local_port = c->local_port;
-	k->remote_port = c->remote_port;
-	return err;
-}
-
-/* Show workers the tunnel interface with `policy`, which is in the hash. */
-static int show(uint16_t i, uint32_t policy)
-{
-	struct spd_if *old = atomic_load_explicit(&spd_if[i], memory_order_relaxed), *s;
-	struct spd_mask *m = mask_find(old, &t.ctl[policy].key);
-
-	if (m && !old->single) {
-		m->policies++;
-		return 0;
-	}
-	/* The snapshot changes: a new combination, or an any-any policy is alone no longer. */
-	s = old && m ? if_without(old, NULL) : if_with(old, &t.ctl[policy].key);
-	if (!s)
-		return -ENOMEM;
-	if (m)
-		mask_find(s, &t.ctl[policy].key)->policies++;
-	if (!old && key_any(&t.ctl[policy].key))
-		s->single = policy + 1;
-	if_publish(i, s);
+		err = side_ok(&c->remote, v6);
+	if (err != 0)
+		return err;
+	p->owner = t.next_owner;
+	p->tunnel_if = c->tunnel_if;
+	p->family = v6 ? &spd6 : &spd4;
+	p->mask = spd_mask_for(c, v6);
+	if (v6)
+		set_key6(&p->key.v6, c);
+	else
+		set_key4(&p->key.v4, c);
 	return 0;
 }
 
 int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 {
-	struct spd_key key;
+	struct policy_ctl p;
 	uint32_t n;
-	int err = key_of(c, &key);
+	int err = policy_of(c, &p);
 
 	if (err != 0)
 		return err;
@@ -272,10 +192,10 @@ int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 	n = number_take();
 	memset(&spd_policy[n], 0, sizeof(spd_policy[n]));
 	spd_policy[n].order = t.order++;
-	t.ctl[n] = (struct policy_ctl){.key = key, .owner = t.next_owner, .tunnel_if = c->tunnel_if};
+	t.ctl[n] = p;
 	err = chain_add(n);
 	if (err == 0) {
-		err = show(c->tunnel_if, n);
+		err = spd_if_show(p.family, p.tunnel_if, &p.mask, n);
 		if (err != 0)
 			chain_del(n);
 	}
@@ -284,7 +204,7 @@ int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 		return err;
 	}
 	t.ctl[n].live = true;
-	t.if_policies[c->tunnel_if]++;
+	++*policies_on(p.family, p.tunnel_if);
 	t.next_owner = (uint16_t)((t.next_owner + 1) % RTE_MAX(dp.n_workers, 1));
 	*policy = n;
 	return 0;
@@ -295,35 +215,16 @@ static bool live(uint32_t policy)
 	return policy < t.max && t.ctl[policy].live;
 }
 
-/* Workers stop looking for a policy that is about to go.  When memory is short they keep looking in vain,
- * which costs time and nothing else. */
-static void hide(uint16_t i, const struct spd_key *k)
+/* The any-any policy of a family on a tunnel interface, or SPD_NONE. */
+static uint32_t any_on(struct spd_family *f, uint16_t i)
 {
-	struct spd_if *old = atomic_load_explicit(&spd_if[i], memory_order_relaxed), *s = NULL;
-	struct spd_mask *m = mask_find(old, k);
+	struct spd_key v4 = {.shape = spd_shape(i, 0, 0, 0)};
+	struct spd_key6 v6 = {.tunnel_if = i};
+	void *data;
 
-	m->policies--;
-	if (t.if_policies[i] == 0) {
-		if_publish(i, NULL);
-	} else if (m->policies == 0 && (s = if_without(old, m)) != NULL) {
-		if_publish(i, s);
-	}
-}
-
-/* The policy that is left alone on a tunnel interface gets the short way if it is any-any. */
-static void crown(uint16_t i)
-{
-	struct spd_if *old = atomic_load_explicit(&spd_if[i], memory_order_relaxed), *s;
-	struct spd_key any = {.shape = spd_shape(i, 0, 0, 0)};
-	uint32_t last = chain_head(&any);
-
-	if (t.if_policies[i] != 1 || last == SPD_NONE || old->single)
-		return;
-	s = if_without(old, NULL);
-	if (!s)
-		return;
-	s->single = last + 1;
-	if_publish(i, s);
+	return rte_hash_lookup_data(f->hash, f == &spd6 ? (const void *)&v6 : &v4, &data) < 0
+		       ? SPD_NONE
+		       : (uint32_t)(uintptr_t)data;
 }
 
 /* The SA a policy is bound to and that was made for another one counts it as its guest. */
@@ -338,18 +239,20 @@ static void guest_leaves(uint32_t policy)
 
 int dp_policy_del(uint32_t policy)
 {
-	uint16_t i;
+	struct policy_ctl *c;
+	uint32_t left;
 
 	if (!live(policy))
 		return -ENOENT;
 	guest_leaves(policy);
-	i = t.ctl[policy].tunnel_if;
-	t.ctl[policy].live = false;
-	t.if_policies[i]--;
+	c = &t.ctl[policy];
+	c->live = false;
 	capture_forget(policy);
-	hide(i, &t.ctl[policy].key);
+	left = --*policies_on(c->family, c->tunnel_if);
+	spd_if_hide(c->family, c->tunnel_if, &c->mask, left == 0);
 	chain_del(policy);
-	crown(i);
+	if (left == 1)
+		spd_if_crown(c->family, c->tunnel_if, any_on(c->family, c->tunnel_if));
 	dp_retire(number_put_later, (void *)(uintptr_t)policy);
 	return 0;
 }
@@ -421,24 +324,24 @@ int dp_policy_stats(uint32_t policy, struct dp_policy_stats *s)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-static int hash_init(uint32_t max)
+static int hash_init(struct rte_hash **hash, const char *name, uint32_t key_len, uint32_t max)
 {
 	struct rte_hash_parameters p = {
-		.name = "spd",
+		.name = name,
 		/* buckets for half as many again, and a table behind them for those that collide: adding
 		 * must not fail below the promised number */
 		.entries = RTE_MAX(max + max / 2, 64u),
-		.key_len = sizeof(struct spd_key),
+		.key_len = key_len,
 		.hash_func = rte_hash_crc,
 		.socket_id = SOCKET_ID_ANY,
 		.extra_flag = RTE_HASH_EXTRA_FLAGS_RW_CONCURRENCY_LF | RTE_HASH_EXTRA_FLAGS_EXT_TABLE,
 	};
 	struct rte_hash_rcu_config rcu = {.v = dp.qsbr, .mode = RTE_HASH_QSBR_MODE_DQ};
 
-	spd_hash = rte_hash_create(&p);
-	if (!spd_hash)
+	*hash = rte_hash_create(&p);
+	if (!*hash)
 		return -ENOMEM;
-	return rte_hash_rcu_qsbr_add(spd_hash, &rcu) == 0 ? 0 : -ENOMEM;
+	return rte_hash_rcu_qsbr_add(*hash, &rcu) == 0 ? 0 : -ENOMEM;
 }
 
 int spd_init(uint32_t max_policies)
@@ -447,7 +350,9 @@ int spd_init(uint32_t max_policies)
 	spd_policy = rte_zmalloc("spd_policy", t.max * sizeof(*spd_policy), RTE_CACHE_LINE_SIZE);
 	t.ctl = calloc(t.max, sizeof(*t.ctl));
 	t.free = calloc(t.max, sizeof(*t.free));
-	if (!spd_policy || !t.ctl || !t.free || hash_init(t.max) != 0) {
+	if (!spd_policy || !t.ctl || !t.free ||
+	    hash_init(&spd4.hash, "spd4", sizeof(struct spd_key), t.max) ||
+	    hash_init(&spd6.hash, "spd6", sizeof(struct spd_key6), t.max)) {
 		spd_fini();
 		return -ENOMEM;
 	}
@@ -456,17 +361,23 @@ int spd_init(uint32_t max_policies)
 	return 0;
 }
 
-void spd_fini(void)
+static void family_fini(struct spd_family *f)
 {
 	for (unsigned i = 0; i < IFS_MAX; i++) {
-		rte_free(atomic_load_explicit(&spd_if[i], memory_order_relaxed));
-		atomic_store_explicit(&spd_if[i], NULL, memory_order_relaxed);
+		rte_free(atomic_load_explicit(&f->tunnel[i], memory_order_relaxed));
+		atomic_store_explicit(&f->tunnel[i], NULL, memory_order_relaxed);
 	}
-	rte_hash_free(spd_hash);
+	rte_hash_free(f->hash);
+	f->hash = NULL;
+}
+
+void spd_fini(void)
+{
+	family_fini(&spd4);
+	family_fini(&spd6);
 	rte_free(spd_policy);
 	free(t.ctl);
 	free(t.free);
-	spd_hash = NULL;
 	spd_policy = NULL;
 	memset(&t, 0, sizeof(t));
 }

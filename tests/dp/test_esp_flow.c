@@ -206,8 +206,10 @@ static void policies_are_checked(void **state)
 	assert_int_equal(dp_policy_add(&c, &policy), -EINVAL);
 	c.tunnel_if = tunnel;
 	prefix_parse("fd00::/64", &c.local);
+	prefix_parse("10.0.0.0/8", &c.remote);
 	assert_int_equal(dp_policy_add(&c, &policy), -EAFNOSUPPORT);
 	memset(&c.local, 0, sizeof(c.local));
+	memset(&c.remote, 0, sizeof(c.remote));
 	while (n < 64 && dp_policy_add(&c, &id[n]) == 0) {
 		c.proto = (uint8_t)++n;
 	}
