@@ -291,6 +291,8 @@ static void ike_nego(const struct ike_event *e)
 		add_nego(&l, "IKE", "succeeded", e);
 		add_ike_sa(&l, "Established", e);
 		add(&l, " lifetime %u Sec.", e->lifetime_s);
+		if (e->text)
+			add(&l, " Attention: %s.", e->text);
 		line_write(LOG_SEV_INFORMATIONAL, "ikev2-nego-ike-succ", e->gateway, l.text);
 		break;
 	default:

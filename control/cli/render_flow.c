@@ -199,6 +199,26 @@ static void flow_reorder(FILE *out, const json_t *e)
 		      needed > 16384 ? ", more than the largest, 16384" : "");
 }
 
+/* What a tunnel that is up carries, and where to look when that is half of it. */
+static void flow_traffic(FILE *out, const json_t *e)
+{
+	const char *t = render_str(e, "traffic");
+	long long s = render_int(e, "one-way-s");
+
+	if (strcmp(t, "out only") == 0)
+		field(out, "traffic",
+		      "out only for %lld s: nothing comes back through the tunnel; look at the peer for a route or "
+		      "policy back, NAT before the tunnel, ESP blocked on the way, an SA that it lost",
+		      s);
+	else if (strcmp(t, "in only") == 0)
+		field(out, "traffic",
+		      "in only for %lld s: nothing goes back through the tunnel; look here for a security rule, a "
+		      "route into it and the hosts' own route (test vpn packet, show counter drop)",
+		      s);
+	else
+		field(out, "traffic", "%s", t);
+}
+
 static void flow_detail(FILE *out, const json_t *e)
 {
 	const json_t *ts = json_object_get(e, "ts");
@@ -240,6 +260,8 @@ static void flow_detail(FILE *out, const json_t *e)
 	field_bool(out, "enable gre encap", e, "enable-gre-encap");
 	if (up)
 		field_bool(out, "initiator", e, "initiator");
+	if (up)
+		flow_traffic(out, e);
 	flow_counters(out, e);
 	flow_reorder(out, e);
 	if (up)

@@ -25,10 +25,10 @@ void render_test_packet(FILE *out, const json_t *doc)
 	if (strcmp(verdict, "drop") != 0) {
 		fprintf(out, "\nverdict: %s\n",
 			strcmp(verdict, "local") == 0 ? "for the gateway itself" : "it would be sent");
-		return;
+	} else {
+		fprintf(out, "\nverdict: it would be dropped: %s (%s)\n", render_str(doc, "reason"),
+			render_str(doc, "help"));
 	}
-	fprintf(out, "\nverdict: it would be dropped: %s (%s)\n", render_str(doc, "reason"),
-		render_str(doc, "help"));
 	if (render_str(doc, "advice")[0])
 		fprintf(out, "what to do: %s\n", render_str(doc, "advice"));
 }

@@ -245,6 +245,30 @@ static void flow_counters(json_t *o, const struct slot *s)
 	doc_uint(o, "no-sa-drops", p.no_sa_drops);
 }
 
+/* Which way packets go.  Stamps are good to a second and an answer takes its time, so that a few seconds, or a few
+ * packets, tell nothing. */
+static void flow_traffic(json_t *o, const struct slot *s)
+{
+	enum { APART_S = 4, PACKETS = 3 };
+	uint64_t made = s->sa.created / 1000000000, now = ctl_now() / 1000000000;
+	uint64_t in = s->in.last_used_ns / 1000000000, out = s->out.last_used_ns / 1000000000;
+	uint64_t missed = 0; /* when the way that is silent was last in use */
+	const char *text = "both ways";
+
+	if (!in && !out) {
+		text = "none yet";
+	} else if (out > (in ? in : made) + APART_S || (!in && s->out.packets >= PACKETS)) {
+		text = "out only";
+		missed = in ? in : made;
+	} else if (in > (out ? out : made) + APART_S || (!out && s->in.packets >= PACKETS)) {
+		text = "in only";
+		missed = out ? out : made;
+	}
+	doc_str(o, "traffic", text);
+	if (missed)
+		doc_uint(o, "one-way-s", now > missed ? now - missed : 0);
+}
+
 static void flow_proxy_id(json_t *o, const struct cfg_proxy_id *x)
 {
 	json_t *p = doc_object(o, "proxy-id");
@@ -337,8 +361,10 @@ static void flow(json_t *o, const struct ctl *c, const struct slot *s)
 	flow_carry(o, &t->carry);
 	doc_bool(o, "enable-gre-encap", false);
 	flow_proxy_id(o, s->p->proxy);
-	if (s->n_sas)
+	if (s->n_sas) {
 		flow_sa(o, s);
+		flow_traffic(o, s);
+	}
 	flow_counters(o, s);
 }
 

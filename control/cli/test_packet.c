@@ -292,6 +292,41 @@ static void steps_back(const struct steps *s)
 	     t->back.route ? "back to where the packet came from" : "not to where the packet came from");
 }
 
+/* A proxy-ID that holds the packet, though its route may lead past it. */
+static const struct ctl_policy *would_fit(const struct steps *s)
+{
+	const struct ctl *c = s->j->c;
+
+	for (uint32_t i = 0; i < c->n_policies; i++) {
+		const struct cfg_proxy_id *p = c->policies[i].proxy;
+
+		if (prefix_has(&p->local, &s->q->src) && prefix_has(&p->remote, &s->q->dst) &&
+		    (!p->proto || p->proto == s->q->proto) &&
+		    (!p->local_port || p->local_port == s->q->sport) &&
+		    (!p->remote_port || p->remote_port == s->q->dport))
+			return &c->policies[i];
+	}
+	return NULL;
+}
+
+/* The commonest way for a tunnel to be up without traffic: a route that leads elsewhere. */
+static void advise_way(json_t *doc, const struct steps *s)
+{
+	const struct ctl_policy *p = s->t->for_us ? NULL : would_fit(s);
+	char text[512], dst[ADDR_STR], name[DOC_NAME];
+
+	if (!p || strcmp(p->tunnel->interface, if_name(s->j->c, s->t->out_if)) == 0)
+		return;
+	doc_tunnel_name(p->tunnel->name, p->proxy->name, name);
+	snprintf(text, sizeof(text),
+		 "proxy-ID %s holds such packets, but no route takes them to %s%s: add one to %s", name,
+		 p->tunnel->interface, s->t->drop ? "" : " and they leave in the clear",
+		 addr_str(&s->q->dst, dst));
+	step(s, "proxy-id", false, "%s would fit, but the route does not lead to %s", name,
+	     p->tunnel->interface);
+	doc_str(doc, "advice", text);
+}
+
 /* What to do. */
 static void advise(json_t *doc, const struct steps *s)
 {
@@ -371,5 +406,6 @@ enum cli_page cli_test_packet(struct cli_job *j, json_t *doc)
 		doc_str(doc, "help", t.help);
 		advise(doc, &s);
 	}
+	advise_way(doc, &s);
 	return CLI_LAST;
 }

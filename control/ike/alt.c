@@ -32,6 +32,7 @@ void alt_swap(struct ike_sa *sa, struct alt *a)
 	SWAP(sa->remote, a->remote);
 	SWAP(sa->nat_local, a->nat_local);
 	SWAP(sa->nat_remote, a->nat_remote);
+	SWAP(sa->nat_ignored, a->nat_ignored);
 	SWAP(sa->natt_peer, a->natt_peer);
 	SWAP(sa->udp_encap, a->udp_encap);
 	SWAP(sa->fragmentation, a->fragmentation);

@@ -458,4 +458,9 @@ void child_refused(const struct slot *s, bool first, uint16_t notify, struct ike
 		offer(s, 0, first, &offered);
 		reason_ours(r, "%s", proposals_str(&offered, a, sizeof(a)));
 	}
+	if (r->cause == IKE_CAUSE_NO_PROPOSAL && s->gw->conf.natt == IKE_NATT_OFF)
+		reason_hint(
+			r,
+			"the peer may want ESP in UDP, as behind a NAT, and nat-traversal is off here: set it to "
+			"\"auto\"; or compare the ipsec crypto profile with the peer's");
 }

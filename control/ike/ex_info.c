@@ -138,7 +138,11 @@ static void child_ended(struct child_sa *c)
 		child_finish(c, &r);
 	} else {
 		reason_set(&r, k->now, IKE_CAUSE_PEER_DELETED, c->role, INFORMATIONAL,
-			   "peer deleted the Child SA");
+			   "peer deleted the Child SA after %u s of its %u s",
+			   (unsigned)((k->now - c->created) / NS_S), c->lifetime_s);
+		reason_hint(&r,
+			    "if that comes at equal intervals, the peer's lifetime is shorter and it does "
+			    "not rekey: compare it with the ipsec crypto profile's");
 		child_remove(c, &r);
 	}
 }

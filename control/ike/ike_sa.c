@@ -408,7 +408,9 @@ void sa_up(struct ike_sa *sa, bool rekey)
 		COUNT(k, ike_up);
 	}
 	sa->reborn = rekey;
-	sa_event(sa, IKE_EV_IKE_UP, NULL, NULL);
+	sa_event(sa, IKE_EV_IKE_UP, NULL,
+		 sa->nat_ignored ? "a NAT is on the way and nat-traversal is off: ESP will hardly pass it"
+				 : NULL);
 	if (rekey)
 		return;
 	/* An attempt of ours that has not shown itself to the peer yet is not needed any more.  Not both

@@ -134,6 +134,7 @@ struct ike_sa {
 	struct endpoint local, remote;
 	struct endpoint from_local, from_remote; /* of the request being answered */
 	bool nat_local, nat_remote, natt_peer;   /* we/the peer behind NAT; the peer knows NAT traversal */
+	bool nat_ignored;                        /* one of us is, and nat-traversal = "off" */
 	bool udp_encap;
 	bool fragmentation; /* both ends have it (RFC 7383) */
 	bool abandon;       /* close as soon as it is up */

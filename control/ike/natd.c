@@ -58,6 +58,7 @@ void natd_read(struct ike_sa *sa, const struct msg *m, enum ike_natt natt, const
 		}
 	}
 	sa->natt_peer = n_src && n_dst && natt != IKE_NATT_OFF;
+	sa->nat_ignored = n_src && n_dst && natt == IKE_NATT_OFF && !(src_ok && dst_ok);
 	sa->nat_remote = sa->natt_peer && !src_ok;
 	sa->nat_local = sa->natt_peer && !dst_ok;
 	sa->udp_encap = sa->natt_peer && (natt == IKE_NATT_FORCE || sa->nat_local || sa->nat_remote);

@@ -358,7 +358,9 @@ static void test_flow_detail(void **state)
 					.seq = 16585,
 					.replays = 3,
 					.auth_errors = 2,
+					.last_used_ns = fake->now,
 					.worker = 1};
+	fake->out.last_used_ns = fake->now;
 	fake->policy.acquires = 38863;
 	fake->in.late[0] = 1200;
 	fake->in.late[6] = 3;
@@ -401,6 +403,7 @@ static void test_flow_detail(void **state)
 		    "        adjust tcp mss:         yes\n"
 		    "        enable gre encap:       no\n"
 		    "        initiator:              yes\n"
+		    "        traffic:                both ways\n"
 		    "        authentication errors:  2\n"
 		    "        decryption errors:      0\n"
 		    "        inner packet warnings:  0\n"
@@ -421,6 +424,54 @@ static void test_flow_detail(void **state)
 		    "        window needed:          32768, more than the largest, 16384\n"
 		    "        owner cpuid:            1\n"
 		    "\n");
+}
+
+static void assert_flow(const char *traffic, int64_t one_way_s)
+{
+	struct got g = ask("show vpn flow tunnel-id 1", 0);
+	const json_t *e = json_array_get(json_object_get(g.doc, "entries"), 0);
+	char *text = text_of(g.doc), line[64];
+
+	assert_string_equal(json_string_value(json_object_get(e, "traffic")), traffic);
+	assert_int_equal(json_integer_value(json_object_get(e, "one-way-s")), one_way_s);
+	snprintf(line, sizeof(line), "        traffic:                %s%s", traffic,
+		 strstr(traffic, "only") ? " for " : "\n");
+	assert_non_null(strstr(text, line));
+	free(text);
+	got_free(&g);
+}
+
+/* Which way packets go, by when each direction was last in use. */
+static void test_flow_traffic(void **state)
+{
+	const uint64_t s = 1000000000, now = fake->now + 100 * s;
+	static const struct {
+		uint8_t in, out; /* seconds ago; 0: never */
+		uint8_t packets; /* of both */
+		const char *traffic;
+		uint8_t one_way_s;
+	} cases[] = {
+		{0, 0, 0, "none yet", 0},  {1, 1, 9, "both ways", 0},   {5, 1, 9, "both ways", 0},
+		{6, 1, 9, "out only", 6},  {1, 6, 9, "in only", 6},     {0, 1, 9, "out only", 100},
+		{1, 0, 9, "in only", 100}, {90, 90, 9, "both ways", 0},
+	};
+	struct ike_child_info *c = fake_child(1);
+
+	fake->now = now;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		fake->in = (struct dp_sa_stats){.packets = cases[i].packets,
+						.last_used_ns = cases[i].in ? now - cases[i].in * s : 0};
+		fake->out = (struct dp_sa_stats){.packets = cases[i].packets,
+						 .last_used_ns = cases[i].out ? now - cases[i].out * s : 0};
+		assert_flow(cases[i].traffic, cases[i].one_way_s);
+	}
+	/* One that has just come up: a packet or two are on their way. */
+	c->created = now;
+	fake->in = (struct dp_sa_stats){0};
+	fake->out = (struct dp_sa_stats){.packets = 2, .last_used_ns = now};
+	assert_flow("both ways", 0);
+	fake->out.packets = 3;
+	assert_flow("out only", 0);
 }
 
 static void test_capture(void **state)
@@ -1133,18 +1184,42 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
 	const struct CMUnitTest tests[] = {
-		T(test_ike_sa_golden),  T(test_ipsec_sa_golden),   T(test_ipsec_sa_aead),
-		T(test_long_names),     T(test_flow_list_golden),  T(test_gateway_golden),
-		T(test_tunnel_golden),  T(test_actions_golden),    T(test_flow_detail),
-		T(test_flow_down),      T(test_ike_sa_detail),     T(test_nothing_up),
-		T(test_failure_reason), T(test_failure_document),  T(test_failure_of_all),
-		T(test_no_secret),      T(test_ipsec_sa_document), T(test_flow_while_rekeying),
-		T(test_counters),       T(test_interface),         T(test_routes),
-		T(test_system),         T(test_config_documents),  T(test_every_command),
-		T(test_pages),          T(test_flow_pages),        T(test_change_between_pages),
-		T(test_no_such_thing),  T(test_engine_refuses),    T(test_commit),
-		T(test_bad_requests),   T(test_complete),          T(test_rules),
-		T(test_packet),         T(test_capture),
+		T(test_ike_sa_golden),
+		T(test_ipsec_sa_golden),
+		T(test_ipsec_sa_aead),
+		T(test_long_names),
+		T(test_flow_list_golden),
+		T(test_gateway_golden),
+		T(test_tunnel_golden),
+		T(test_actions_golden),
+		T(test_flow_detail),
+		T(test_flow_traffic),
+		T(test_flow_down),
+		T(test_ike_sa_detail),
+		T(test_nothing_up),
+		T(test_failure_reason),
+		T(test_failure_document),
+		T(test_failure_of_all),
+		T(test_no_secret),
+		T(test_ipsec_sa_document),
+		T(test_flow_while_rekeying),
+		T(test_counters),
+		T(test_interface),
+		T(test_routes),
+		T(test_system),
+		T(test_config_documents),
+		T(test_every_command),
+		T(test_pages),
+		T(test_flow_pages),
+		T(test_change_between_pages),
+		T(test_no_such_thing),
+		T(test_engine_refuses),
+		T(test_commit),
+		T(test_bad_requests),
+		T(test_complete),
+		T(test_rules),
+		T(test_packet),
+		T(test_capture),
 	};
 
 	setenv("TZ", "UTC", 1);

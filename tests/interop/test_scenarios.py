@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tunnels broken on purpose in the ways operators meet: the symptom is seen end to end, and culvert's own output
+names the cause.
+
+ITEMS is the whole list of failure scenarios that end in lost packets, by number, with the tests that reproduce them;
+those that other files have are not repeated here."""
+import contextlib
+import os
+import re
+import time
+
+import pytest
+
+from lab.proc import run, wait_for
+from lab.traffic import assert_ping, ping, ping_until
+
+ITEMS = {
+    "140 half-up: IKE SA without Child SA": ["test_failures.py::test_cause_in_words_and_recovery"],
+    "141 phase 1 never starts": ["test_failures.py::test_peer_that_never_answers"],
+    "142 UDP 500 or 4500 blocked": ["test_failures.py::test_peer_that_never_answers",
+                                    "test_scenarios.py::test_port_4500_blocked"],
+    "148 NAT traversal off behind a NAT": ["test_scenarios.py::test_nat_traversal_off_behind_a_nat"],
+    "149 proxy-IDs do not fit": ["test_failures.py::test_cause_in_words_and_recovery",
+                                 "test_selectors.py::test_exact_policy_refuses_to_narrow"],
+    "152 up, but no traffic: route, policy, NAT": ["test_scenarios.py::test_up_but_no_traffic",
+                                                   "test_rules.py::test_rules_decide_count_and_log",
+                                                   "test_packet.py::test_verdicts"],
+    "153 one way": ["test_scenarios.py::test_up_but_no_traffic", "test_scenarios.py::test_comes_in_and_goes_nowhere"],
+    "154 flapping on schedule": ["test_scenarios.py::test_peer_with_shorter_lifetime"],
+    "155 slow: MTU": ["test_scenarios.py::test_large_packets_vanish", "test_mtu.py::test_host_is_told_the_exact_mtu",
+                      "test_mtu.py::test_tcp_through_a_narrow_wan_does_not_stall"],
+    "156 some applications fail": ["test_selectors.py::test_port_selector", "test_packet.py::test_verdicts",
+                                   "test_first_tunnel.py::test_outside_the_proxy_ids_nothing_passes",
+                                   "test_scenarios.py::test_large_packets_vanish"],
+    "158 comes up only when one of them starts": ["test_scenarios.py::test_comes_up_from_one_side_only"],
+    "161 active here, not connected there": ["test_scenarios.py::test_up_but_no_traffic"],
+    "162 outage while logs say that it never went down": ["test_scenarios.py::test_up_but_no_traffic",
+                                                          "test_monitor.py::test_fail_over_and_back"],
+    "163 one has an SA that the other lost": ["test_scenarios.py::test_peer_with_shorter_lifetime",
+                                              "test_liveness.py::test_we_restart_and_call"],
+    "164 peer reboots, WAN drops": ["test_liveness.py::test_peer_killed", "test_liveness.py::test_link_cut",
+                                    "test_liveness.py::test_peer_restarts_and_calls"],
+    "165 lifetimes differ": ["test_scenarios.py::test_peer_with_shorter_lifetime"],
+    "166 the peer's address changes": ["test_scenarios.py::test_peer_moves_to_another_address",
+                                       "test_nat.py::test_mapping_moves_followed_by_esp"],
+}
+
+
+def test_every_item_has_its_test():
+    for names in ITEMS.values():
+        for file, test in (n.split("::") for n in names):
+            with open(f"{os.path.dirname(__file__)}/{file}") as f:
+                assert re.search(rf"^def {test}\(", f.read(), re.M), f"{file} has no {test}"
+
+
+# ---- harm -----------------------------------------------------------------------------------------------------------
+
+@contextlib.contextmanager
+def blocked(ns, rule, hook="forward"):
+    """While the body runs a namespace drops what an nftables rule matches."""
+    run("nft", "-f", "-", ns=ns, stdin=f"table ip harm {{\nchain c {{\ntype filter hook {hook} priority 0\n{rule} drop\n}}\n}}\n")
+    try:
+        yield
+    finally:
+        run("nft", "delete", "table", "ip", "harm", ns=ns)
+
+
+ESP_IN_UDP = "udp dport 4500 @th,64,32 != 0"  # IKE on that port begins with four zero bytes
+IKE_IN_UDP = "udp dport 4500 @th,64,32 == 0"
+
+
+@contextlib.contextmanager
+def routes_lost(ns):
+    """While the body runs strongSwan's routes into its tunnels are gone."""
+    lines = run("ip", "-n", ns, "route", "show", "table", "220").stdout.splitlines()
+    assert lines
+    run("ip", "-n", ns, "route", "flush", "table", "220")
+    try:
+        yield
+    finally:
+        for line in lines:
+            run("ip", "-n", ns, "route", "add", *line.split(), "table", "220")
+
+
+def lost(src, dst, count=5, **kw):
+    """Not one of some echo requests is answered."""
+    return ping(src, dst, count=count, wait=1, **kw)[1] == 0
+
+
+def both_ways(p):
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert_ping(p.t.branch.host, p.t.hq.host_ip)
+
+
+def asked(p, dst=None):
+    return p.c.cli(f"test vpn packet source {p.t.hq.host_ip} destination {dst or p.t.branch.host_ip}", json_out=True)
+
+
+# ---- the scenarios --------------------------------------------------------------------------------------------------
+
+def test_port_4500_blocked(pair):
+    """142.  The first exchange passes on port 500, all that comes after it is lost on 4500."""
+    p = pair().start()
+    with blocked(p.t.wan, "udp dport 4500"):
+        p.c.cli("test vpn ipsec-sa tunnel tun")
+        wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"), lambda: p.c.failures(), 60, 0.2)
+        text = p.c.cli("show vpn ike-sa gateway peer")
+    assert re.search(r"no answer from 203\.0\.113\.10\[4500\] to IKE_AUTH", text)
+    assert "answered IKE_SA_INIT but not IKE_AUTH: check that UDP port 4500 passes" in " ".join(text.split())
+    p.up()
+    both_ways(p)
+
+
+def test_nat_traversal_off_behind_a_nat(pair):
+    """148.  Where we start, the peer's refusal is told together with the setting; where it starts, the NAT is seen and
+    told."""
+    p = pair(nat=True).start(gateway={"nat-traversal": "off"})
+    p.s.initiate(check=False, timeout=3)
+    p.c.wait_log(r"ikev2-nego-ike-succ .*Attention: a NAT is on the way and nat-traversal is off")
+    p.c.cli("test vpn ipsec-sa tunnel tun")
+    wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"),
+             lambda: any("nat-traversal is off here" in f["hint"] for f in p.c.failures()))
+    assert p.c.children() == []
+    p.c.commit(**p.conf())
+    p.s.terminate("--ike", "peer")
+    p.up("strongswan")
+    both_ways(p)
+
+
+def test_up_but_no_traffic(pair):
+    """152, 153, 161, 162.  Each end shows an SA, and no answer comes: what the peer's route or the way of ESP lacks is
+    seen as traffic in one direction, a route that we lack by asking for the packet's fate."""
+    p = pair().start()
+    p.up()
+    both_ways(p)
+    hq, branch = p.t.hq, p.t.branch
+    assert p.c.flow("tun")["traffic"] == "both ways" and "traffic:                both ways" in p.c.cli("show vpn flow name tun")
+
+    # Our route is missing: the default route would take the packets out in the clear.
+    routes = p.c.conf["routes"]
+    p.c.commit(routes=[r for r in routes if "interface" not in r])
+    before = p.c.flow("tun")["pkt-encap"]
+    assert lost(hq.host, branch.host_ip)
+    got = asked(p)
+    assert "tun:P1 would fit, but the route does not lead to tunnel.1" in str(got["steps"])
+    assert got["advice"] == (f"proxy-ID tun:P1 holds such packets, but no route takes them to tunnel.1 and they leave "
+                             f"in the clear: add one to {branch.host_ip}")
+    assert p.c.flow("tun")["pkt-encap"] == before
+    p.c.commit(routes=routes)
+    both_ways(p)
+
+    # The peer has NAT in front of its tunnel: what its hosts begin never gets in, what ours begin is answered.
+    run("nft", "-f", "-", ns=branch.gateway, stdin=f"""
+        table ip exemption {{
+            chain post {{
+                type nat hook postrouting priority srcnat
+                ip saddr {branch.net} snat to {branch.wan_ip}
+            }}
+        }}""")
+    before = p.c.flow("tun")["pkt-decap"]
+    assert lost(branch.host, hq.host_ip)
+    assert p.c.flow("tun")["pkt-decap"] == before and p.c.drops()["esp-inner-selector"] == 0, "it never got here"
+    assert_ping(hq.host, branch.host_ip)
+    run("nft", "delete", "table", "ip", "exemption", ns=branch.gateway)
+
+    # The peer has no route into the tunnel: active here, not connected there.
+    with routes_lost(branch.gateway):
+        assert lost(hq.host, branch.host_ip, count=30, interval=0.2)
+        flow, text = p.c.flow("tun"), p.c.cli("show vpn flow name tun")
+        assert flow["state"] == "active" and flow["traffic"] == "out only" and flow["one-way-s"] >= 4
+        assert re.search(r"traffic: +out only for \d+ s: nothing comes back .* the peer for a route", text)
+    both_ways(p)
+    assert p.c.flow("tun")["traffic"] == "both ways"
+
+    # ESP is lost on the way while IKE passes: no log will ever tell.
+    since = len(p.c.log())
+    with blocked(p.t.wan, ESP_IN_UDP):
+        assert lost(hq.host, branch.host_ip, count=30, interval=0.2)
+        assert p.c.flow("tun")["traffic"] == "out only"
+        assert asked(p)["verdict"] == "pass", "nothing is amiss here"
+        p.s.swanctl("--rekey", "--ike", "peer")
+        wait_for("the peer's rekey, answered", lambda: "ikev2-nego-ike-succ" in p.c.log()[since:])
+    assert "tunnel-status-down" not in p.c.log()[since:] and p.s.counts() == (1, 1)
+    both_ways(p)
+
+
+def test_comes_in_and_goes_nowhere(pair):
+    """153.  Packets are decrypted and then denied; or what would go in is, because rules speak of another zone than the
+    tunnel's; or the host does not answer through us."""
+    p = pair().start()
+    hq, branch = p.t.hq, p.t.branch
+    rules = [{"name": f"{a}-{b}", "from": a, "to": b, "source": "any", "destination": "any", "action": "allow"}
+             for a, b in (("trust", "VPN-Zone"), ("VPN-Zone", "trust"))]
+    p.c.commit(**{"security-rules": rules})
+    p.up()
+    both_ways(p)
+    p.c.commit(**{"security-rules": rules[:1]})
+    assert lost(branch.host, hq.host_ip, count=30, interval=0.2)
+    flow, text = p.c.flow("tun"), p.c.cli("show vpn flow name tun")
+    assert flow["traffic"] == "in only" and p.c.drops()["rule-denied"] == 30
+    assert re.search(r"traffic: +in only for \d+ s: nothing goes back .* here for a security rule", text)
+    got = asked(p)
+    assert [s for s in got["steps"] if s["step"] == "answer: rule" and not s["ok"] and "interzone-default" in s["text"]]
+
+    elsewhere = [{**r, "from": "untrust"} if r["from"] == "VPN-Zone" else {**r, "to": "untrust"} for r in rules]
+    p.c.commit(**{"security-rules": elsewhere})
+    assert lost(hq.host, branch.host_ip)
+    assert "add a security rule from zone trust to zone VPN-Zone" in asked(p)["advice"]
+    p.c.commit(**{"security-rules": rules})
+    both_ways(p)
+
+    run("ip", "-n", hq.host, "route", "replace", "blackhole", branch.net)
+    before = p.c.flow("tun")
+    assert lost(branch.host, hq.host_ip)
+    after = p.c.flow("tun")
+    assert after["pkt-decap"] == before["pkt-decap"] + 5 and after["pkt-encap"] == before["pkt-encap"]
+
+
+def test_large_packets_vanish(pair):
+    """155, 156.  The way to the peer is narrower than the port, and whoever is to say so is silent: small packets
+    pass, large ones do not, and nothing here drops any.  DF taken off the outer header is the cure."""
+    p = pair().start()
+    hq, branch = p.t.hq, p.t.branch
+    p.up()
+    for ns, dev in ((p.t.wan, "to-branch"), (branch.gateway, "wan0")):
+        run("ip", "-n", ns, "link", "set", dev, "mtu", 1300)
+    with blocked(p.t.wan, "icmp type destination-unreachable", "output"):
+        assert_ping(hq.host, branch.host_ip, size=1000, df="do")
+        assert lost(hq.host, branch.host_ip, size=1300, df="do")
+        flow = p.c.flow("tun")
+        assert flow["mtu"] > 1400 and "path-mtu" not in flow and p.c.drops()["too-big"] == 0
+        assert flow["df"] == "copy" and "outer DF:               copy" in p.c.cli("show vpn flow name tun")
+        p.c.commit(**p.conf(tunnel={"df": "clear"}))
+        assert_ping(hq.host, branch.host_ip, size=1300, df="do")
+
+
+def test_comes_up_from_one_side_only(pair):
+    """158.  What the peer offers is wider than what we take; what we offer it narrows to."""
+    p = pair().start(tunnel={"ts-policy": "exact"},
+                     strongswan={"children": {"net": {"local_ts": "10.10.0.0/16", "remote_ts": "10.20.0.0/16"}}})
+    p.s.initiate(check=False, timeout=3)
+    text = " ".join(p.c.cli("show vpn ike-sa gateway peer").split())
+    assert "ts-policy" in text and "10.10.0.0/16" in text and "as responder" in text
+    assert p.c.children() == []
+    p.up("culvert")
+    both_ways(p)
+
+
+def test_peer_with_shorter_lifetime(pair):
+    """154, 165, 163.  The peer lets its SA go at equal intervals, which is told; new keys are there at once.  When its
+    Delete is lost on the way we go on with an SA that it does not have."""
+    p = pair().start(strongswan={"child": {"life_time": "4s"}})
+    p.up()
+    end = time.monotonic() + 6
+    while time.monotonic() < end:
+        ping(p.t.hq.host, p.t.branch.host_ip, count=5, interval=0.1, wait=0.2)
+    p.c.wait_log(r"ipsec-key-delete .*peer deleted the Child SA after [345] s of its 3600 s.*equal intervals.*lifetime")
+    ping_until(p.t.hq.host, p.t.branch.host_ip)
+
+    with blocked(p.t.branch.gateway, IKE_IN_UDP, "output"):
+        time.sleep(4.5)
+        since = len(p.c.log())
+        assert lost(p.t.hq.host, p.t.branch.host_ip)
+        flow = p.c.flow("tun")
+        assert flow["state"] == "active" and p.c.log()[since:].count("tunnel-status-down") == 0
+        wait_for(lambda: str(p.c.flow("tun")), lambda: lost(p.t.hq.host, p.t.branch.host_ip) and
+                 p.c.flow("tun")["traffic"] == "out only")
+    ping_until(p.t.hq.host, p.t.branch.host_ip, timeout=20)
+
+
+def test_peer_moves_to_another_address(pair):
+    """166.  Its call is refused by an address that nobody configured, and the log says so; with peer-address = "any"
+    its identity is what counts."""
+    p = pair().start()
+    p.up()
+    both_ways(p)
+    branch, new = p.t.branch, "203.0.113.99"
+    p.s.kill()
+    run("ip", "-n", branch.gateway, "addr", "del", f"{branch.wan_ip}/24", "dev", "wan0")
+    run("ip", "-n", branch.gateway, "addr", "add", f"{new}/24", "dev", "wan0")
+    run("ip", "-n", branch.gateway, "route", "add", "default", "via", branch.wan_router)
+    p.s.start()
+    p.s.configure(local_addrs=new)
+    p.s.initiate(check=False, timeout=3)
+    p.c.wait_log(rf"no gateway is configured for peer {re.escape(new)}|{re.escape(new)}")
+    p.c.commit(**p.conf(gateway={"peer-address": "any"}))
+    p.s.initiate()
+    wait_for(lambda: p.c.cli("show vpn ike-sa"), lambda: [sa["remote-ip"] for sa in p.c.ike_sas()] == [new], 15)
+    ping_until(p.t.hq.host, branch.host_ip)
+    both_ways(p)
