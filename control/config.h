@@ -114,6 +114,7 @@ struct cfg_system {
 	uint32_t max_sas;          /* room for so many Child SAs */
 	uint32_t icmp_rate;        /* ICMP errors of our own a second and worker; 0: none */
 	char log_file[CFG_DEVICE]; /* "" : stderr */
+	char journal[CFG_DEVICE];  /* "" : in memory only */
 	char cli_socket[108];
 };
 

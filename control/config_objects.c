@@ -25,6 +25,7 @@ void cfg_default_system(struct cfg_system *sys)
 		.memory_mb = MEMORY_MB_DEFAULT,
 		.max_sas = MAX_SAS_DEFAULT,
 		.icmp_rate = ICMP_RATE_DEFAULT,
+		.journal = "/var/lib/culvert/journal",
 		.cli_socket = "/run/culvert/culvert.sock",
 	};
 	/* A name that fills the buffer may have been cut off. */
@@ -108,6 +109,7 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 					    "memory",
 					    "max-sas",
 					    "log",
+					    "journal",
 					    "cli-socket",
 					    "icmp-rate",
 					    "cookie-activation-threshold",
@@ -145,6 +147,14 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 		sys->icmp_rate = (uint32_t)v;
 	cfg_text(&o, "log", CFG_OPTIONAL, "a file, \"syslog\", or \"\" for standard error", sys->log_file,
 		 sizeof(sys->log_file));
+	if (cfg_text(&o, "journal", CFG_OPTIONAL, "a file, or \"\" for memory only", sys->journal,
+		     sizeof(sys->journal)) &&
+	    sys->journal[0] && sys->journal[0] != '/')
+		cfg_error(
+			&o, config_setting_get_member(s, "journal"), "journal",
+			"found \"%s\"; allowed: a path from the root on, such as \"/var/lib/culvert/journal\", or "
+			"\"\" for memory only",
+			sys->journal);
 	if (cfg_text(&o, "cli-socket", CFG_OPTIONAL, "the path of a UNIX socket", sys->cli_socket,
 		     sizeof(sys->cli_socket)) &&
 	    sys->cli_socket[0] != '/')

@@ -15,6 +15,7 @@
 
 #include "capture_file.h"
 #include "cli/server.h"
+#include "journal.h"
 #include "log.h"
 
 static const uint64_t NS = 1000000000;
@@ -41,6 +42,14 @@ int64_t ctl_wall(uint64_t now_time)
 	/* Cut to seconds once, at the end: every look at an event has to give the same second. */
 	clock_gettime(CLOCK_REALTIME, &t);
 	return ((int64_t)t.tv_sec * (int64_t)NS + t.tv_nsec + (int64_t)(now_time - ctl_now())) / (int64_t)NS;
+}
+
+int64_t ctl_wall_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 void ctl_ike_rearm(struct ctl *c)
@@ -215,6 +224,22 @@ static int start_dataplane(struct ctl *c, const struct config *conf, char *err, 
 	return rc;
 }
 
+/* History is worth a warning when it cannot be kept, not a gateway that does not start. */
+static int open_journal(struct ctl *c, const char *path)
+{
+	char err[512];
+
+	c->journal = journal_open(path, err, sizeof(err));
+	if (!c->journal)
+		return -1;
+	if (err[0])
+		log_event(LOG_SEV_MEDIUM, "general", "journal", "%s", err);
+	journal_note(c->journal, &(struct journal_entry){.kind = JOURNAL_START,
+							 .first = ctl_wall_ms(),
+							 .text = "culvertd started"});
+	return 0;
+}
+
 static void start_loop(struct ctl *c)
 {
 	c->loop = ev_default_loop(0);
@@ -248,7 +273,7 @@ int ctl_run(struct config *conf, const char *conf_path)
 	if (start_dataplane(&c, conf, err, sizeof(err)) < 0)
 		goto out;
 	c.ike = ike_new(&ctl_ike_host, &c, ctl_now());
-	if (!c.ike) {
+	if (!c.ike || open_journal(&c, conf->sys.journal) < 0) {
 		snprintf(err, sizeof(err), "out of memory");
 		goto out;
 	}
@@ -272,11 +297,15 @@ out:
 		fprintf(stderr, "culvertd: %s\n", err);
 		log_event(LOG_SEV_CRITICAL, "general", "culvertd", "cannot start: %s", err);
 	}
+	journal_note(c.journal, &(struct journal_entry){.kind = JOURNAL_STOP,
+							.first = ctl_wall_ms(),
+							.text = "culvertd stopped"});
 	cli_server_stop(c.cli);
 	ctl_capture_fini(&c);
 	ike_free(c.ike);
 	dp_fini();
 	ctl_apply_fini(&c);
+	journal_close(c.journal);
 	config_free(conf);
 	if (status == 0)
 		log_event(LOG_SEV_INFORMATIONAL, "general", "culvertd", "stopped");

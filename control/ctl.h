@@ -27,6 +27,7 @@
 
 struct cli_server;
 struct ctl_capture;
+struct journal;
 
 struct ctl_interface {
 	char name[CFG_NAME];
@@ -84,6 +85,7 @@ struct ctl {
 	struct config *conf;
 	struct ike *ike;
 	struct cli_server *cli;
+	struct journal *journal;     /* journal.h */
 	struct ctl_capture *capture; /* capture_file.c */
 	struct ctl_child *children;
 	uint32_t n_policies, next_number, next_rule_id;
@@ -108,6 +110,8 @@ struct ctl {
 uint64_t ctl_now(void);
 /* Wall-clock seconds of a `now` time, for the operator. */
 int64_t ctl_wall(uint64_t now_time);
+/* The wall clock, milliseconds since 1970. */
+int64_t ctl_wall_ms(void);
 
 /* Build everything from a checked configuration (taken over) and run until SIGTERM.  Exit status. */
 int ctl_run(struct config *conf, const char *conf_path);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
 #include "log.h"
 #include "wire.h"
 
@@ -459,6 +460,11 @@ int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 		rc = ctl_apply(c, next, err, sizeof(err));
 		if (rc < 0)
 			say(arg, false, err);
+		else
+			journal_note(c->journal, &(struct journal_entry){.kind = JOURNAL_COMMIT,
+									 .by = JOURNAL_OPERATOR,
+									 .first = ctl_wall_ms(),
+									 .text = "configuration committed"});
 	}
 	if (rc < 0)
 		config_free(next);

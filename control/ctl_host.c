@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "capture_file.h"
+#include "journal.h"
 #include "log.h"
 #include "wire.h"
 
@@ -299,7 +300,10 @@ static void host_send(void *ctx, const struct ike_packet *p)
 
 static void host_event(void *ctx, const struct ike_event *e)
 {
+	struct ctl *c = ctx;
+
 	log_ike_event(e);
+	journal_ike_event(c->journal, e, ctl_wall_ms());
 }
 
 const struct ike_host ctl_ike_host = {

@@ -9,9 +9,11 @@
 #include "ctl.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
 #include "log.h"
 
 enum {
@@ -66,9 +68,19 @@ static void renegotiate(struct ctl *c, struct ctl_monitor *m)
 static void went(struct ctl *c, struct ctl_monitor *m, bool up, unsigned answering)
 {
 	const struct cfg_monitor *conf = &m->conf->monitor;
+	char text[96];
 
 	m->up = up;
 	m->since = ctl_now();
+	snprintf(text, sizeof(text), "%u of %u monitored destinations answer, %u must", answering, conf->n,
+		 conf->quorum);
+	journal_note(c->journal,
+		     &(struct journal_entry){.kind = up ? JOURNAL_MONITOR_UP : JOURNAL_MONITOR_DOWN,
+					     .by = JOURNAL_LIVENESS,
+					     .first = ctl_wall_ms(),
+					     .gateway = m->conf->gateway,
+					     .tunnel = m->conf->name,
+					     .text = text});
 	if (up) {
 		log_event(LOG_SEV_INFORMATIONAL, "tunnel-status-up", m->conf->name,
 			  "Tunnel %s is up: %u of %u monitored destinations answer", m->conf->name, answering,

@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <syslog.h>
@@ -16,10 +15,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <uthash.h>
-
 #include "log_limit.h"
 #include "text.h"
+#include "up_count.h"
 
 enum { LINE_MAX_LEN = 2048, KEY_LEN = 2 * IKE_NAME + 2 };
 
@@ -27,13 +25,7 @@ static FILE *out; /* NULL: stderr */
 static bool to_syslog;
 static struct log_limit limit;
 
-/* Child SAs that are up, by "tunnel:proxy-id": a tunnel is down when its last one is gone. */
-struct up {
-	char key[KEY_LEN];
-	unsigned n;
-	UT_hash_handle hh;
-};
-static struct up *ups;
+static struct up_count *ups; /* by "tunnel:proxy-id" */
 
 static const char *const severities[] = {
 	[LOG_SEV_DEBUG] = "debug", [LOG_SEV_INFORMATIONAL] = "informational", [LOG_SEV_MEDIUM] = "medium",
@@ -71,19 +63,13 @@ int log_open(const char *path)
 
 void log_close(void)
 {
-	struct up *u = ups, *next;
-
 	if (out)
 		fclose(out);
 	out = NULL;
 	if (to_syslog)
 		closelog();
 	to_syslog = false;
-	HASH_CLEAR(hh, ups); /* the table; its elements are still chained */
-	for (; u; u = next) {
-		next = u->hh.next;
-		free(u);
-	}
+	up_count_free(&ups);
 	memset(&limit, 0, sizeof(limit));
 }
 
@@ -190,30 +176,6 @@ static const char *child_object(const struct ike_event *e, char key[KEY_LEN])
 	return key;
 }
 
-/* One more, or one less, Child SA of a proxy-ID.  True when that changes whether it has any. */
-static bool count_child(const char *key, bool up)
-{
-	struct up *u;
-
-	HASH_FIND_STR(ups, key, u);
-	if (!u && up) {
-		u = calloc(1, sizeof(*u));
-		if (!u)
-			return false;
-		snprintf(u->key, sizeof(u->key), "%s", key);
-		HASH_ADD_STR(ups, key, u);
-	}
-	if (!u)
-		return false;
-	u->n = up ? u->n + 1 : u->n - 1;
-	if (u->n == 0) {
-		HASH_DEL(ups, u);
-		free(u);
-		return true;
-	}
-	return up && u->n == 1;
-}
-
 static void child_up(const struct ike_event *e)
 {
 	char key[KEY_LEN];
@@ -228,7 +190,7 @@ static void child_up(const struct ike_event *e)
 	add_child_sa(&k, "Installed", e);
 	add(&k, " lifetime %u Sec.", e->lifetime_s);
 	line_write(LOG_SEV_INFORMATIONAL, "ipsec-key-install", key, k.text);
-	if (count_child(key, true))
+	if (up_count_change(&ups, key, true))
 		log_event(LOG_SEV_INFORMATIONAL, "tunnel-status-up", key, "Tunnel %s is up", key);
 }
 
@@ -250,7 +212,7 @@ static void child_down(const struct ike_event *e)
 	add_child_sa(&l, expired ? "Expired" : "Deleted", e);
 	add_reason(&l, e);
 	line_write(LOG_SEV_INFORMATIONAL, expired ? "ipsec-key-expire" : "ipsec-key-delete", key, l.text);
-	if (count_child(key, false))
+	if (up_count_change(&ups, key, false))
 		log_event(LOG_SEV_CRITICAL, "tunnel-status-down", key, "Tunnel %s is down", key);
 }
 

@@ -11,6 +11,7 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_SHOW_VPN_GATEWAY] = cli_show_gateway,
 	[CLI_SHOW_VPN_TUNNEL] = cli_show_tunnel,
 	[CLI_SHOW_VPN_MONITOR] = cli_show_monitor,
+	[CLI_SHOW_VPN_HISTORY] = cli_show_history,
 	[CLI_SHOW_COUNTER_DROP] = cli_show_counter_drop,
 	[CLI_SHOW_COUNTER_IKE] = cli_show_counter_ike,
 	[CLI_SHOW_DATAPLANE] = cli_show_dataplane,

@@ -5,9 +5,11 @@
 #include "doc.h"
 #include "job.h"
 
+struct flaps;
+
 cli_handler cli_show_ike_sa, cli_show_ipsec_sa, cli_show_flow, cli_show_gateway, cli_show_tunnel;
 cli_handler cli_show_counter_drop, cli_show_counter_ike, cli_show_dataplane, cli_show_interface,
-	cli_show_route, cli_show_system_info, cli_show_rules, cli_show_monitor;
+	cli_show_route, cli_show_system_info, cli_show_rules, cli_show_monitor, cli_show_history;
 cli_handler cli_test_ike_sa, cli_test_ipsec_sa, cli_test_packet, cli_clear_ike_sa, cli_clear_ipsec_sa,
 	cli_debug_ike_on, cli_debug_ike_off, cli_debug_capture, cli_debug_capture_stop,
 	cli_debug_capture_show, cli_commit;
@@ -37,6 +39,10 @@ enum cli_page cli_no_tunnel(struct cli_job *j, const char *name);
 const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name);
 /* Does "tunnel" or "tunnel:proxy-id" name something configured? */
 bool cli_tunnel_known(const struct ctl *c, const char *name);
+
+/* What the times of a proxy-ID's outages say; 0 or -ENOMEM. */
+int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f);
+void cli_flaps_doc(json_t *o, const struct flaps *f);
 
 /* What "show vpn ike-sa" and "show vpn ipsec-sa" tell of a Child SA. */
 void cli_child(json_t *o, const struct ike_child_info *i);

@@ -24,6 +24,7 @@ static const struct {
 	{"security-policy", render_security_policy},
 	{"rule-hit-count", render_rule_hits},
 	{"vpn-tunnel-monitor", render_monitor},
+	{"vpn-history", render_history},
 	{"system-info", render_system_info},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},

@@ -54,7 +54,8 @@ def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway
     wan, peer = (site.wan6_ip, it.wan6_ip) if v6 else (site.public_ip, it.public_ip)
     conf = {
         "system": {"hostname": site.gateway, "workers": 1, "idle": "adaptive", "memory": 256,
-                   "hugepages": False, "log": f"{directory}/culvertd.log", "cli-socket": f"{directory}/cli",
+                   "hugepages": False, "log": f"{directory}/culvertd.log", "journal": f"{directory}/journal",
+                   "cli-socket": f"{directory}/cli",
                    **(system or {})},
         "interfaces": [
             {"name": "ethernet1/1", "port": "net_af_packet0,iface=d-wan", "address": [site.wan_ip + "/24"],

@@ -10,7 +10,7 @@ from .topology import Topology
 
 CONF = os.path.join(ROOT, "conf", "hq.conf")
 
-# What the lab needs otherwise than the file says, and nothing more: ports on veth, its own socket and log.
+# What the lab needs otherwise than the file says, and nothing more: ports on veth, its own socket, log and journal.
 PORTS = {"ethernet1/1": "net_af_packet0,iface=d-wan", "ethernet1/2": "net_af_packet1,iface=d-lan"}
 
 # The branch's side of conf/hq.conf in strongSwan's terms.
@@ -20,13 +20,14 @@ TUNNEL, GATEWAY = "IPSEC-TUN-Cisco-ISR", "IKE-GW-Cisco-ISR"
 
 
 def lab_conf(directory):
-    """conf/hq.conf with the lab's ports, socket and log; the path of the result."""
+    """conf/hq.conf with the lab's ports, socket, log and journal; the path of the result."""
     text = open(CONF).read()
     for name, port in PORTS.items():
         text, n = re.subn(rf'(name\s*=\s*"{re.escape(name)}"\s*;\s*port\s*=\s*)"[^"]*"', rf'\g<1>"{port}"', text)
         if n != 1:
             raise ValueError(f"{CONF}: no port of {name} found to replace")
-    for key, value in (("cli-socket", f"{directory}/cli"), ("log", f"{directory}/culvertd.log")):
+    for key, value in (("cli-socket", f"{directory}/cli"), ("log", f"{directory}/culvertd.log"),
+                       ("journal", f"{directory}/journal")):
         text, n = re.subn(rf'(?m)^(\s*{key}\s*=\s*)"[^"]*"', rf'\g<1>"{value}"', text)
         if not n:
             text = re.sub(r"(?m)^(system\s*=\s*\{)", rf'\g<1> {key} = "{value}";', text, count=1)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "journal.h"
 #include "wire.h"
 
 struct fake_world *fake;
@@ -126,10 +127,12 @@ void fake_begin(void)
 	fake->ctl.n_interfaces = 2;
 	fake->ctl.interfaces = ctl_interfaces;
 	fake->ctl.started_ns = 1;
+	fake->ctl.journal = journal_open("", NULL, 0);
 }
 
 void fake_end(void)
 {
+	journal_close(fake->ctl.journal);
 	free(fake);
 	fake = NULL;
 }
@@ -200,6 +203,11 @@ uint64_t ctl_now(void)
 int64_t ctl_wall(uint64_t now_time)
 {
 	return fake->epoch + (int64_t)(now_time / 1000000000);
+}
+
+int64_t ctl_wall_ms(void)
+{
+	return ctl_wall(fake->now) * 1000;
 }
 
 void ctl_ike_rearm(struct ctl *c)

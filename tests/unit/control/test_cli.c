@@ -19,6 +19,7 @@
 #include "conn.h"
 #include "fake_world.h"
 #include "job.h"
+#include "journal.h"
 #include "render.h"
 #include "wire.h"
 
@@ -1180,6 +1181,56 @@ static void test_packet(void **state)
 		     "interface: found \"tunnel.9\"; allowed: an interface; show interface lists them");
 }
 
+/* ---- history ------------------------------------------------------------------------------------ */
+
+static void note(enum journal_kind kind, enum journal_by by, int64_t at_s, const char *text)
+{
+	const struct journal_entry e = {.kind = kind,
+					.by = by,
+					.first = (fake->epoch + at_s) * 1000,
+					.gateway = "G1",
+					.tunnel = "T1",
+					.proxy_id = "P1",
+					.cause = kind == JOURNAL_DOWN ? "peer-deleted" : "",
+					.text = text};
+
+	journal_note(fake->ctl.journal, &e);
+}
+
+static void test_history(void **state)
+{
+	struct got g;
+	json_t *t;
+
+	setenv("TZ", "UTC", 1);
+	note(JOURNAL_UP, JOURNAL_HERE, 0, "SPI 00000ABC/00000DEF");
+	note(JOURNAL_REKEY, JOURNAL_PEER, 100, "");
+	note(JOURNAL_REKEY, JOURNAL_PEER, 200, "");
+	note(JOURNAL_DOWN, JOURNAL_PEER, 300, "the peer deleted it");
+	note(JOURNAL_UP, JOURNAL_HERE, 310, "SPI 00000ABC/00000DEF");
+	assert_text(
+		"show vpn history tunnel T1:P1",
+		"Name                          Gateway                 Outages Last outage      Down for     Period\n"
+		"----                          -------                 ------- -----------      --------     ------\n"
+		"T1:P1                         G1                      1       Nov.24 16:05:00  10 s         -\n"
+		"\n"
+		"When            Event        By       Of                      What\n"
+		"----            -----        --       --                      ----\n"
+		"Nov.24 16:00:00 up           here     T1:P1                   SPI 00000ABC/00000DEF\n"
+		"Nov.24 16:01:40 rekey        peer     T1:P1                   2 times, last Nov.24 16:03:20\n"
+		"Nov.24 16:05:00 down         peer     T1:P1                   peer-deleted: the peer deleted it\n"
+		"Nov.24 16:05:10 up           here     T1:P1                   SPI 00000ABC/00000DEF\n");
+	/* Pages of one and of many tell the same. */
+	g = ask("show vpn history gateway G1", 1);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "tunnels")), 2);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 4);
+	t = json_array_get(json_object_get(g.doc, "tunnels"), 1);
+	assert_int_equal(json_integer_value(json_object_get(t, "outages")), 0);
+	got_free(&g);
+	assert_error("show vpn history tunnel nix", 1,
+		     "there is no tunnel, or proxy-ID of a tunnel, \"nix\"; show vpn tunnel lists them");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -1220,6 +1271,7 @@ int main(void)
 		T(test_rules),
 		T(test_packet),
 		T(test_capture),
+		T(test_history),
 	};
 
 	setenv("TZ", "UTC", 1);

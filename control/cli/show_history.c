@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* show vpn history: what became of tunnels, and what the times of their outages say. */
+#include "handlers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "journal.h"
+
+static bool wanted(const struct ctl_policy *p, const char *tunnel, const char *gateway)
+{
+	return doc_tunnel_is(tunnel, p->tunnel->name, p->proxy->name) &&
+	       (!gateway || strcmp(gateway, p->tunnel->gateway) == 0);
+}
+
+int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f)
+{
+	const struct cfg_gateway *g = cli_gateway(c, p->tunnel->gateway);
+	const struct cfg_ipsec_profile *prof = NULL;
+	struct flap_periods equal = {0};
+	struct journal_query q = {p->tunnel->gateway, p->tunnel->name, p->proxy->name};
+	const struct journal_entry **list;
+	size_t n;
+	int rc = journal_collect(c->journal, &q, &list, &n);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < c->conf->n_ipsec_profiles; i++)
+		if (strcmp(c->conf->ipsec_profiles[i].name, p->tunnel->profile) == 0)
+			prof = &c->conf->ipsec_profiles[i];
+	if (prof)
+		equal.child_lifetime = prof->lifetime_s;
+	if (g) {
+		equal.ike_lifetime = g->ike.lifetime_s;
+		equal.dpd = (uint32_t)g->ike.dpd_interval_s * (g->ike.dpd_retry + 1u);
+	}
+	flaps_find(list, n, &equal, ctl_wall_ms(), f);
+	free(list);
+	return 0;
+}
+
+static void put_ms(json_t *o, const char *key, int64_t ms)
+{
+	if (ms)
+		doc_int(o, key, ms / 1000);
+	else
+		doc_null(o, key);
+}
+
+void cli_flaps_doc(json_t *o, const struct flaps *f)
+{
+	doc_uint(o, "outages", f->outages);
+	doc_bool(o, "down", f->down);
+	put_ms(o, "first-outage", f->first);
+	put_ms(o, "last-outage", f->last);
+	doc_int(o, "down-seconds", f->down_ms / 1000);
+	doc_uint(o, "period", f->period);
+	doc_uint(o, "period-min", f->min);
+	doc_uint(o, "period-max", f->max);
+	doc_bool(o, "regular", f->regular);
+	doc_str(o, "period-equals", f->equals);
+}
+
+static void summary(json_t *o, const struct ctl *c, const struct ctl_policy *p)
+{
+	char name[DOC_NAME];
+	struct flaps f;
+
+	doc_str(o, "name", doc_tunnel_name(p->tunnel->name, p->proxy->name, name));
+	doc_str(o, "gateway", p->tunnel->gateway);
+	if (cli_flaps(c, p, &f) == 0)
+		cli_flaps_doc(o, &f);
+}
+
+static void entry(json_t *o, const struct journal_entry *e)
+{
+	char name[DOC_NAME];
+
+	doc_int(o, "ms", e->first);
+	put_ms(o, "time", e->first);
+	put_ms(o, "last", e->last);
+	doc_uint(o, "count", e->count);
+	doc_str(o, "event", journal_kind_str(e->kind));
+	doc_str(o, "by", journal_by_str(e->by));
+	doc_str(o, "gateway", e->gateway);
+	doc_str(o, "name", e->tunnel[0] ? doc_tunnel_name(e->tunnel, e->proxy_id, name) : "");
+	doc_str(o, "cause", e->cause);
+	doc_str(o, "text", e->text);
+}
+
+/* Whose history is asked for; p is any proxy-ID that fits. */
+static struct journal_query query_of(const struct ctl_policy *p, const char *tunnel)
+{
+	struct journal_query q = {.gateway = p->tunnel->gateway};
+
+	if (!tunnel)
+		return q;
+	q.tunnel = p->tunnel->name;
+	if (strcmp(tunnel, p->tunnel->name) != 0)
+		q.proxy_id = p->proxy->name;
+	return q;
+}
+
+/* The list may have grown since the page before; what is older keeps its place unless it was dropped. */
+static bool entries(struct cli_job *j, json_t *doc, const struct ctl_policy *p, const char *tunnel)
+{
+	struct journal_query q = query_of(p, tunnel);
+	const struct journal_entry **list;
+	uint64_t end = j->at + j->page_len;
+	bool more;
+	size_t n;
+
+	if (journal_collect(j->c->journal, &q, &list, &n) < 0)
+		return false;
+	for (; j->at < n && j->at < end; j->at++)
+		entry(doc_append(doc_list(doc, "entries")), list[j->at]);
+	more = j->at < n;
+	free(list);
+	return more;
+}
+
+static const struct ctl_policy *first_wanted(const struct ctl *c, const char *tunnel, const char *gateway)
+{
+	for (uint32_t i = 0; i < c->n_policies; i++)
+		if (wanted(&c->policies[i], tunnel, gateway))
+			return &c->policies[i];
+	return NULL;
+}
+
+/* A summary of each proxy-ID; then, of one tunnel or gateway, what happened. */
+enum cli_page cli_show_history(struct cli_job *j, json_t *doc)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel"), *gateway = cli_arg(&j->m, "gateway");
+	const struct ctl_policy *first = first_wanted(j->c, tunnel, gateway);
+	unsigned made = 0;
+
+	if (tunnel && !cli_tunnel_known(j->c, tunnel))
+		return cli_no_tunnel(j, tunnel);
+	if (gateway && !cli_gateway(j->c, gateway))
+		return cli_no_gateway(j, gateway);
+	doc_str(doc, "type", "vpn-history");
+	doc_bool(doc, "detail", tunnel || gateway);
+	doc_list(doc, "tunnels");
+	doc_list(doc, "entries");
+	if (!first)
+		return CLI_LAST;
+	if (j->part == 0) {
+		for (; j->at < j->c->n_policies && made < j->page_len; j->at++)
+			if (wanted(&j->c->policies[j->at], tunnel, gateway)) {
+				summary(doc_append(doc_list(doc, "tunnels")), j->c, &j->c->policies[j->at]);
+				made++;
+			}
+		if (j->at < j->c->n_policies)
+			return CLI_MORE;
+		if (!tunnel && !gateway)
+			return CLI_LAST;
+		j->part = 1;
+		j->at = 0;
+		return CLI_MORE;
+	}
+	return entries(j, doc, first, tunnel) ? CLI_MORE : CLI_LAST;
+}
