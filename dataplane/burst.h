@@ -83,7 +83,7 @@ struct pkt {
 	uint8_t cls;      /* enum pkt_class */
 	uint8_t drop;     /* enum drop */
 	uint8_t fragment; /* enum fragment */
-	uint8_t spare;
+	uint8_t wide;     /* outer packet, longer than the way to the peer carries: goes in fragments */
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");
 

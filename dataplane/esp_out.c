@@ -145,6 +145,15 @@ static inline void become_outer(struct pkt *p, const uint8_t *tmpl, uint8_t flag
 	p->drop = DROP_NONE;
 }
 
+/* An IPv6 packet of no more than 1280 bytes goes out even if the way to the peer carries less than it needs: in
+ * fragments, whatever DF is otherwise (RFC 2473 7.1, RFC 4213 3.2.2).  mtu.h has let no others so far. */
+static __rte_noinline void mark_wide(struct worker *w, struct pkt *p, struct inherited *in)
+{
+	p->wide = true;
+	in->df = 0;
+	w->n_wide++;
+}
+
 static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, const struct suite *s,
 			uint32_t tfc, uint32_t trailer)
 {
@@ -161,6 +170,8 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
 	if (unlikely(tfc))
 		memset(inner + p->ip_len, 0, tfc);
+	if (unlikely(p->v == 6) && p->ip_len > atomic_load_explicit(&sa->max_inner, memory_order_relaxed))
+		mark_wide(w, p, &in);
 	put_trailer(s, inner + p->ip_len + tfc, trailer, p->v == 4 ? NEXT_IPV4 : NEXT_IPV6);
 	if (unlikely(sa->flags & SA_OUTER6))
 		put_header(outer, tmpl, true, sa->flags & SA_UDP, in, total, seq);

@@ -69,12 +69,13 @@ static inline uint16_t group_pick_flow(const struct nh *h, const struct pkt *p)
 	return group_pick(h, p->src4, p->dst4, both, p->proto);
 }
 
-/* The packets of an SA keep their order. */
+/* The packets of an SA keep their order.  Only the first fragment of one shows its SPI, so whoever cuts keeps it. */
 static inline uint16_t group_pick_outer(const struct nh *h, const struct pkt *p)
 {
-	uint32_t spi;
+	uint32_t spi = p->spi;
 
-	memcpy(&spi, pkt_at(p, p->esp_off), sizeof(spi));
+	if (likely(!p->fragment))
+		memcpy(&spi, pkt_at(p, p->esp_off), sizeof(spi));
 	return group_pick(h, p->src4, p->dst4, spi, p->proto);
 }
 
@@ -98,10 +99,9 @@ static inline void hops_add(struct hops *c, struct pkt *p, const struct nh *h, u
 }
 
 /* Nobody is asked for the sake of a packet that cannot be sent, but for its fragments, when they come. */
-static void wait_for_neighbour(struct worker *w, struct pkt *p, uint8_t port, const struct addr *hop,
-			       bool outer)
+static void wait_for_neighbour(struct worker *w, struct pkt *p, uint8_t port, const struct addr *hop)
 {
-	if (unlikely(p->ip_len > ports[port].mtu) && !outer) {
+	if (unlikely(p->ip_len > ports[port].mtu)) {
 		p->fits = ports[port].mtu;
 		list_add(&w->big, p);
 		return;
@@ -110,7 +110,7 @@ static void wait_for_neighbour(struct worker *w, struct pkt *p, uint8_t port, co
 }
 
 /* Fill in what hops_add left open; packets without a neighbour leave l to wait for one, or to be cut. */
-static inline void hops_find(struct worker *w, struct hops *c, struct list *l, bool outer)
+static inline void hops_find(struct worker *w, struct hops *c, struct list *l)
 {
 	uint32_t neigh[BURST_MAX];
 	uint16_t kept = 0, k = 0;
@@ -126,7 +126,7 @@ static inline void hops_find(struct worker *w, struct hops *c, struct list *l, b
 			if (unlikely(p->next_hop == NEIGH_NONE)) {
 				struct addr a = addr_v4((const uint8_t *)&c->ip[k - 1]);
 
-				wait_for_neighbour(w, p, c->port[k - 1], &a, outer);
+				wait_for_neighbour(w, p, c->port[k - 1], &a);
 				continue;
 			}
 		}
@@ -199,7 +199,7 @@ static void lookup6(struct worker *w, const struct list *six, struct list *l, st
 }
 
 /* From next hop to neighbour; false: the packet waits for it, or to be cut. */
-static bool neighbour6(struct worker *w, struct pkt *p, bool outer)
+static bool neighbour6(struct worker *w, struct pkt *p)
 {
 	const struct rte_ipv6_hdr *ip = pkt_l3(p);
 	const struct nh *h = &fib_nh[p->next_hop];
@@ -213,7 +213,7 @@ static bool neighbour6(struct worker *w, struct pkt *p, bool outer)
 	p->next_hop = neigh_find(h->port, &dst);
 	if (likely(p->next_hop != NEIGH_NONE))
 		return true;
-	wait_for_neighbour(w, p, h->port, &dst, outer);
+	wait_for_neighbour(w, p, h->port, &dst);
 	return false;
 }
 
@@ -233,7 +233,7 @@ static void lookup_outer6(struct worker *w, const struct list *six, struct list 
 		p->next_hop = (uint32_t)hop[i];
 		if (unlikely(h->kind != NH_CONNECTED && h->kind != NH_GATEWAY))
 			pkt_drop(w, p, DROP_TUNNEL_OUTER_ROUTE);
-		else if (neighbour6(w, p, true))
+		else if (neighbour6(w, p))
 			list_add(l, p);
 	}
 }
@@ -276,7 +276,7 @@ void fib_neighbours(struct worker *w, struct list *l)
 		struct pkt *p = l->p[i];
 
 		if (unlikely(p->v == 6)) {
-			if (neighbour6(w, p, false))
+			if (neighbour6(w, p))
 				list_add(&six, p);
 			continue;
 		}
@@ -284,7 +284,7 @@ void fib_neighbours(struct worker *w, struct list *l)
 		l->p[kept++] = p;
 	}
 	l->n = kept;
-	hops_find(w, &c, l, false);
+	hops_find(w, &c, l);
 	for (uint16_t i = 0; i < six.n; i++)
 		list_add(l, six.p[i]);
 }
@@ -320,7 +320,7 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 		l->p[kept++] = p;
 	}
 	l->n = kept;
-	hops_find(w, &c, l, true);
+	hops_find(w, &c, l);
 	if (unlikely(six.n))
 		lookup_outer6(w, &six, l);
 }

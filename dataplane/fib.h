@@ -17,7 +17,7 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
  * to wait for it (punt_unresolved), or, too big for the port, are added to w->big (mtu.h). */
 void fib_neighbours(struct worker *w, struct list *l);
 /* Encrypted packets, l3_off at the outer header: next_hop for the outer destination; anything but a port
- * is dropped. */
+ * is dropped.  Those too big for their port are added to w->big if their neighbour is not known. */
 void fib_lookup_outer(struct worker *w, struct list *l);
 
 /* All below: control thread. */

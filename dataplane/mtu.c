@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mtu.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include <rte_byteorder.h>
@@ -9,6 +10,7 @@
 
 #include "dp.h"
 #include "icmp.h"
+#include "ip6.h"
 #include "mss.h"
 #include "sa.h"
 #include "spd_table.h"
@@ -17,6 +19,7 @@ enum {
 	L2 = sizeof(struct rte_ether_hdr),
 	HDR4 = 20,
 	HDR4_MAX = 60,
+	HDR6_FRAGMENT = IP6_HDR + IP6_FRAG_HDR,
 	MTU6_MIN =
 		1280, /* RFC 8200 5: a tunnel carries as much, if need be in outer fragments (RFC 2473 7.1) */
 };
@@ -78,12 +81,69 @@ static uint32_t later_header(const uint8_t *ip, uint32_t hlen, uint8_t hdr[HDR4_
 	return n;
 }
 
+static void set4(uint8_t *at, uint32_t hlen, uint32_t n, uint32_t done, bool more)
+{
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)at;
+	uint16_t was = rte_be_to_cpu_16(ip->fragment_offset);
+
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(hlen + n));
+	/* A fragment that is cut again keeps its place, and its "more". */
+	ip->fragment_offset = rte_cpu_to_be_16(
+		(uint16_t)((was & RTE_IPV4_HDR_OFFSET_MASK) + done / 8 +
+			   ((was | (more ? RTE_IPV4_HDR_MF_FLAG : 0)) & RTE_IPV4_HDR_MF_FLAG)));
+	ip->hdr_checksum = 0;
+	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, hlen);
+}
+
+/* ---- fragments of IPv6: of outer packets, for only a packet's source may cut it (RFC 8200 4.5) -- */
+
+/* The fixed header and the fragment header behind it; our outer packets have no others.  Identification: as with
+ * IPv4 the sequence number, counted from where only the peers know. */
+static uint32_t header6(const struct pkt *p, uint8_t hdr[HDR6_FRAGMENT])
+{
+	uint32_t spi_seq[2], id;
+
+	memcpy(spi_seq, pkt_at(p, p->esp_off), sizeof(spi_seq));
+	id = rte_be_to_cpu_32(spi_seq[0]) + rte_be_to_cpu_32(spi_seq[1]);
+	id = rte_cpu_to_be_32(id);
+	memcpy(hdr, pkt_l3(p), IP6_HDR);
+	memset(hdr + IP6_HDR, 0, IP6_FRAG_HDR);
+	hdr[IP6_HDR] = hdr[6];
+	hdr[6] = IPPROTO_FRAGMENT;
+	memcpy(hdr + IP6_HDR + 4, &id, sizeof(id));
+	return HDR6_FRAGMENT;
+}
+
+static void set6(uint8_t *ip, uint32_t n, uint32_t done, bool more)
+{
+	uint16_t len = rte_cpu_to_be_16((uint16_t)(IP6_FRAG_HDR + n));
+	uint16_t offset = rte_cpu_to_be_16((uint16_t)(done | more));
+
+	memcpy(ip + 4, &len, sizeof(len));
+	memcpy(ip + IP6_HDR + 2, &offset, sizeof(offset));
+}
+
+/* ---- both ---------------------------------------------------------------------------------------- */
+
 static bool may_cut(const struct pkt *p)
 {
 	const struct rte_ipv4_hdr *ip = pkt_l3(p);
 
-	return p->v == 4 && !(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) &&
-	       p->fits >= HDR4_MAX + 8;
+	if (p->v == 6)
+		return p->wide && p->fits >= HDR6_FRAGMENT + 8;
+	return !(ip->fragment_offset & RTE_BE16(RTE_IPV4_HDR_DF_FLAG)) && p->fits >= HDR4_MAX + 8;
+}
+
+/* The header of the fragment that begins `done` bytes into the payload: its length, and where it stands. */
+static uint32_t header_of(const struct pkt *p, uint32_t done, uint8_t room[HDR4_MAX], const uint8_t **hdr)
+{
+	*hdr = room;
+	if (p->v == 6)
+		return header6(p, room);
+	if (done)
+		return later_header(pkt_l3(p), p->l3_len, room);
+	*hdr = pkt_l3(p);
+	return p->l3_len;
 }
 
 /* One fragment: `n` bytes of the payload from `done` on behind a header of `hlen` bytes. */
@@ -92,24 +152,17 @@ static bool put_fragment(struct pkt *f, const struct pkt *p, const uint8_t *hdr,
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(dp.pool);
 	uint8_t *to = m ? (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(L2 + hlen + n)) : NULL;
-	const struct rte_ipv4_hdr *whole = pkt_l3(p);
-	uint16_t was = rte_be_to_cpu_16(whole->fragment_offset);
 	bool more = p->l3_len + done + n < p->ip_len;
-	struct rte_ipv4_hdr *ip;
 
 	if (!to) {
 		rte_pktmbuf_free(m);
 		return false;
 	}
-	ip = (struct rte_ipv4_hdr *)(to + L2);
-	memcpy(ip, hdr, hlen);
-	ip->total_length = rte_cpu_to_be_16((uint16_t)(hlen + n));
-	/* A fragment that is cut again keeps its place, and its "more". */
-	ip->fragment_offset = rte_cpu_to_be_16(
-		(uint16_t)((was & RTE_IPV4_HDR_OFFSET_MASK) + done / 8 +
-			   ((was | (more ? RTE_IPV4_HDR_MF_FLAG : 0)) & RTE_IPV4_HDR_MF_FLAG)));
-	ip->hdr_checksum = 0;
-	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, hlen);
+	memcpy(to + L2, hdr, hlen);
+	if (p->v == 6)
+		set6(to + L2, n, done, more);
+	else
+		set4(to + L2, hlen, n, done, more);
 	memcpy(to + L2 + hlen, (const uint8_t *)pkt_l3(p) + p->l3_len + done, n);
 	*f = *p;
 	f->m = m;
@@ -124,18 +177,18 @@ static bool put_fragment(struct pkt *f, const struct pkt *p, const uint8_t *hdr,
 /* Fragments of p until it is done or `out` is full.  False: buffers have run out. */
 static bool cut_one(struct worker *w, struct mtu_walk *c, const struct pkt *p, struct list *out)
 {
-	const uint8_t *ip = pkt_l3(p);
 	uint32_t payload = (uint32_t)p->ip_len - p->l3_len;
-	uint8_t hdr[HDR4_MAX];
+	uint8_t room_for_hdr[HDR4_MAX];
+	const uint8_t *hdr;
 
 	while (c->done < payload && out->n < BURST_MAX) {
-		uint32_t hlen = c->done ? later_header(ip, p->l3_len, hdr) : p->l3_len;
+		uint32_t hlen = header_of(p, c->done, room_for_hdr, &hdr);
 		uint32_t room = (uint32_t)p->fits - hlen, n = payload - c->done;
 		struct pkt *f = &c->frags[c->n_frags];
 
 		if (n > room)
 			n = room & ~UINT32_C(7);
-		if (!put_fragment(f, p, c->done ? hdr : ip, hlen, c->done, n))
+		if (!put_fragment(f, p, hdr, hlen, c->done, n))
 			return false;
 		c->n_frags++;
 		c->done += n;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Packets too big for their way: an IPv4 packet that may be cut goes on as fragments, before encryption where it
- * is for a tunnel (RFC 4301 8, 4303 3.3.4); the sender of any other is told what would have fitted.
+ * is for a tunnel (RFC 4301 8, 4303 3.3.4); the sender of any other is told what would have fitted.  IPv6 may rely on
+ * 1280 bytes: where a way to a peer does not carry those and what ESP adds, the outer packet is cut (RFC 2473 7.1).
  *
  * Proxy-ID and SA have been found by then, with the whole packet's ports: fragments follow it, all by one SA.
  */

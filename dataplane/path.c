@@ -8,6 +8,8 @@
  */
 #include "path.h"
 
+#include <string.h>
+
 #include <rte_ether.h>
 #include <rte_ip.h>
 
@@ -28,18 +30,48 @@
 
 enum { L2 = sizeof(struct rte_ether_hdr), ICMP_ECHO = 8 };
 
-/* Outer packets that have become too big for the port since their SA was told what fits. */
+/* Outer packets longer than the way to the peer is known to carry join those that are too big for the port. */
+static void path_wide(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+
+		if (p->wide) {
+			p->fits = atomic_load_explicit(&p->sa_out->outer_mtu, memory_order_relaxed);
+			list_add(&w->big, p);
+		} else {
+			l->p[kept++] = p;
+		}
+	}
+	l->n = kept;
+	w->n_wide = 0;
+}
+
+/* Outer packets that have become too big for the port since their SA was told what fits, or have been since they
+ * were made. */
 static void path_outer_too_big(struct worker *w)
 {
 	struct list big = w->big, l;
 	struct mtu_walk c;
 
 	w->big.n = 0;
-	for (uint16_t i = 0; i < big.n; i++)
-		big.p[i]->in_if = IF_SELF; /* who sent what is inside has been told all it can use */
+	for (uint16_t i = 0; i < big.n; i++) {
+		struct pkt *p = big.p[i];
+
+		p->in_if = IF_SELF; /* who sent what is inside has been told all it can use */
+		p->wide = true;     /* and we may cut our own */
+		memcpy(&p->spi, pkt_at(p, p->esp_off), sizeof(p->spi));
+	}
 	mtu_walk_start(&c, &big);
-	while (mtu_cut(w, &c, &l))
+	while (mtu_cut(w, &c, &l)) {
+		fib_lookup_outer(w, &l);
 		xmit_port(w, &l);
+		for (uint16_t i = 0; i < w->big.n; i++) /* the way has changed meanwhile */
+			pkt_drop(w, w->big.p[i], DROP_TOO_BIG);
+		w->big.n = 0;
+	}
 }
 
 /* Into the queues of the ports; next hops are known. */
@@ -58,6 +90,8 @@ static void path_encrypt(struct worker *w, struct list *l)
 	esp_out_seal(w, l); /* IV, encrypt, authenticate */
 	stage_done(&w->stage, STAGE_OUT_SEAL, l->n);
 	capture_tap(w, l, DP_CAPTURE_OUTER, false);
+	if (unlikely(w->n_wide))
+		path_wide(w, l);
 	fib_lookup_outer(w, l); /* the peer's address -> port and neighbour */
 	stage_done(&w->stage, STAGE_OUT_ROUTE, l->n);
 	path_xmit(w, l);

@@ -92,6 +92,7 @@ struct sa_out {
 	uint32_t policy;
 	uint32_t spi; /* host order */
 	uint16_t tfc_pad_to;
+	_Atomic uint16_t outer_mtu; /* control: w.  Of the way to the peer; max_inner follows from it */
 	struct sa_life life;
 	uint64_t selector_drops;  /* owner: w */
 	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */

@@ -267,6 +267,16 @@ static uint16_t max_inner(const struct sa_out *sa, uint16_t mtu)
 	return text > 2 ? (uint16_t)(text - 2) : 0;
 }
 
+/* Workers are told what the way to the peer carries now. */
+static uint16_t set_mtu(struct sa_out *sa)
+{
+	uint16_t outer = outer_mtu(sa), inner = max_inner(sa, outer);
+
+	atomic_store_explicit(&sa->outer_mtu, outer, memory_order_relaxed);
+	atomic_store_explicit(&sa->max_inner, inner, memory_order_relaxed);
+	return inner;
+}
+
 static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const struct suite *s)
 {
 	int err;
@@ -292,7 +302,7 @@ static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const str
 	sa->life.limits = c->limits;
 	life_out_init(sa);
 	put_outer(&sa->outer[0], sa, &c->remote);
-	atomic_init(&sa->max_inner, max_inner(sa, outer_mtu(sa)));
+	(void)set_mtu(sa);
 	return 0;
 }
 
@@ -367,7 +377,7 @@ static void move_out(struct sa_out *sa)
 
 	put_outer(&sa->outer[next], sa, &sa->remote);
 	atomic_store_explicit(&sa->outer_now, next, memory_order_release);
-	atomic_store_explicit(&sa->max_inner, max_inner(sa, outer_mtu(sa)), memory_order_relaxed);
+	(void)set_mtu(sa);
 	sa->moving = true;
 	sa->move_again = false;
 	dp_retire(moved, sa);
@@ -459,13 +469,8 @@ int dp_sa_out_stats(uint32_t sa_out, struct dp_sa_stats *s)
 uint16_t dp_sa_out_mtu(uint32_t sa_out)
 {
 	struct sa_out *sa = sad_out_find(sa_out);
-	uint16_t max;
 
-	if (!sa)
-		return 0;
-	max = max_inner(sa, outer_mtu(sa)); /* routes may have changed */
-	atomic_store_explicit(&sa->max_inner, max, memory_order_relaxed);
-	return max;
+	return sa ? set_mtu(sa) : 0; /* routes may have changed */
 }
 
 uint16_t dp_sa_out_pmtu(uint32_t sa_out)

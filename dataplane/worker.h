@@ -55,6 +55,7 @@ struct worker {
 	bool tell;    /* events lie on `up` that control has not been woken for */
 	struct bucket punt[PUNT_CLASSES];
 	struct pkt pkts[BURST_MAX];
+	uint16_t n_wide;            /* packets marked so since path_encrypt() looked */
 	struct list big;            /* clear text and outer packets that their port refused: mtu.h */
 	struct bucket icmp;         /* errors of our own ... */
 	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */

@@ -314,9 +314,10 @@ uint32_t dpt_ip(const char *text)
 
 struct endpoint dpt_ep(const char *ip, uint16_t port)
 {
-	uint32_t v = dpt_ip(ip);
+	struct endpoint e = {.port = port};
 
-	return (struct endpoint){.a = addr_v4((const uint8_t *)&v), .port = port};
+	assert_int_equal(addr_parse(ip, &e.a), 0);
+	return e;
 }
 
 static void put16(uint8_t *b, size_t v)

@@ -8,7 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
-enum { IP = 20, UDP = 8, ESP = 8, ICV = 16 };
+enum { IP = 20, IP6 = 40, UDP = 8, ESP = 8, ICV = 16 };
 
 static size_t iv_len(const struct peer *p)
 {
@@ -68,19 +68,28 @@ void peer_keys(struct peer *p, uint8_t seed)
 		p->keys.integ[i] = (uint8_t)(seed * 3 + i);
 }
 
+static struct endpoint own_end(const struct peer *p)
+{
+	return dpt_ep(p->outer6 ? OWN6 : OWN_IP, p->udp ? 4500 : 0);
+}
+
+static struct endpoint peer_end(const struct peer *p)
+{
+	return dpt_ep(p->outer6 ? PEER6 : PEER_IP, p->udp ? 4500 : 0);
+}
+
 void peer_install(struct peer *p, uint32_t policy, const struct peer_edit *edit)
 {
 	struct dp_suite suite = p->cbc ? (struct dp_suite){DP_AES_CBC, 256, DP_HMAC_SHA256_128}
 				       : (struct dp_suite){DP_AES_GCM_16, 256, DP_INTEG_NONE};
-	uint16_t port = p->udp ? 4500 : 0;
 	struct dp_sa_in_conf in = {
 		.policy = policy,
 		.suite = suite,
 		.keys = p->keys,
 		.esn = p->esn,
 		.replay_window = 64,
-		.local = dpt_ep(OWN_IP, port),
-		.remote = dpt_ep(PEER_IP, port),
+		.local = own_end(p),
+		.remote = peer_end(p),
 		.udp_encap = p->udp,
 		.n_local = 1,
 		.n_remote = 1,
@@ -189,8 +198,32 @@ static size_t put_text(const struct peer *p, const struct peer_how *how, const u
 	for (size_t i = 0; i < pad; i++)
 		text[n + i] = how->bad_pad ? 0 : (uint8_t)(i + 1);
 	text[n + pad] = how->pad_len ? how->pad_len : (uint8_t)pad;
-	text[n + pad + 1] = how->next ? how->next : 4;
+	text[n + pad + 1] = how->next ? how->next : inner[0] >> 4 == 6 ? 41 : 4;
 	return n + pad + 2;
+}
+
+static size_t outer4(const struct peer_how *how, bool udp, const uint8_t *body, size_t len, uint8_t *out)
+{
+	size_t n = dpt_ip4(out,
+			   &(struct dpt_ip4){.src = how->src ? how->src : PEER_IP,
+					     .dst = OWN_IP,
+					     .proto = udp ? IPPROTO_UDP : IPPROTO_ESP},
+			   body, len);
+
+	out[1] = how->tos;
+	dpt_sum4(out);
+	return n;
+}
+
+/* In UDP without a checksum, as tunnels may send it (RFC 6935). */
+static size_t outer6(const struct peer_how *how, bool udp, const uint8_t *body, size_t len, uint8_t *out)
+{
+	return ip6_put(out,
+		       &(struct ip6){.src = how->src ? how->src : PEER6,
+				     .dst = OWN6,
+				     .next = udp ? IPPROTO_UDP : IPPROTO_ESP,
+				     .tc = how->tos},
+		       body, len);
 }
 
 size_t peer_seal(struct peer *p, const uint8_t *inner, size_t len, const struct peer_how *how, uint8_t *out)
@@ -224,36 +257,61 @@ size_t peer_seal(struct peer *p, const uint8_t *inner, size_t len, const struct 
 		put32(body, (uint32_t)sport << 16 | 4500);
 		put32(body + 4, (uint32_t)(UDP + esp_len) << 16);
 	}
-	n = dpt_ip4(out,
-		    &(struct dpt_ip4){.src = how->src ? how->src : PEER_IP,
-				      .dst = OWN_IP,
-				      .proto = udp ? IPPROTO_UDP : IPPROTO_ESP},
-		    body, esp_len + (udp ? UDP : 0));
-	out[1] = how->tos;
-	dpt_sum4(out);
-	return n;
+	esp_len += udp ? UDP : 0;
+	return p->outer6 ? outer6(how, udp, body, esp_len, out) : outer4(how, udp, body, esp_len, out);
+}
+
+/* Addresses, length, hop limit and protocol of a header of ours, and its checksum. */
+static void header4_right(const struct peer *p, const uint8_t *ip, size_t len)
+{
+	uint8_t again[IP];
+
+	assert_int_equal(ip[0], 0x45);
+	assert_int_equal(get32(ip) & 0xffff, len);
+	assert_int_equal(ip[8], 64);
+	assert_int_equal(ip[9], p->udp ? IPPROTO_UDP : IPPROTO_ESP);
+	assert_int_equal(get32(ip + 12), ntohl(dpt_ip(OWN_IP)));
+	assert_int_equal(get32(ip + 16), ntohl(dpt_ip(PEER_IP)));
+	memcpy(again, ip, IP);
+	dpt_sum4(again);
+	assert_memory_equal(again, ip, IP);
+}
+
+static void header6_right(const struct peer *p, const uint8_t *ip, size_t len)
+{
+	uint8_t own[16], peer[16];
+
+	ip6_addr(OWN6, own);
+	ip6_addr(PEER6, peer);
+	assert_int_equal(ip[0] >> 4, 6);
+	assert_int_equal((ip[1] & 15) | ip[2] | ip[3], 0); /* no flow label */
+	assert_int_equal(get32(ip + 4) >> 16, len - IP6);
+	assert_int_equal(ip[6], p->udp ? IPPROTO_UDP : IPPROTO_ESP);
+	assert_int_equal(ip[7], 64);
+	assert_memory_equal(ip + 8, own, 16);
+	assert_memory_equal(ip + 24, peer, 16);
+}
+
+static void udp_right(const struct peer *p, const uint8_t *packet, size_t len, size_t ip)
+{
+	assert_int_equal(get32(packet + ip), 4500u << 16 | 4500);
+	assert_int_equal(get32(packet + ip + 4) >> 16, len - ip);
+	if (p->outer6)
+		assert_true(ip6_sum_right(packet, len)); /* RFC 8200 8.1 */
+	else
+		assert_int_equal(get32(packet + ip + 4) & 0xffff, 0);
 }
 
 size_t peer_open(const struct peer *p, const uint8_t *packet, size_t len, uint8_t *inner, uint64_t *seq)
 {
-	size_t head = IP + (p->udp ? UDP : 0), n, pad;
+	size_t ip = p->outer6 ? IP6 : IP, head = ip + (p->udp ? UDP : 0), n, pad;
 	uint8_t body[DPT_FRAME_MAX], *esp = body + head, *text = esp + ESP + iv_len(p), icv[ICV];
 
 	assert_in_range(len, head + ESP + iv_len(p) + block(p) + ICV, sizeof(body));
 	memcpy(body, packet, len);
-	assert_int_equal(body[0], 0x45);
-	assert_int_equal(get32(body) & 0xffff, len);
-	assert_int_equal(body[8], 64);
-	assert_int_equal(body[9], p->udp ? IPPROTO_UDP : IPPROTO_ESP);
-	assert_int_equal(get32(body + 12), ntohl(dpt_ip(OWN_IP)));
-	assert_int_equal(get32(body + 16), ntohl(dpt_ip(PEER_IP)));
-	memcpy(inner, body, IP);
-	dpt_sum4(inner);
-	assert_memory_equal(inner, body, IP); /* the checksum was right */
-	if (p->udp) {
-		assert_int_equal(get32(body + IP), 4500u << 16 | 4500);
-		assert_int_equal(get32(body + IP + 4), (len - IP) << 16); /* and no checksum */
-	}
+	(p->outer6 ? header6_right : header4_right)(p, body, len);
+	if (p->udp)
+		udp_right(p, body, len, ip);
 	assert_int_equal(get32(esp), p->spi_out);
 	*seq = (uint64_t)p->high << 32 | get32(esp + 4);
 	n = len - head - ESP - iv_len(p) - ICV;
@@ -265,7 +323,7 @@ size_t peer_open(const struct peer *p, const uint8_t *packet, size_t len, uint8_
 	} else {
 		gcm(p, false, p->spi_out, *seq, esp + ESP, text, (int)n);
 	}
-	assert_int_equal(text[n - 1], 4);
+	assert_int_equal(text[n - 1], text[0] >> 4 == 6 ? 41 : 4);
 	pad = text[n - 2];
 	assert_in_range(pad, 0, block(p) - 1);
 	for (size_t i = 0; i < pad; i++)

@@ -3,15 +3,16 @@
  * The other end of a tunnel, on OpenSSL: an ESP implementation that shares nothing with the data plane,
  * can be told to do things wrong, and says what it received.  And the SA pairs of ours that face it.
  *
- * The peer is 192.0.2.2, its network 10.2.0.0/16, ours 10.1.0.0/16.
+ * The peer is 192.0.2.2, or 2001:db8:1::2; its network 10.2.0.0/16, ours 10.1.0.0/16.
  */
 #pragma once
 
 #include "harness.h"
+#include "ip6.h"
 
 struct peer {
 	bool cbc; /* AES-256-CBC with HMAC-SHA2-256-128 instead of AES-256-GCM */
-	bool esn, udp;
+	bool esn, udp, outer6;
 	struct dp_keys keys;      /* both directions use them; SPIs differ */
 	uint32_t spi_in, spi_out; /* ours: inbound, outbound */
 	uint64_t seq;             /* last one the peer sent */
@@ -22,11 +23,12 @@ struct peer {
 
 #define PEER_IP "192.0.2.2"
 #define OWN_IP  "192.0.2.1"
+#define PEER6   "2001:db8:1::2"
 
 /* What the peer does differently from what it should. */
 struct peer_how {
 	uint8_t tos;      /* of the outer header */
-	uint8_t next;     /* next header; 0: 4 */
+	uint8_t next;     /* next header; 0: 4 or 41, as the packet is */
 	uint8_t more_pad; /* bytes of padding beyond the least, a multiple of the block */
 	bool bad_pad;     /* zeros for 1, 2, 3 */
 	uint8_t pad_len;  /* written instead of the real one, if not 0 */

@@ -1,72 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ESP between IPv6 gateways, raw and in UDP: the other end is peer.c, whose IPv4 header is exchanged for one of
- * IPv6 here.
+ * ESP between IPv6 gateways, raw and in UDP.
  */
-#include "ip6.h"
 #include "peer.h"
 
 #include <netinet/in.h>
 #include <string.h>
 
-#define PEER6 "2001:db8:1::2"
-#define HOST  "10.1.1.50"
-#define FAR   "10.2.0.7"
+#define HOST "10.1.1.50"
+#define FAR  "10.2.0.7"
 
-enum { ETH = 14, IP4 = 20, IP6 = 40, TOS = 0x2e << 2 };
+enum { ETH = 14, TOS = 0x2e << 2 };
 
 static struct peer gcm, cbc_udp;
 static uint32_t policy;
 static uint8_t frame[DPT_FRAME_MAX], packet[DPT_FRAME_MAX], inner[DPT_FRAME_MAX];
 
-static struct endpoint ep(const char *ip, uint16_t port)
-{
-	struct endpoint e = {.port = port};
-
-	assert_int_equal(addr_parse(ip, &e.a), 0);
-	return e;
-}
-
-static void edit_in(struct dp_sa_in_conf *c)
-{
-	c->local = ep(OWN6, c->local.port);
-	c->remote = ep(PEER6, c->remote.port);
-}
-
-static void edit_out(struct dp_sa_out_conf *c)
-{
-	c->local = ep(OWN6, c->local.port);
-	c->remote = ep(PEER6, c->remote.port);
-}
-
-static const struct peer_edit edit = {edit_in, edit_out};
-
 /* One packet of ours, as long as it says, with every field of the outer header right. */
 static void expect_out(const struct peer *p, size_t len)
 {
-	uint8_t own[16], peer[16], v4[DPT_FRAME_MAX];
 	size_t n = dpt_take_one(0, frame) - ETH, got;
 	uint8_t *ip = frame + ETH;
 	uint64_t seq;
 
 	assert_int_equal(frame[12] << 8 | frame[13], 0x86dd);
 	assert_memory_equal(frame, dpt_peer[0], 6);
-	ip6_addr(OWN6, own);
-	ip6_addr(PEER6, peer);
 	assert_int_equal(ip[0], 0x60 | TOS >> 4);
-	assert_int_equal(ip[1], TOS << 4 & 0xff); /* and flow label 0 */
-	assert_int_equal(ip[2] | ip[3], 0);
-	assert_int_equal(ip[4] << 8 | ip[5], n - IP6);
-	assert_int_equal(ip[6], p->udp ? IPPROTO_UDP : IPPROTO_ESP);
-	assert_int_equal(ip[7], 64);
-	assert_memory_equal(ip + 8, own, 16);
-	assert_memory_equal(ip + 24, peer, 16);
-	if (p->udp) {
-		assert_true(ip6_sum_right(ip, n)); /* RFC 8200 8.1 */
-		ip[46] = ip[47] = 0;
-	}
-	n = dpt_ip4(v4, &(struct dpt_ip4){.src = OWN_IP, .dst = PEER_IP, .proto = ip[6]}, ip + IP6, n - IP6);
-	got = peer_open(p, v4, n, inner, &seq);
+	assert_int_equal(ip[1], TOS << 4 & 0xff);
+	got = peer_open(p, ip, n, inner, &seq);
 	packet[8]--; /* TTL */
 	dpt_sum4(packet);
 	assert_int_equal(got, len);
@@ -75,7 +36,7 @@ static void expect_out(const struct peer *p, size_t len)
 
 static void out(struct peer *p)
 {
-	peer_install(p, policy, &edit);
+	peer_install(p, policy, NULL);
 	ip6_neighbour(0, PEER6, dpt_peer[0]);
 	for (size_t size = 0; size < 1300; size += 97) {
 		size_t len = dpt_echo4(packet, HOST, FAR, 1, size);
@@ -111,27 +72,17 @@ static void out(struct peer *p)
 	peer_remove(p);
 }
 
-/* What the peer sent over IPv4, over IPv6. */
-static size_t seal6(struct peer *p, size_t len, const struct peer_how *how, uint8_t tc, uint8_t *at)
-{
-	uint8_t v4[DPT_FRAME_MAX];
-	size_t n = peer_seal(p, packet, len, how, v4);
-
-	return ip6_put(at, &(struct ip6){.src = PEER6, .dst = OWN6, .next = v4[9], .tc = tc}, v4 + IP4,
-		       n - IP4);
-}
-
 static void in(struct peer *p)
 {
 	uint8_t esp[DPT_FRAME_MAX];
 	size_t len = dpt_echo4(packet, FAR, HOST, 1, 333), n;
 	struct dp_sa_stats s;
 
-	peer_install(p, policy, &edit);
+	peer_install(p, policy, NULL);
 	p->seq = 0;
 	dpt_neighbour(1, HOST, dpt_peer[1]);
 	dpt_clear();
-	ip6_inject(0, esp, seal6(p, len, NULL, 0, esp)); /* in UDP: no checksum, RFC 6935 */
+	ip6_inject(0, esp, peer_seal(p, packet, len, NULL, esp)); /* in UDP: no checksum, RFC 6935 */
 	dpt_run();
 	dpt_expect_drop("", 0);
 	assert_int_equal(dpt_take_one(1, frame), ETH + len);
@@ -139,17 +90,17 @@ static void in(struct peer *p)
 	/* RFC 6040: congestion on the way, to a packet that can carry the mark, and to one that cannot */
 	packet[1] = 2;
 	dpt_sum4(packet);
-	ip6_inject(0, esp, seal6(p, len, NULL, 3, esp));
+	ip6_inject(0, esp, peer_seal(p, packet, len, &(struct peer_how){.tos = 3}, esp));
 	dpt_run();
 	assert_int_equal(dpt_take_one(1, frame), ETH + len);
 	assert_int_equal(frame[ETH + 1], 3);
 	assert_true(dpt_sums_right(frame + ETH, len));
 	packet[1] = 0;
 	dpt_sum4(packet);
-	ip6_inject(0, esp, seal6(p, len, NULL, 3, esp));
+	ip6_inject(0, esp, peer_seal(p, packet, len, &(struct peer_how){.tos = 3}, esp));
 	dpt_run();
 	dpt_expect_drop("esp-ecn", 1);
-	n = seal6(p, len, NULL, 0, esp);
+	n = peer_seal(p, packet, len, NULL, esp);
 	esp[n - 1] ^= 1;
 	ip6_inject(0, esp, n);
 	dpt_run();
@@ -182,17 +133,17 @@ static void udp_in(void **state)
 /* A peer whose NAT gives it another port: told, and followed. */
 static void moved(void **state)
 {
-	struct endpoint to = ep(PEER6, 7777);
+	struct endpoint to = dpt_ep(PEER6, 7777);
 	uint8_t esp[DPT_FRAME_MAX];
 	size_t len = dpt_echo4(packet, FAR, HOST, 1, 33);
 
-	peer_install(&cbc_udp, policy, &edit);
+	peer_install(&cbc_udp, policy, NULL);
 	cbc_udp.seq = 0;
 	dpt_clear();
-	ip6_inject(0, esp, seal6(&cbc_udp, len, NULL, 0, esp));
+	ip6_inject(0, esp, peer_seal(&cbc_udp, packet, len, NULL, esp));
 	dpt_run();
 	assert_int_equal(dpt_seen.n_moved, 0);
-	ip6_inject(0, esp, seal6(&cbc_udp, len, &(struct peer_how){.sport = 7777}, 0, esp));
+	ip6_inject(0, esp, peer_seal(&cbc_udp, packet, len, &(struct peer_how){.sport = 7777}, esp));
 	dpt_run();
 	assert_int_equal(dpt_seen.n_moved, 1);
 	assert_int_equal(dpt_seen.moved.spi, cbc_udp.spi_in);
@@ -227,7 +178,7 @@ static void any4_is_not_any6(void **state)
 	peer_install(&gcm, policy, &any4);
 	gcm.seq = 0;
 	dpt_clear();
-	dpt_inject_ip(0, 0, esp, peer_seal(&gcm, packet, len, &(struct peer_how){.next = 41}, esp));
+	ip6_inject(0, esp, peer_seal(&gcm, packet, len, NULL, esp));
 	dpt_run();
 	dpt_expect_drop("esp-inner-selector", 1);
 	dpt_take_none(1);
@@ -243,8 +194,8 @@ static int setup(void **state)
 	prefix_parse("10.2.0.0/16", &r.dst);
 	assert_int_equal(dp_route_add(&r), 0);
 	policy = peer_policy(r.ifindex, "10.1.0.0/16", "10.2.0.0/16", 0, 0, 0);
-	gcm = (struct peer){.spi_out = 0xc0ffee00};
-	cbc_udp = (struct peer){.cbc = true, .udp = true, .spi_out = 0xdecade00};
+	gcm = (struct peer){.outer6 = true, .spi_out = 0xc0ffee00};
+	cbc_udp = (struct peer){.outer6 = true, .cbc = true, .udp = true, .spi_out = 0xdecade00};
 	peer_keys(&gcm, 3);
 	peer_keys(&cbc_udp, 5);
 	return 0;
