@@ -19,6 +19,7 @@
 #include <rte_mbuf.h>
 
 #include "capture.h"
+#include "device.h"
 #include "eal.h"
 #include "fib.h"
 #include "neigh.h"
@@ -181,7 +182,7 @@ static int make_pool(char *err, size_t err_len)
 
 	/* af_packet wants a buffer to hold the ring's frame, however large the packets are. */
 	for (uint16_t i = 0; i < dp.conf.n_devices; i++)
-		frame = RTE_MAX(frame, port_device_arg(dp.conf.devices[i], "framesz", 0));
+		frame = RTE_MAX(frame, device_number(dp.conf.devices[i], "framesz", 0));
 	room = RTE_PKTMBUF_HEADROOM + frame + TAIL_ROOM;
 	if (room > UINT16_MAX)
 		return dp_fail(err, err_len, EINVAL, "packet buffers of %zu bytes are too large", room);
@@ -281,12 +282,17 @@ int dp_prepare(char *err, size_t err_len)
 	for (uint16_t i = 0; i < dp.n_workers; i++) {
 		struct worker *w = dp.worker[i];
 
+		w->n_rx = 0;
 		for (uint8_t k = 0; k < n_ports; k++) {
-			w->rx[k].ifindex = ports[k].ifindex;
-			w->rx[k].ethdev = ports[k].ethdev;
-			w->rx[k].queue = i;
+			uint8_t d = ports[k].device;
+
+			if (ports[k].vid)
+				continue;
+			w->rx[d].ifindex = ports[k].ifindex;
+			w->rx[d].ethdev = w->tx[d].ethdev = ports[k].ethdev;
+			w->rx[d].queue = i;
+			w->n_rx++;
 		}
-		w->n_rx = n_ports;
 	}
 	fib_service();
 	rc = port_start_all(err, err_len);

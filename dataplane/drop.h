@@ -15,6 +15,10 @@
 	X(DROP_L2_MULTICAST,      "l2-multicast",            "broadcast or multicast frame that nothing here listens for") \
 	X(DROP_L2_NOT_FOR_US,     "l2-not-for-us",           "frame addressed to another host's MAC") \
 	X(DROP_L2_TYPE,           "l2-unknown-type",         "EtherType is neither IPv4, IPv6 nor ARP") \
+	X(DROP_VLAN_TRUNCATED,    "vlan-truncated",          "frame ends within its VLAN tag") \
+	X(DROP_VLAN_NESTED,       "vlan-nested",             "frame with more than one VLAN tag, or with a provider's (802.1ad)") \
+	X(DROP_VLAN_UNKNOWN,      "vlan-unknown",            "frame of a VLAN that no interface of its port has as its tag") \
+	X(DROP_VLAN_MISSING,      "vlan-missing",            "frame without VLAN tag on a port that has addresses on VLANs only") \
 	X(DROP_ARP_MALFORMED,     "arp-malformed",           "ARP packet too short or not Ethernet/IPv4") \
 	X(DROP_ARP_FOREIGN,       "arp-not-for-us",          "ARP packet that neither asks for an address of ours nor answers us") \
 	X(DROP_ARP_DONE,          "arp-done",                "ARP packet, done its work by arriving") \

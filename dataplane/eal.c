@@ -11,8 +11,8 @@
 #include <rte_errno.h>
 #include <rte_log.h>
 
+#include "device.h"
 #include "dp.h"
-#include "port.h"
 
 enum { ARGS_MAX = 24 + 2 * PORTS_MAX, LCORES_LEN = 8192, MEMORY_MB = 512 };
 
@@ -148,7 +148,7 @@ static int count_pci(const struct dp_conf *conf)
 	int n = 0;
 
 	for (uint16_t i = 0; i < conf->n_devices; i++)
-		n += port_device_is_pci(conf->devices[i]);
+		n += device_is_pci(conf->devices[i]);
 	return n;
 }
 
@@ -190,7 +190,7 @@ int eal_start(const struct dp_conf *conf, char *err, size_t err_len)
 	if (count_pci(conf) == 0)
 		argv[argc++] = arg("--no-pci");
 	for (uint16_t i = 0; i < conf->n_devices; i++) {
-		if (!port_device_is_pci(conf->devices[i]))
+		if (!device_is_pci(conf->devices[i]))
 			continue;
 		if (argc + 3 > ARGS_MAX)
 			return dp_fail(err, err_len, E2BIG, "more than %d PCI devices", PORTS_MAX);

@@ -206,22 +206,11 @@ static void parse_arp_frame(struct pkt *p, const struct rte_ether_hdr *eth)
 		p->cls = PKT_ARP;
 }
 
-static inline void parse_frame(struct pkt *p, const uint8_t our_mac[6])
+/* What has no tag, or none any more. */
+static __attribute__((noinline)) void parse_untagged(struct pkt *p)
 {
 	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
 
-	if (unlikely(p->m->nb_segs != 1)) {
-		parse_drop(p, DROP_L2_TOO_BIG);
-		return;
-	}
-	if (unlikely(p->m->data_len < sizeof(*eth))) {
-		parse_drop(p, DROP_L2_TRUNCATED);
-		return;
-	}
-	if (memcmp(eth->dst_addr.addr_bytes, our_mac, 6) != 0 && !(eth->dst_addr.addr_bytes[0] & 1)) {
-		parse_drop(p, DROP_L2_NOT_FOR_US);
-		return;
-	}
 	switch (eth->ether_type) {
 	case RTE_BE16(RTE_ETHER_TYPE_IPV4): parse_ipv4_frame(p, eth); break;
 	case RTE_BE16(RTE_ETHER_TYPE_ARP): parse_arp_frame(p, eth); break;
@@ -233,9 +222,89 @@ static inline void parse_frame(struct pkt *p, const uint8_t our_mac[6])
 	}
 }
 
+static bool is_tag(rte_be16_t type)
+{
+	return type == RTE_BE16(RTE_ETHER_TYPE_VLAN) || type == RTE_BE16(RTE_ETHER_TYPE_QINQ);
+}
+
+/* IEEE 802.1Q.  The tag is taken off, in its buffer or in the device already: what follows sees a frame of the
+ * VLAN's own link, untagged.  VLAN 0 is none: such a tag carries a priority only. */
+static __attribute__((noinline)) void parse_tagged(struct worker *w, struct pkt *p, const struct port *port)
+{
+	struct rte_mbuf *m = p->m;
+	struct rte_ether_hdr *eth = rte_pktmbuf_mtod(m, struct rte_ether_hdr *);
+	uint16_t len = m->data_len, vid;
+
+	if (m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED) {
+		vid = m->vlan_tci;
+		len += RTE_VLAN_HLEN;
+	} else if (len < sizeof(*eth) + RTE_VLAN_HLEN) {
+		parse_drop(p, DROP_VLAN_TRUNCATED);
+		return;
+	} else if (eth->ether_type != RTE_BE16(RTE_ETHER_TYPE_VLAN)) {
+		parse_drop(p, DROP_VLAN_NESTED);
+		return;
+	} else {
+		vid = rte_be_to_cpu_16(((const struct rte_vlan_hdr *)(eth + 1))->vlan_tci);
+		memmove((uint8_t *)eth + RTE_VLAN_HLEN, eth, 2 * RTE_ETHER_ADDR_LEN);
+		eth = (struct rte_ether_hdr *)rte_pktmbuf_adj(m, RTE_VLAN_HLEN);
+	}
+	if (is_tag(eth->ether_type)) {
+		parse_drop(p, DROP_VLAN_NESTED);
+		return;
+	}
+	vid &= VLANS - 1;
+	if (vid) {
+		uint8_t link = port_of_vlan(port, vid);
+
+		if (!link) {
+			parse_drop(p, DROP_VLAN_UNKNOWN);
+			return;
+		}
+		p->in_if = ports[link].ifindex;
+		count_add(&w->vlan[link].rx_packets, 1);
+		count_add(&w->vlan[link].rx_bytes, len);
+	}
+	parse_untagged(p);
+}
+
+static inline void parse_frame(struct worker *w, struct pkt *p, const struct port *port)
+{
+	const struct rte_ether_hdr *eth = rte_pktmbuf_mtod(p->m, const struct rte_ether_hdr *);
+
+	if (unlikely(p->m->nb_segs != 1)) {
+		parse_drop(p, DROP_L2_TOO_BIG);
+		return;
+	}
+	if (unlikely(p->m->data_len < sizeof(*eth))) {
+		parse_drop(p, DROP_L2_TRUNCATED);
+		return;
+	}
+	if (memcmp(eth->dst_addr.addr_bytes, port->mac, 6) != 0 && !(eth->dst_addr.addr_bytes[0] & 1)) {
+		parse_drop(p, DROP_L2_NOT_FOR_US);
+		return;
+	}
+	if (unlikely(p->m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED))
+		parse_tagged(w, p, port);
+	else if (likely(eth->ether_type == RTE_BE16(RTE_ETHER_TYPE_IPV4)))
+		parse_ipv4_frame(p, eth);
+	else if (is_tag(eth->ether_type))
+		parse_tagged(w, p, port);
+	else
+		parse_untagged(p);
+}
+
+/* A port without addresses is no interface: what comes to it without a tag ends here. */
+static __attribute__((noinline)) void refuse_untagged(struct worker *w, uint16_t in_if, uint16_t n)
+{
+	for (uint16_t i = 0; i < n; i++)
+		if (w->pkts[i].in_if == in_if && w->pkts[i].cls != PKT_DROP)
+			parse_drop(&w->pkts[i], DROP_VLAN_MISSING);
+}
+
 void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 {
-	const uint8_t *our_mac = ports[dp.ifs[in_if].port].mac;
+	const struct port *port = &ports[dp.ifs[in_if].port];
 
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
@@ -245,6 +314,8 @@ void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t
 		memset(p, 0, sizeof(*p));
 		p->m = m[i];
 		p->in_if = in_if;
-		parse_frame(p, our_mac);
+		parse_frame(w, p, port);
 	}
+	if (unlikely(!port->has_addr))
+		refuse_untagged(w, in_if, n);
 }

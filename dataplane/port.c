@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "port.h"
 
-#include <ctype.h>
 #include <errno.h>
-#include <ifaddrs.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 #include <rte_ether.h>
 
+#include "device.h"
 #include "dp.h"
 #include "fib.h"
 #include "nd.h"
@@ -27,184 +22,14 @@ enum {
 	MTU_MIN = 576, /* RFC 791 3.2: what every host takes */
 	DESCRIPTORS = 1024,
 	LINK_EVERY_MS = 1000,
-	/* af_packet's ring frame: the kernel puts the IP header 80 bytes into it (TPACKET2_HDRLEN and the
-	 * room for a link header, aligned), whatever is behind the frame's end is cut off in silence. */
-	AF_PACKET_FRAME = 2048,
-	AF_PACKET_HDR = 80,
-	AF_XDP_FRAME_MAX = 1790,
+	L2_MAX = RTE_ETHER_HDR_LEN + RTE_VLAN_HLEN,
 };
 
-struct port ports[PORTS_MAX];
+struct port ports[LINKS_MAX];
 uint8_t n_ports;
+uint8_t port_vlan[PORTS_MAX][VLANS];
+static uint8_t n_devices;
 static uint64_t link_seen_ns;
-
-/* ---- device strings ------------------------------------------------------------------------ */
-
-static bool hex_run(const char **s, int n)
-{
-	while (n-- > 0)
-		if (!isxdigit((unsigned char)*(*s)++))
-			return false;
-	return true;
-}
-
-/* [dddd:]bb:dd.f, with or without arguments behind it */
-bool port_device_is_pci(const char *device)
-{
-	const char *s = device;
-
-	if (strnlen(s, 5) == 5 && s[4] == ':') {
-		if (!hex_run(&s, 4) || *s++ != ':')
-			return false;
-	}
-	return hex_run(&s, 2) && *s++ == ':' && hex_run(&s, 2) && *s++ == '.' && hex_run(&s, 1) &&
-	       (*s == 0 || *s == ',');
-}
-
-/* The text behind "key=" up to the next comma; false when there is none or it does not fit. */
-static bool device_arg(const char *device, const char *key, char *out, size_t len)
-{
-	size_t key_len = strlen(key);
-
-	for (const char *s = strchr(device, ','); s; s = strchr(s, ',')) {
-		size_t n;
-
-		s++;
-		if (strncmp(s, key, key_len) != 0 || s[key_len] != '=')
-			continue;
-		s += key_len + 1;
-		n = strcspn(s, ",");
-		if (n >= len)
-			return false;
-		memcpy(out, s, n);
-		out[n] = 0;
-		return true;
-	}
-	return false;
-}
-
-unsigned long port_device_arg(const char *device, const char *key, unsigned long otherwise)
-{
-	char buf[24], *end;
-	unsigned long v;
-
-	if (!device_arg(device, key, buf, sizeof(buf)))
-		return otherwise;
-	v = strtoul(buf, &end, 10);
-	return *end || end == buf ? otherwise : v;
-}
-
-static void device_name(const char *device, char *out, size_t len)
-{
-	snprintf(out, len, "%.*s", (int)strcspn(device, ","), device);
-}
-
-static bool is_driver(const char *device, const char *driver)
-{
-	return strncmp(device, driver, strlen(driver)) == 0;
-}
-
-/* ---- the kernel's interface below ---------------------------------------------------------- */
-
-static bool kernel_flags(const char *name, short *flags, int *mtu)
-{
-	int s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct ifreq r = {0};
-	bool ok;
-
-	if (s < 0)
-		return false;
-	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", name);
-	ok = ioctl(s, SIOCGIFFLAGS, &r) == 0;
-	*flags = r.ifr_flags;
-	if (ok && mtu) {
-		ok = ioctl(s, SIOCGIFMTU, &r) == 0;
-		*mtu = r.ifr_mtu;
-	}
-	close(s);
-	return ok;
-}
-
-static bool kernel_has(const char *name, int family, char *text, size_t len)
-{
-	struct ifaddrs *all, *a;
-	bool found = false;
-
-	if (getifaddrs(&all) < 0)
-		return false;
-	for (a = all; a && !found; a = a->ifa_next) {
-		struct addr ip;
-
-		if (strcmp(a->ifa_name, name) != 0 || !a->ifa_addr || a->ifa_addr->sa_family != family)
-			continue;
-		if (family == AF_INET6) {
-			struct sockaddr_in6 s;
-
-			memcpy(&s, a->ifa_addr, sizeof(s));
-			ip = addr_v6(s.sin6_addr.s6_addr);
-		} else {
-			struct sockaddr_in s;
-
-			memcpy(&s, a->ifa_addr, sizeof(s));
-			ip = addr_v4((const uint8_t *)&s.sin_addr);
-		}
-		snprintf(text, len, "%s", addr_str(&ip, (char[ADDR_STR]){0}));
-		found = true;
-	}
-	freeifaddrs(all);
-	return found;
-}
-
-static bool wants_v6(const struct dp_port_conf *c)
-{
-	for (unsigned i = 0; i < c->n_addr; i++)
-		if (c->addr[i].a.v == 6)
-			return true;
-	return false;
-}
-
-/* What goes wrong silently on af_packet and af_xdp, said in plain words. */
-static int check_kernel_if(const struct dp_port_conf *c, const char *name, char *err, size_t err_len)
-{
-	bool af_packet = is_driver(c->device, "net_af_packet");
-	unsigned long frame = port_device_arg(c->device, "framesz", AF_PACKET_FRAME);
-	char ip[ADDR_STR];
-	short flags;
-	int mtu;
-
-	if (!kernel_flags(name, &flags, &mtu))
-		return dp_fail(err, err_len, ENODEV,
-			       "%s: there is no interface \"%s\" in this network namespace", c->name, name);
-	if (!(flags & IFF_UP))
-		return dp_fail(err, err_len, ENETDOWN, "%s: interface \"%s\" is down (ip link set %s up)",
-			       c->name, name, name);
-	if (mtu < c->mtu)
-		return dp_fail(err, err_len, EMSGSIZE,
-			       "%s: mtu %u, but interface \"%s\" has %d (ip link set %s mtu %u)", c->name,
-			       c->mtu, name, mtu, name, c->mtu);
-	if (af_packet && (unsigned long)c->mtu + AF_PACKET_HDR > frame)
-		return dp_fail(err, err_len, EMSGSIZE,
-			       "%s: mtu %u does not fit a frame of %lu bytes (add "
-			       "blocksz=40960,framesz=10240,framecnt=256 to the port)",
-			       c->name, c->mtu, frame);
-	if (!af_packet && c->mtu + RTE_ETHER_HDR_LEN > AF_XDP_FRAME_MAX)
-		return dp_fail(err, err_len, EMSGSIZE, "%s: mtu %u is more than af_xdp carries (%d)", c->name,
-			       c->mtu, AF_XDP_FRAME_MAX - RTE_ETHER_HDR_LEN);
-	/* Its stack would answer ARP, ping and IKE besides us. */
-	if (af_packet && kernel_has(name, AF_INET, ip, sizeof(ip)))
-		return dp_fail(
-			err, err_len, EADDRINUSE,
-			"%s: the kernel has address %s on interface \"%s\" and would answer besides us "
-			"(ip addr flush dev %s)",
-			c->name, ip, name, name);
-	if (af_packet && wants_v6(c) && kernel_has(name, AF_INET6, ip, sizeof(ip)))
-		return dp_fail(
-			err, err_len, EADDRINUSE,
-			"%s: the kernel has address %s on interface \"%s\" and would answer besides us "
-			"(sysctl net.ipv6.conf.%s.disable_ipv6=1)",
-			c->name, ip, name, name);
-	return 0;
-}
 
 /* ---- ethdev -------------------------------------------------------------------------------- */
 
@@ -218,14 +43,13 @@ static int find_ethdev(const struct dp_port_conf *c, uint16_t *ethdev, char *err
 	device_name(c->device, name, sizeof(name));
 	if (rte_eth_dev_get_port_by_name(name, ethdev) == 0)
 		return 0;
-	if (port_device_is_pci(c->device) && !rte_eal_has_pci())
+	if (device_is_pci(c->device) && !rte_eal_has_pci())
 		return dp_fail(err, err_len, ENODEV, "%s: PCI device %s was not announced at start", c->name,
 			       name);
 	rc = rte_dev_probe(c->device);
 	if (rc < 0 && rc != -EEXIST)
 		return dp_fail(err, err_len, -rc, "%s: no port from \"%s\": %s%s", c->name, c->device,
-			       strerror(-rc),
-			       port_device_is_pci(c->device) ? " (is it bound to vfio-pci?)" : "");
+			       strerror(-rc), device_is_pci(c->device) ? " (is it bound to vfio-pci?)" : "");
 	if (rte_eth_dev_get_port_by_name(name, ethdev) == 0)
 		return 0;
 	if (rte_eth_iterator_init(&it, c->device) == 0) { /* a PCI device with several ports: its first */
@@ -241,11 +65,11 @@ static int find_ethdev(const struct dp_port_conf *c, uint16_t *ethdev, char *err
 
 static const char *more_queues(const char *device)
 {
-	if (is_driver(device, "net_af_packet"))
+	if (device_is(device, "net_af_packet"))
 		return "; add qpairs=";
-	if (is_driver(device, "net_af_xdp"))
+	if (device_is(device, "net_af_xdp"))
 		return "; add queue_count=";
-	if (is_driver(device, "net_virtio_user") || is_driver(device, "net_vhost"))
+	if (device_is(device, "net_virtio_user") || device_is(device, "net_vhost"))
 		return "; add queues=";
 	return NULL;
 }
@@ -264,9 +88,22 @@ static int check_queues(const struct dp_port_conf *c, const struct rte_eth_dev_i
 	return dp_fail(err, err_len, ENOSPC, "%s: port has %u queues for %u workers", c->name, have, want);
 }
 
+/* What to ask of the device so that a tagged packet of our MTU fits.  Drivers count the tag in, or do not;
+ * those that say nothing do not. */
+static uint16_t device_mtu(uint16_t mtu, const struct rte_eth_dev_info *info)
+{
+	uint32_t beside = RTE_ETHER_HDR_LEN + RTE_ETHER_CRC_LEN;
+
+	if (info->max_mtu != UINT16_MAX && info->max_rx_pktlen > info->max_mtu)
+		beside = info->max_rx_pktlen - info->max_mtu;
+	if (beside >= L2_MAX + RTE_ETHER_CRC_LEN)
+		return mtu;
+	return (uint16_t)RTE_MAX(mtu, RTE_MIN(mtu + RTE_VLAN_HLEN, info->max_mtu));
+}
+
 static int configure(const struct dp_port_conf *c, uint16_t ethdev, char *err, size_t err_len)
 {
-	bool kernel_mtu = is_driver(c->device, "net_af_packet") || is_driver(c->device, "net_af_xdp");
+	bool kernel_mtu = device_is(c->device, "net_af_packet") || device_is(c->device, "net_af_xdp");
 	uint16_t n_rxd = DESCRIPTORS, n_txd = DESCRIPTORS;
 	struct rte_eth_conf conf = {0};
 	struct rte_eth_dev_info info;
@@ -278,7 +115,7 @@ static int configure(const struct dp_port_conf *c, uint16_t ethdev, char *err, s
 	if (rc < 0)
 		return rc;
 	/* These two have the kernel's MTU and refuse to be told another. */
-	conf.rxmode.mtu = kernel_mtu ? (uint16_t)RTE_ETHER_MTU : c->mtu;
+	conf.rxmode.mtu = kernel_mtu ? (uint16_t)RTE_ETHER_MTU : device_mtu(c->mtu, &info);
 	if (dp.n_workers > 1 && info.flow_type_rss_offloads) {
 		conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
 		conf.rx_adv_conf.rss_conf.rss_hf = info.flow_type_rss_offloads &
@@ -302,6 +139,14 @@ static int configure(const struct dp_port_conf *c, uint16_t ethdev, char *err, s
 	return 0;
 }
 
+static bool wants_v6(const struct dp_port_conf *c)
+{
+	for (unsigned i = 0; i < c->n_addr; i++)
+		if (c->addr[i].a.v == 6)
+			return true;
+	return false;
+}
+
 /* ---- ports --------------------------------------------------------------------------------- */
 
 static int check_conf(const struct dp_port_conf *c, char *err, size_t err_len)
@@ -310,8 +155,9 @@ static int check_conf(const struct dp_port_conf *c, char *err, size_t err_len)
 
 	if (dp.prepared)
 		return dp_fail(err, err_len, EBUSY, "%s: ports are added before the workers start", c->name);
-	if (n_ports == PORTS_MAX)
-		return dp_fail(err, err_len, ENOSPC, "%s: more than %d ports", c->name, PORTS_MAX);
+	if (n_ports == LINKS_MAX || (!c->vid && n_devices == PORTS_MAX))
+		return dp_fail(err, err_len, ENOSPC, "%s: more than %d ports, or %d with VLANs", c->name,
+			       PORTS_MAX, LINKS_MAX);
 	if (c->mtu < MTU_MIN || c->mtu > max)
 		return dp_fail(err, err_len, EINVAL, "%s: mtu %u, but %d to %u is possible", c->name, c->mtu,
 			       MTU_MIN, max);
@@ -320,23 +166,22 @@ static int check_conf(const struct dp_port_conf *c, char *err, size_t err_len)
 	return 0;
 }
 
-static int add_interface(const struct dp_port_conf *c, uint16_t ethdev, uint16_t *ifindex, char *err,
+/* *p: what a port and a VLAN differ in is filled in. */
+static int add_interface(const struct dp_port_conf *c, const struct port *p, uint16_t *ifindex, char *err,
 			 size_t err_len)
 {
-	struct port *p = &ports[n_ports];
 	int rc = dp_if_new(c->name, c->addr, c->n_addr, ifindex);
 
 	if (rc < 0)
 		return dp_fail(err, err_len, -rc, "%s: %s", c->name,
 			       rc == -EEXIST ? "there is an interface of that name" : strerror(-rc));
-	memset(p, 0, sizeof(*p));
-	p->ethdev = ethdev;
-	p->mtu = c->mtu;
-	p->ifindex = *ifindex;
-	rte_eth_macaddr_get(ethdev, (struct rte_ether_addr *)p->mac);
-	p->has_v6 = wants_v6(c);
+	ports[n_ports] = *p;
+	ports[n_ports].mtu = c->mtu;
+	ports[n_ports].ifindex = *ifindex;
+	ports[n_ports].has_addr = c->n_addr > 0;
+	ports[n_ports].has_v6 = wants_v6(c);
 	port_mac_changed(n_ports);
-	atomic_store_explicit(&p->up, true, memory_order_relaxed);
+	atomic_store_explicit(&ports[n_ports].up, true, memory_order_relaxed);
 	dp.ifs[*ifindex].is_port = true;
 	dp.ifs[*ifindex].port = n_ports;
 	dp.ifs[*ifindex].mtu = c->mtu;
@@ -348,27 +193,72 @@ static int add_interface(const struct dp_port_conf *c, uint16_t ethdev, uint16_t
 			       : rc == -EINVAL   ? "one is no host address"
 						 : strerror(-rc));
 	/* Neighbour discovery comes by multicast; a driver that cannot be told receives it anyway. */
-	if (p->has_v6)
-		(void)rte_eth_allmulticast_enable(ethdev);
+	if (ports[n_ports].has_v6)
+		(void)rte_eth_allmulticast_enable(p->ethdev);
 	dp_if_commit();
 	n_ports++;
 	return 0;
 }
 
+static int add_vlan(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len)
+{
+	const struct dp_if *f = c->parent < dp.n_ifs ? &dp.ifs[c->parent] : NULL;
+	struct port p;
+	int rc;
+
+	if (!f || !f->is_port || ports[f->port].vid)
+		return dp_fail(err, err_len, EINVAL, "%s: a VLAN of an interface that is no port", c->name);
+	if (c->vid >= VLANS - 1)
+		return dp_fail(err, err_len, EINVAL, "%s: tag %u, but 1 to %d is possible", c->name, c->vid,
+			       VLANS - 2);
+	p = ports[f->port];
+	if (c->mtu > p.mtu)
+		return dp_fail(err, err_len, EMSGSIZE, "%s: mtu %u, but its port %s has %u", c->name, c->mtu,
+			       f->name, p.mtu);
+	if (port_of_vlan(&p, c->vid))
+		return dp_fail(err, err_len, EEXIST, "%s: tag %u of %s is %s already", c->name, c->vid,
+			       f->name, dp.ifs[ports[port_of_vlan(&p, c->vid)].ifindex].name);
+	p.vid = c->vid;
+	p.parent = f->port;
+	rc = add_interface(c, &p, ifindex, err, err_len);
+	if (rc == 0)
+		port_vlan[p.device][c->vid] = dp.ifs[*ifindex].port;
+	return rc;
+}
+
+static int add_port(const struct dp_port_conf *c, const char *kernel_if, uint16_t ethdev, uint16_t *ifindex,
+		    char *err, size_t err_len)
+{
+	struct port p = {.ethdev = ethdev, .device = n_devices, .parent = n_ports};
+	int rc = configure(c, ethdev, err, err_len);
+
+	rte_eth_macaddr_get(ethdev, (struct rte_ether_addr *)p.mac);
+	snprintf(p.kernel_if, sizeof(p.kernel_if), "%s", kernel_if);
+	if (rc == 0)
+		rc = add_interface(c, &p, ifindex, err, err_len);
+	if (rc < 0)
+		rte_eth_dev_close(ethdev);
+	else
+		n_devices++;
+	return rc;
+}
+
 int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len)
 {
-	bool on_kernel = is_driver(c->device, "net_af_packet") || is_driver(c->device, "net_af_xdp");
+	bool on_kernel = device_is(c->device, "net_af_packet") || device_is(c->device, "net_af_xdp");
 	char name[IFNAMSIZ] = "";
 	uint16_t ethdev;
 	int rc = check_conf(c, err, err_len);
 
 	if (rc < 0)
 		return rc;
+	if (c->vid)
+		return add_vlan(c, ifindex, err, err_len);
 	if (on_kernel) {
 		if (!device_arg(c->device, "iface", name, sizeof(name)) || !*name)
 			return dp_fail(err, err_len, EINVAL, "%s: port \"%s\" names no interface (iface=...)",
 				       c->name, c->device);
-		rc = check_kernel_if(c, name, err, err_len);
+		rc = device_check_kernel(c, wants_v6(c), name, err, err_len);
 		if (rc < 0)
 			return rc;
 	}
@@ -379,15 +269,7 @@ int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size
 		if (ports[i].ethdev == ethdev)
 			return dp_fail(err, err_len, EBUSY, "%s: device is port %s already", c->name,
 				       dp.ifs[ports[i].ifindex].name);
-	rc = configure(c, ethdev, err, err_len);
-	if (rc == 0)
-		rc = add_interface(c, ethdev, ifindex, err, err_len);
-	if (rc < 0) {
-		rte_eth_dev_close(ethdev);
-		return rc;
-	}
-	snprintf(ports[n_ports - 1].kernel_if, sizeof(ports[0].kernel_if), "%s", name);
-	return 0;
+	return add_port(c, name, ethdev, ifindex, err, err_len);
 }
 
 void port_mac_changed(uint8_t port)
@@ -413,7 +295,7 @@ bool port_has_addr(uint8_t port, const struct addr *a)
 int port_start_all(char *err, size_t err_len)
 {
 	for (uint8_t i = 0; i < n_ports; i++) {
-		int rc = rte_eth_dev_start(ports[i].ethdev);
+		int rc = ports[i].vid ? 0 : rte_eth_dev_start(ports[i].ethdev);
 
 		if (rc < 0)
 			return dp_fail(err, err_len, -rc, "%s: port does not start: %s",
@@ -425,21 +307,29 @@ int port_start_all(char *err, size_t err_len)
 void port_stop_all(void)
 {
 	for (uint8_t i = 0; i < n_ports; i++) {
+		if (ports[i].vid)
+			continue;
 		(void)rte_eth_dev_stop(ports[i].ethdev); /* not started: says so */
 		(void)rte_eth_dev_close(ports[i].ethdev);
 	}
-	n_ports = 0;
+	memset(port_vlan, 0, sizeof(port_vlan[0]) * n_devices);
+	n_ports = n_devices = 0;
 	link_seen_ns = 0;
 }
 
-/* The drivers on kernel interfaces report a link that is always up; the kernel knows better. */
+/* The drivers on kernel interfaces report a link that is always up; the kernel knows better.  A VLAN has been
+ * told of its port's. */
 static bool link_is_up(const struct port *p)
 {
 	struct rte_eth_link l = {0};
 	short flags;
 
+	if (p->vid)
+		return atomic_load_explicit(&ports[p->parent].up, memory_order_relaxed);
+
 	if (p->kernel_if[0])
-		return kernel_flags(p->kernel_if, &flags, NULL) && (flags & IFF_UP) && (flags & IFF_RUNNING);
+		return device_kernel_flags(p->kernel_if, &flags, NULL) && (flags & IFF_UP) &&
+		       (flags & IFF_RUNNING);
 	return rte_eth_link_get_nowait(p->ethdev, &l) < 0 || l.link_status == RTE_ETH_LINK_UP;
 }
 
@@ -464,10 +354,36 @@ void port_service(uint64_t now_ns)
 	}
 }
 
+static void vlan_stats(uint8_t link, struct dp_if_stats *s)
+{
+	for (uint16_t i = 0; i < dp.n_workers; i++) {
+		const struct vlan_count *c = &dp.worker[i]->vlan[link];
+
+		s->rx_packets += count_read(&c->rx_packets);
+		s->rx_bytes += count_read(&c->rx_bytes);
+		s->tx_packets += count_read(&c->tx_packets);
+		s->tx_bytes += count_read(&c->tx_bytes);
+	}
+}
+
+static void port_stats(const struct port *p, struct dp_if_stats *s)
+{
+	struct rte_eth_stats e = {0};
+
+	(void)rte_eth_stats_get(p->ethdev, &e); /* a driver without leaves zeros */
+	s->rx_packets = e.ipackets;
+	s->rx_bytes = e.ibytes;
+	s->tx_packets = e.opackets;
+	s->tx_bytes = e.obytes;
+	s->rx_missed = e.imissed + e.rx_nombuf;
+	/* What the port refused; its own count of that is left out, for some drivers count it there, too. */
+	for (uint16_t i = 0; i < dp.n_workers; i++)
+		s->tx_failed += count_read(&dp.worker[i]->tx[p->device].refused);
+}
+
 int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s)
 {
 	const struct dp_if *f = &dp.ifs[ifindex];
-	struct rte_eth_stats e = {0};
 	const struct port *p;
 
 	if (ifindex >= dp.n_ifs)
@@ -481,15 +397,11 @@ int dp_if_stats(uint16_t ifindex, struct dp_if_stats *s)
 		return 0;
 	p = &ports[f->port];
 	memcpy(s->mac, p->mac, 6);
+	s->vid = p->vid;
 	s->link_up = link_is_up(p);
-	(void)rte_eth_stats_get(p->ethdev, &e); /* a driver without leaves zeros */
-	s->rx_packets = e.ipackets;
-	s->rx_bytes = e.ibytes;
-	s->tx_packets = e.opackets;
-	s->tx_bytes = e.obytes;
-	s->rx_missed = e.imissed + e.rx_nombuf;
-	/* What the port refused; its own count of that is left out, for some drivers count it there, too. */
-	for (uint16_t i = 0; i < dp.n_workers; i++)
-		s->tx_failed += count_read(&dp.worker[i]->tx[f->port].refused);
+	if (p->vid)
+		vlan_stats(f->port, s);
+	else
+		port_stats(p, s);
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include "dp.h"
 #include "handover.h"
 #include "path.h"
+#include "port.h"
 #include "punt.h"
 #include "xmit.h"
 
@@ -140,6 +141,7 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	w->tsc_hz = rte_get_tsc_hz();
 	w->tsc = rte_rdtsc();
 	w->stage.every = STAGE_EVERY;
+	w->vlan = rte_zmalloc_socket("vlans", LINKS_MAX * sizeof(*w->vlan), RTE_CACHE_LINE_SIZE, socket);
 	w->mb = alloc_mb_mgr(0);
 	if (w->mb)
 		init_mb_mgr_auto(w->mb, NULL);
@@ -149,7 +151,7 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	snprintf(name, sizeof(name), "up%u", id);
 	w->up = rte_ring_create_elem(name, punt_event_size(), WORKER_RINGS, SOCKET_ID_ANY,
 				     RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (w->mb && w->handover && w->inject && w->up)
+	if (w->vlan && w->mb && w->handover && w->inject && w->up)
 		return w;
 	worker_free(w);
 	return NULL;
@@ -178,5 +180,6 @@ void worker_free(struct worker *w)
 	rte_ring_free(w->up);
 	if (w->mb)
 		free_mb_mgr(w->mb);
+	rte_free(w->vlan);
 	rte_free(w);
 }

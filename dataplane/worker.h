@@ -20,7 +20,7 @@
 enum { PORTS_MAX = 32, WORKER_RINGS = 1024 };
 
 struct tx_queue { /* packets on their way out of one port, sent at the end of each turn or when full */
-	uint16_t n;
+	uint16_t n, ethdev;
 	uint64_t refused; /* this worker: w, control: r */
 	struct rte_mbuf *m[2 * BURST_MAX];
 };
@@ -37,10 +37,14 @@ enum punt_class {
 	PUNT_CLASSES
 };
 
+struct vlan_count { /* this worker: w, control: r */
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+};
+
 struct worker {
 	/* read-only after start */
 	uint16_t id, lcore;
-	uint16_t n_rx; /* receive queues this worker polls */
+	uint16_t n_rx; /* receive queues this worker polls, and transmit queues it has: one of each port */
 	struct {
 		uint16_t ifindex, ethdev, queue;
 	} rx[PORTS_MAX];
@@ -61,7 +65,7 @@ struct worker {
 	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */
 	uint16_t n_made;
 	uint16_t ip_id;                /* of the next packet made here */
-	struct tx_queue tx[PORTS_MAX]; /* by port number (port.h) */
+	struct tx_queue tx[PORTS_MAX]; /* as rx[] */
 
 	/* this worker: w, control: r */
 	alignas(64) uint64_t drops[DROP_MAX];
@@ -72,6 +76,7 @@ struct worker {
 	uint64_t busy_tsc, start_tsc;     /* cycles of turns that had packets; when it began */
 	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */
 	struct stage_clock stage;
+	struct vlan_count *vlan; /* by place in ports[] */
 
 	/* control: w, this worker: r */
 	alignas(64) atomic_bool stop;

@@ -19,10 +19,9 @@ static void drop_frame(struct worker *w, struct rte_mbuf *m, enum drop why)
 	pkt_drop(w, &p, why);
 }
 
-static void flush_port(struct worker *w, uint8_t port)
+static void flush_port(struct worker *w, struct tx_queue *q)
 {
-	struct tx_queue *q = &w->tx[port];
-	uint16_t sent = rte_eth_tx_burst(ports[port].ethdev, w->id, q->m, q->n);
+	uint16_t sent = rte_eth_tx_burst(q->ethdev, w->id, q->m, q->n);
 
 	count_add(&w->tx_packets, sent);
 	if (unlikely(sent < q->n)) {
@@ -33,13 +32,31 @@ static void flush_port(struct worker *w, uint8_t port)
 	q->n = 0;
 }
 
-static inline void queue_frame(struct worker *w, uint8_t port, struct rte_mbuf *m)
+static inline void queue_frame(struct worker *w, const struct port *port, struct rte_mbuf *m)
 {
-	struct tx_queue *q = &w->tx[port];
+	struct tx_queue *q = &w->tx[port->device];
 
 	if (unlikely(q->n == RTE_DIM(q->m)))
-		flush_port(w, port);
+		flush_port(w, q);
 	q->m[q->n++] = m;
+}
+
+/* IEEE 802.1Q: the tag stands between the MACs and the EtherType.  False: there is no room for it. */
+static __attribute__((noinline)) bool put_tag(struct worker *w, struct rte_mbuf *m, const struct port *port)
+{
+	struct vlan_count *c = &w->vlan[port - ports];
+	struct rte_vlan_hdr *tag;
+	uint8_t *eth = (uint8_t *)rte_pktmbuf_prepend(m, RTE_VLAN_HLEN);
+
+	if (!eth)
+		return false;
+	memmove(eth, eth + RTE_VLAN_HLEN, 2 * RTE_ETHER_ADDR_LEN);
+	((struct rte_ether_hdr *)eth)->ether_type = RTE_BE16(RTE_ETHER_TYPE_VLAN);
+	tag = (struct rte_vlan_hdr *)(eth + sizeof(struct rte_ether_hdr));
+	tag->vlan_tci = rte_cpu_to_be_16(port->vid);
+	count_add(&c->tx_packets, 1);
+	count_add(&c->tx_bytes, m->data_len);
+	return true;
 }
 
 /* Move the start of the data so that the IP header lies behind an Ethernet header, and fill that. */
@@ -87,11 +104,11 @@ static inline void xmit_one(struct worker *w, struct pkt *p)
 	if (unlikely(adj & ADJ_STALE) && !atomic_load_explicit(&n->told, memory_order_relaxed) &&
 	    punt_neigh_used(w, p->next_hop))
 		atomic_store_explicit(&n->told, 1, memory_order_relaxed);
-	if (unlikely(!put_ethernet(p, adj, port))) {
+	if (unlikely(!put_ethernet(p, adj, port)) || (unlikely(port->vid) && !put_tag(w, p->m, port))) {
 		pkt_drop(w, p, DROP_TOO_BIG);
 		return;
 	}
-	queue_frame(w, i, p->m);
+	queue_frame(w, port, p->m);
 }
 
 void xmit_port(struct worker *w, struct list *l)
@@ -105,18 +122,19 @@ void xmit_port(struct worker *w, struct list *l)
 
 void xmit_frame(struct worker *w, uint16_t ifindex, struct rte_mbuf *m)
 {
-	uint8_t port = dp.ifs[ifindex].port;
+	const struct port *port = &ports[dp.ifs[ifindex].port];
 
-	if (unlikely(!atomic_load_explicit(&ports[port].up, memory_order_relaxed))) {
+	if (unlikely(!atomic_load_explicit(&port->up, memory_order_relaxed)))
 		drop_frame(w, m, DROP_PORT_DOWN);
-		return;
-	}
-	queue_frame(w, port, m);
+	else if (port->vid && !put_tag(w, m, port))
+		drop_frame(w, m, DROP_TOO_BIG);
+	else
+		queue_frame(w, port, m);
 }
 
 void xmit_flush(struct worker *w)
 {
-	for (uint8_t i = 0; i < n_ports; i++)
+	for (uint16_t i = 0; i < w->n_rx; i++)
 		if (w->tx[i].n)
-			flush_port(w, i);
+			flush_port(w, &w->tx[i]);
 }

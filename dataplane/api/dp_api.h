@@ -158,15 +158,18 @@ void dp_service(uint64_t now_ns);
 struct dp_port_conf {
 	char name[DP_NAME];     /* "ethernet1/1" */
 	char device[DP_DEVICE]; /* PCI address or vdev string, "net_af_packet0,iface=d0" */
+	uint16_t vid,
+		parent; /* vid 1 to 4094: no device, but that VLAN of the port whose ifindex is parent */
 	uint16_t mtu;
 	uint8_t n_addr;
 	struct prefix addr[DP_ADDRS];
 };
 
 /* Interface numbers are small, stable, and one name space for ports and tunnel interfaces.  Ports are
- * added before dp_start(), tunnel interfaces at any time.  A port with IPv6 addresses has a
+ * added before dp_start(), tunnel interfaces at any time.  A VLAN counts as a port, and a port without addresses
+ * takes frames of its VLANs only.  A port with IPv6 addresses has a
  * link-local one besides, made of its MAC.  -EADDRINUSE
- * for an address that another interface has, -EEXIST for a name or a connected network that exists. */
+ * for an address that another interface has, -EEXIST for a name, tag or connected network that exists. */
 int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size_t err_len);
 /* A tunnel interface may have addresses of its own: they answer ICMP echo through the tunnel. */
 int dp_tunnel_if_add(const char *name, const struct prefix *addr, uint8_t n_addr, uint16_t *ifindex);
@@ -175,7 +178,8 @@ struct dp_if_stats {
 	char name[DP_NAME];
 	bool is_port, link_up;
 	uint8_t mac[6];
-	uint16_t mtu;
+	uint16_t mtu, vid;
+	/* Of a port with all its VLANs; of a VLAN those that were given to its port, and no missed and failed. */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes, rx_missed, tx_failed;
 };
 /* -ENOENT behind the last interface. */

@@ -128,6 +128,8 @@ void dpt_init(const struct dpt_conf *want)
 		die(err);
 	make_port(0, "out", "192.0.2.1/24", c.v6 ? "2001:db8:1::1/64" : NULL);
 	make_port(1, "in", "10.1.1.1/24", c.v6 ? "fd00:1::1/64" : NULL);
+	if (c.before_start)
+		c.before_start();
 	if (dp_prepare(err, sizeof(err)) < 0)
 		die(err);
 	dpt_clear();

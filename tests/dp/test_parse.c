@@ -76,8 +76,8 @@ static void ethernet(void **state)
 	dpt_eth(frame, 0, 0x86dd);
 	drops(len, "ip-truncated");
 	dpt_eth(frame, 0, 0x8100);
-	drops(len, "l2-unknown-type");
-	dpt_eth(frame, 0, 0x0008); /* the right type in the wrong order */
+	drops(len, "vlan-unknown"); /* the IP header begins with 0x4500 */
+	dpt_eth(frame, 0, 0x0008);  /* the right type in the wrong order */
 	drops(len, "l2-unknown-type");
 	dpt_eth(frame, 0, 46); /* IEEE 802.3: a length */
 	drops(len, "l2-unknown-type");
