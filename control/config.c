@@ -2,7 +2,7 @@
 /*
  * A configuration file becomes a model in three passes: libconfig reads the text; each object is read
  * key by key (config_objects.c, config_vpn.c, config_rules.c); then what must hold between objects is checked
- * (config_check.c, config_overlap.c).  All passes run whatever the ones before found, so that one run
+ * (config_check.c, config_links.c, config_overlap.c).  All passes run whatever the ones before found, so that one run
  * tells everything; only text that libconfig cannot read ends it early.
  */
 #include "config.h"
@@ -319,6 +319,18 @@ const struct cfg_interface *config_interface(const struct config *c, const char 
 {
 	for (size_t i = 0; i < c->n_interfaces; i++)
 		if (strcmp(c->interfaces[i].name, name) == 0)
+			return &c->interfaces[i];
+	return NULL;
+}
+
+const struct cfg_interface *config_vlan_port(const struct config *c, const struct cfg_interface *vlan)
+{
+	const char *dot = strrchr(vlan->name, '.');
+	size_t len = dot ? (size_t)(dot - vlan->name) : 0;
+
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (len && strncmp(c->interfaces[i].name, vlan->name, len) == 0 &&
+		    !c->interfaces[i].name[len])
 			return &c->interfaces[i];
 	return NULL;
 }

@@ -18,9 +18,11 @@ enum { CFG_NAME = 64, CFG_DEVICE = 256, CFG_ADDRS = 8 };
 struct cfg_interface {
 	char name[CFG_NAME];
 	bool tunnel;           /* "tunnel.N": no port */
+	bool vlan;             /* "PORT.N": a VLAN of that port, by its tag */
+	uint16_t tag;          /* 1 to 4094 */
 	char port[CFG_DEVICE]; /* PCI address or vdev string */
 	char zone[CFG_NAME];
-	uint16_t mtu;
+	uint16_t mtu; /* of a VLAN that says none its port's */
 	uint8_t n_addr;
 	struct prefix addr[CFG_ADDRS];
 };
@@ -145,4 +147,6 @@ struct config *config_load(const char *path, config_say_fn *say, void *arg);
 void config_free(struct config *c);
 
 const struct cfg_interface *config_interface(const struct config *c, const char *name);
+/* The interface whose VLAN this one is, as its name says; NULL: there is none of that name. */
+const struct cfg_interface *config_vlan_port(const struct config *c, const struct cfg_interface *vlan);
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);

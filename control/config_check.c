@@ -126,39 +126,6 @@ static struct cfg_obj object(struct check *k, const char *kind, const char *name
 
 /* ---- interfaces ---------------------------------------------------------------------------------- */
 
-static bool nets_meet(const struct prefix *a, const struct prefix *b)
-{
-	return a->len <= b->len ? prefix_has(a, &b->a) : prefix_has(b, &a->a);
-}
-
-static void check_interface_pair(struct check *k, size_t i, size_t j)
-{
-	const struct cfg_interface *f = &k->c->interfaces[i], *g = &k->c->interfaces[j];
-	struct cfg_obj o = object(k, "interface", g->name, k->l->src.interfaces[j]);
-	char a[PREFIX_STR], b[PREFIX_STR];
-
-	if (f->port[0] && strcmp(f->port, g->port) == 0)
-		cfg_error(&o, config_setting_get_member(o.s, "port"), "port",
-			  "found \"%s\", which is the port of \"%s\"; allowed: a port of its own", g->port,
-			  f->name);
-	for (unsigned x = 0; x < f->n_addr; x++)
-		for (unsigned y = 0; y < g->n_addr; y++)
-			if (nets_meet(&f->addr[x], &g->addr[y]))
-				cfg_error(
-					&o, config_setting_get_member(o.s, "address"), "address",
-					"found %s, which overlaps %s of \"%s\"; allowed: a network of its own",
-					prefix_str(&g->addr[y], b), prefix_str(&f->addr[x], a), f->name);
-}
-
-static void check_interfaces(struct check *k)
-{
-	if (k->c->n_interfaces == 0)
-		cfg_file_error(k->l, NULL, 0, "interfaces: none configured; allowed: one or more");
-	for (size_t j = 0; j < k->c->n_interfaces; j++)
-		for (size_t i = 0; i < j; i++)
-			check_interface_pair(k, i, j);
-}
-
 /* The interface whose network has this address, or -1. */
 static int connected(const struct config *c, const struct addr *a)
 {
@@ -683,7 +650,7 @@ void cfg_check(struct cfg_load *l)
 			offsetof(struct cfg_rule, name), l->src.rules))
 		goto out;
 	before = l->errors;
-	check_interfaces(&k);
+	cfg_check_interfaces(l);
 	if (!check_routes(&k))
 		goto out;
 	l->paths_unsure |= l->errors != before;

@@ -174,6 +174,15 @@ static bool tunnel_name_ok(const char *s)
 	return n >= 8 && n <= 11 && s[7] != '0' && strspn(s + 7, "0123456789") == n - 7;
 }
 
+/* "PORT.1" to "PORT.9999" */
+static bool vlan_name_ok(const char *s)
+{
+	const char *dot = strrchr(s, '.');
+	size_t n = dot ? strlen(dot + 1) : 0;
+
+	return n >= 1 && n <= 4 && dot != s && dot[1] != '0' && strspn(dot + 1, "0123456789") == n;
+}
+
 /* A PCI address, with or without domain, or a virtual device of DPDK. */
 static bool device_ok(const char *s)
 {
@@ -210,8 +219,8 @@ static bool host_address_ok(const struct prefix *p)
 static void read_addresses(struct cfg_obj *o, struct cfg_interface *f)
 {
 	static const char allowed[] = "addresses with prefix length, such as (\"198.51.100.20/24\")";
-	const config_setting_t *m = cfg_member(o, "address", f->tunnel ? CFG_OPTIONAL : CFG_REQUIRED,
-					       allowed);
+	/* That a port without VLANs has one is seen when all are known. */
+	const config_setting_t *m = cfg_member(o, "address", f->vlan ? CFG_REQUIRED : CFG_OPTIONAL, allowed);
 	const config_setting_t *at = m;
 	const char *v;
 	int i = 0;
@@ -233,32 +242,69 @@ static void read_addresses(struct cfg_obj *o, struct cfg_interface *f)
 				  CFG_ADDRS, CFG_ADDRS);
 			return;
 		}
-		if (p.a.v == 6 && f->mtu < IPV6_MTU_MIN)
+		if (p.a.v == 6 && f->mtu && f->mtu < IPV6_MTU_MIN)
 			cfg_error(o, at, "address", "found \"%s\" with mtu %u; allowed: IPv6 from mtu %d on",
 				  v, f->mtu, IPV6_MTU_MIN);
 		f->addr[f->n_addr++] = p;
 	}
 }
 
-void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *f)
+static void read_name(struct cfg_obj *o, struct cfg_interface *f)
 {
-	static const char *const known[] = {"name", "port", "address", "zone", "mtu", NULL};
-	static const char *const later[] = {"comment", "vlan", "virtual-router", "management-profile",
-					    "dhcp",    NULL};
+	const config_setting_t *m = config_setting_get_member(o->s, "name");
+
+	if (!cfg_name(o, "name", CFG_REQUIRED, true, f->name))
+		return;
+	memcpy(o->name, f->name, sizeof(o->name));
+	f->tunnel = strncmp(f->name, "tunnel.", 7) == 0;
+	if (f->tunnel && !tunnel_name_ok(f->name))
+		cfg_error(o, m, "name", "found \"%s\"; allowed: tunnel.1 to tunnel.9999", f->name);
+	if (!f->tunnel && f->vlan && !vlan_name_ok(f->name))
+		cfg_error(
+			o, m, "name",
+			"found \"%s\" with a tag; allowed: the port's name and a number from 1 to 9999, such as "
+			"\"ethernet1/1.100\"",
+			f->name);
+}
+
+/* What it lies on: a device, or a VLAN of another interface's. */
+static void read_link(struct cfg_obj *o, struct cfg_interface *f)
+{
 	static const char port_allowed[] =
 		"a PCI address such as \"0000:3b:00.0\", or a DPDK device such as \"net_af_packet0,iface=eth1\"";
-	const config_setting_t *m;
+	const config_setting_t *port = config_setting_get_member(o->s, "port");
+	const config_setting_t *tag = config_setting_get_member(o->s, "tag");
 	char found[CFG_FOUND];
 	long long v;
 
-	f->mtu = 1500;
-	if (cfg_name(o, "name", CFG_REQUIRED, true, f->name)) {
-		memcpy(o->name, f->name, sizeof(o->name));
-		f->tunnel = strncmp(f->name, "tunnel.", 7) == 0;
-		if (f->tunnel && !tunnel_name_ok(f->name))
-			cfg_error(o, config_setting_get_member(o->s, "name"), "name",
-				  "found \"%s\"; allowed: tunnel.1 to tunnel.9999", f->name);
-	}
+	if (f->tunnel && tag)
+		cfg_error(o, tag, "tag", "a tunnel interface is on no port; allowed: no such key here");
+	else if (cfg_int(o, "tag", CFG_OPTIONAL, 1, 4094, &v))
+		f->tag = (uint16_t)v;
+	if (f->tunnel && port)
+		cfg_error(o, port, "port", "a tunnel interface has no port; allowed: no such key here");
+	else if (f->vlan && port)
+		cfg_error(
+			o, port, "port",
+			"stands beside tag; allowed: one of the two, for a VLAN's port is the one it is named after");
+	else if (!f->tunnel && !f->vlan &&
+		 cfg_text(o, "port", f->name[0] ? CFG_REQUIRED : CFG_OPTIONAL, port_allowed, f->port,
+			  sizeof(f->port)) &&
+		 !device_ok(f->port))
+		cfg_error(o, port, "port", "found %s; allowed: %s", cfg_found(port, false, found),
+			  port_allowed);
+}
+
+void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *f)
+{
+	static const char *const known[] = {"name", "port", "tag", "address", "zone", "mtu", NULL};
+	static const char *const later[] = {"comment", "virtual-router", "management-profile", "dhcp", NULL};
+	long long v;
+
+	f->vlan = config_setting_get_member(o->s, "tag");
+	read_name(o, f);
+	f->vlan &= !f->tunnel;
+	f->mtu = f->vlan ? 0 : 1500;
 	cfg_keys(o, known, later);
 	if (cfg_int(o, "mtu", CFG_OPTIONAL, 576, 9216, &v)) {
 		f->mtu = (uint16_t)v;
@@ -266,14 +312,7 @@ void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *f)
 			cfg_error(o, config_setting_get_member(o->s, "mtu"), "mtu",
 				  "a tunnel's MTU follows from its SA; allowed: on a port");
 	}
-	m = config_setting_get_member(o->s, "port");
-	if (f->tunnel && m)
-		cfg_error(o, m, "port", "a tunnel interface has no port; allowed: no such key here");
-	else if (!f->tunnel &&
-		 cfg_text(o, "port", f->name[0] ? CFG_REQUIRED : CFG_OPTIONAL, port_allowed, f->port,
-			  sizeof(f->port)) &&
-		 !device_ok(f->port))
-		cfg_error(o, m, "port", "found %s; allowed: %s", cfg_found(m, false, found), port_allowed);
+	read_link(o, f);
 	cfg_name(o, "zone", CFG_OPTIONAL, false, f->zone);
 	read_addresses(o, f);
 }

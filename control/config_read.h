@@ -133,9 +133,10 @@ void cfg_default_system(struct cfg_system *sys);
  * character, to be freed.  *mode gets the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);
 
-/* ---- what must hold between objects (config_check.c, config_overlap.c, config_rules.c) ---- */
+/* ---- what must hold between objects (config_check.c, config_links.c, config_overlap.c, config_rules.c) ---- */
 
 void cfg_check(struct cfg_load *l);
+void cfg_check_interfaces(struct cfg_load *l);
 void cfg_check_overlaps(struct cfg_load *l);
 void cfg_check_rules(struct cfg_load *l);
 void cfg_check_monitors(struct cfg_load *l);

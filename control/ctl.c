@@ -191,7 +191,7 @@ static int start_dataplane(struct ctl *c, const struct config *conf, char *err, 
 	for (size_t i = 0; i < conf->n_interfaces; i++) {
 		const struct cfg_interface *f = &conf->interfaces[i];
 
-		if (f->tunnel || n_devices == CFG_PORTS_MAX)
+		if (!f->port[0] || n_devices == CFG_PORTS_MAX)
 			continue;
 		devices[n_devices++] = f->port;
 		max_mtu = f->mtu > max_mtu ? f->mtu : max_mtu;

@@ -56,37 +56,6 @@ unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg)
 
 /* ---- interfaces ------------------------------------------------------------------------------ */
 
-int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len)
-{
-	c->interfaces = calloc(conf->n_interfaces ? conf->n_interfaces : 1, sizeof(c->interfaces[0]));
-	if (!c->interfaces) {
-		snprintf(err, err_len, "out of memory");
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < conf->n_interfaces; i++) {
-		const struct cfg_interface *f = &conf->interfaces[i];
-		struct ctl_interface *ci = &c->interfaces[c->n_interfaces];
-		struct dp_port_conf p = {.mtu = f->mtu, .n_addr = f->n_addr};
-		int rc;
-
-		memcpy(ci->name, f->name, sizeof(ci->name));
-		memcpy(p.name, f->name, sizeof(p.name));
-		memcpy(p.device, f->port, sizeof(p.device));
-		memcpy(p.addr, f->addr, sizeof(p.addr));
-		if (f->tunnel) {
-			rc = dp_tunnel_if_add(f->name, f->addr, f->n_addr, &ci->ifindex);
-			if (rc < 0)
-				snprintf(err, err_len, "interface \"%s\": %s", f->name, strerror(-rc));
-		} else {
-			rc = dp_port_add(&p, &ci->ifindex, err, err_len);
-		}
-		if (rc < 0)
-			return rc;
-		c->n_interfaces++;
-	}
-	return ctl_apply_zones(c, conf);
-}
-
 static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)
 {
 	for (size_t i = 0; i < c->n_interfaces; i++) {
@@ -96,6 +65,50 @@ static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)
 		}
 	}
 	return -ENOENT;
+}
+
+static int add_interface(struct ctl *c, const struct config *conf, size_t i, char *err, size_t err_len)
+{
+	const struct cfg_interface *f = &conf->interfaces[i];
+	struct ctl_interface *ci = &c->interfaces[i];
+	struct dp_port_conf p = {.mtu = f->mtu, .n_addr = f->n_addr, .vid = f->tag};
+	int rc;
+
+	memcpy(ci->name, f->name, sizeof(ci->name));
+	memcpy(p.name, f->name, sizeof(p.name));
+	memcpy(p.device, f->port, sizeof(p.device));
+	memcpy(p.addr, f->addr, sizeof(p.addr));
+	if (f->tunnel) {
+		rc = dp_tunnel_if_add(f->name, f->addr, f->n_addr, &ci->ifindex);
+		if (rc < 0)
+			snprintf(err, err_len, "interface \"%s\": %s", f->name, strerror(-rc));
+		return rc;
+	}
+	if (f->vlan && ifindex_of(c, config_vlan_port(conf, f)->name, &p.parent) < 0)
+		return -ENOENT; /* config_links.c has seen that it is there */
+	return dp_port_add(&p, &ci->ifindex, err, err_len);
+}
+
+/* VLANs last, since a port may stand behind them in the file. */
+int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len)
+{
+	c->interfaces = calloc(conf->n_interfaces ? conf->n_interfaces : 1, sizeof(c->interfaces[0]));
+	if (!c->interfaces) {
+		snprintf(err, err_len, "out of memory");
+		return -ENOMEM;
+	}
+	c->n_interfaces = conf->n_interfaces;
+	for (unsigned vlans = 0; vlans < 2; vlans++) {
+		for (size_t i = 0; i < conf->n_interfaces; i++) {
+			int rc = 0;
+
+			if (conf->interfaces[i].vlan == (vlans == 1))
+				rc = add_interface(c, conf, i, err, err_len);
+			if (rc < 0)
+				return rc;
+		}
+	}
+	return ctl_apply_zones(c, conf);
 }
 
 /* ---- proxy-IDs ------------------------------------------------------------------------------- */

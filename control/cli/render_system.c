@@ -43,7 +43,10 @@ static void interface_detail(FILE *out, const json_t *e)
 	if (strcmp(render_str(e, "kind"), "ethernet") == 0) {
 		fprintf(out, "MAC address: %s\n", render_str(e, "mac"));
 		fprintf(out, "Interface MTU %lld\n", render_int(e, "mtu"));
-		fprintf(out, "Port: %s\n", render_str(e, "port"));
+		if (json_object_get(e, "tag"))
+			fprintf(out, "VLAN tag: %lld\n", render_int(e, "tag"));
+		else
+			fprintf(out, "Port: %s\n", render_str(e, "port"));
 	}
 	fprintf(out, "Interface IP address: %s\n", addr[0] ? addr : "(none)");
 	fprintf(out, "Zone: %s\n", render_str(e, "zone")[0] ? render_str(e, "zone") : "(none)");

@@ -56,7 +56,9 @@ static void interface(json_t *o, const struct cfg_interface *f, uint16_t ifindex
 	doc_str(o, "name", f->name);
 	doc_str(o, "kind", f->tunnel ? "tunnel" : "ethernet");
 	doc_str(o, "zone", f->zone);
-	if (!f->tunnel)
+	if (f->vlan)
+		doc_uint(o, "tag", f->tag);
+	else if (!f->tunnel)
 		doc_str(o, "port", f->port);
 	list = doc_list(o, "address");
 	for (unsigned i = 0; i < f->n_addr; i++)

@@ -157,6 +157,27 @@ static void test_sound(void **state)
 	config_free(c);
 }
 
+/* A VLAN is of the port that its name says, wherever that stands, and takes over its MTU. */
+static void test_vlan_model(void **state)
+{
+	struct said s;
+	char *text = changed("{ name = \"ethernet1/1\"",
+			     "{ name = \"ethernet1/2.100\"; tag = 7; address = \"10.20.21.1/24\"; }, "
+			     "{ name = \"ethernet1/1\"");
+	struct config *c = load(text, &s);
+
+	assert_non_null(c);
+	assert_string_equal(s.text, "");
+	assert_true(c->interfaces[0].vlan && !c->interfaces[0].tunnel && !c->interfaces[2].vlan);
+	assert_int_equal(c->interfaces[0].tag, 7);
+	assert_int_equal(c->interfaces[0].mtu, c->interfaces[2].mtu);
+	assert_string_equal(c->interfaces[0].port, "");
+	assert_ptr_equal(config_vlan_port(c, &c->interfaces[0]), &c->interfaces[2]);
+	assert_null(config_vlan_port(c, &c->interfaces[1]));
+	config_free(c);
+	free(text);
+}
+
 static void test_gateway_model(void **state)
 {
 	struct said s;
@@ -596,21 +617,14 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),
-		cmocka_unit_test(test_gateway_model),
-		cmocka_unit_test(test_tunnel_model),
-		cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_files),
-		cmocka_unit_test(test_last_line),
-		cmocka_unit_test(test_include),
-		cmocka_unit_test(test_psk_file),
-		cmocka_unit_test(test_readable_by_all),
-		cmocka_unit_test(test_secrets_untold),
-		cmocka_unit_test(test_all_at_once),
-		cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_one_line),
-		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_sound),           cmocka_unit_test(test_vlan_model),
+		cmocka_unit_test(test_gateway_model),   cmocka_unit_test(test_tunnel_model),
+		cmocka_unit_test(test_defaults),        cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_files),           cmocka_unit_test(test_last_line),
+		cmocka_unit_test(test_include),         cmocka_unit_test(test_psk_file),
+		cmocka_unit_test(test_readable_by_all), cmocka_unit_test(test_secrets_untold),
+		cmocka_unit_test(test_all_at_once),     cmocka_unit_test(test_flood),
+		cmocka_unit_test(test_one_line),        cmocka_unit_test(test_many),
 		cmocka_unit_test(test_examples),
 	};
 
