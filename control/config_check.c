@@ -494,13 +494,13 @@ static void check_proxy_route(struct check *k, const struct cfg_obj *tun, const 
 	}
 }
 
-static unsigned distinct(const struct cfg_tunnel *t, bool local)
+static unsigned distinct(const struct cfg_tunnel *t, uint8_t v, bool local)
 {
 	unsigned n = 0;
 
 	for (uint32_t i = 0; i < t->n_proxy_ids; i++) {
 		const struct cfg_proxy_id *a = &t->proxy_ids[i], *b;
-		bool seen = false;
+		bool seen = a->local.a.v != v;
 
 		for (b = t->proxy_ids; b < a && !seen; b++)
 			seen = a->proto == b->proto &&
@@ -512,12 +512,12 @@ static unsigned distinct(const struct cfg_tunnel *t, bool local)
 	return n;
 }
 
-/* All proxy-IDs in one Child SA: a list of networks for each end, of which every pair is meant (RFC 7296
- * 2.9), and no longer than SAs have room for. */
+/* All proxy-IDs in one Child SA: a list of networks for each end, of which every pair of one family is meant
+ * (RFC 7296 2.9), and no longer than SAs have room for. */
 static void check_combined(const struct cfg_obj *o, const struct cfg_tunnel *t)
 {
 	const config_setting_t *m = config_setting_get_member(o->s, "proxy-id-mode");
-	unsigned l, r;
+	unsigned l4, r4, l6, r6;
 
 	if (!t->combined)
 		return;
@@ -527,14 +527,16 @@ static void check_combined(const struct cfg_obj *o, const struct cfg_tunnel *t)
 			  t->n_proxy_ids, IKE_TS_MAX);
 		return;
 	}
-	l = distinct(t, true);
-	r = distinct(t, false);
-	if (l * r != t->n_proxy_ids)
+	l4 = distinct(t, 4, true);
+	r4 = distinct(t, 4, false);
+	l6 = distinct(t, 6, true);
+	r6 = distinct(t, 6, false);
+	if (l4 * r4 + l6 * r6 != t->n_proxy_ids)
 		cfg_warn(
 			o, m, "proxy-id-mode",
 			"combined offers %u local and %u remote networks, and with them every pair, not just the "
 			"%u that are named",
-			l, r, t->n_proxy_ids);
+			l4 + l6, r4 + r6, t->n_proxy_ids);
 }
 
 static void check_tunnel(struct check *k, size_t i, uint32_t *per_gateway)

@@ -16,8 +16,10 @@ static void read_destinations(struct cfg_obj *o, struct cfg_monitor *mon)
 
 		if (!cfg_addr_of(o, at, "destination", v, allowed, &a))
 			continue;
-		if (a.v != 4) {
-			cfg_error(o, at, "destination", "found \"%s\"; allowed: IPv4 %s", v, allowed);
+		if (mon->n && a.v != mon->dst[0].v) {
+			cfg_error(o, at, "destination",
+				  "found \"%s\"; allowed: IPv%u addresses, as the first is", v,
+				  mon->dst[0].v);
 			continue;
 		}
 		if (mon->n == CFG_MONITORED) {
@@ -86,7 +88,7 @@ static bool protects(const struct cfg_tunnel *t, const struct addr *src, const s
 		const struct cfg_proxy_id *p = &t->proxy_ids[i];
 
 		if (prefix_has(&p->local, src) && prefix_has(&p->remote, dst) &&
-		    (p->proto == 0 || p->proto == 1))
+		    (p->proto == 0 || p->proto == (dst->v == 4 ? 1 : 58)))
 			return true;
 	}
 	return false;

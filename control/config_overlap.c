@@ -72,7 +72,7 @@ static struct pid *collect(const struct config *c, bool by_gateway, size_t *n)
 			const struct cfg_proxy_id *p = &t->proxy_ids[x];
 			const char *scope = by_gateway ? t->gateway : t->interface;
 
-			if (!scope[0] || p->local.a.v != 4 || p->remote.a.v != 4)
+			if (!scope[0] || !p->local.a.v || p->local.a.v != p->remote.a.v)
 				continue; /* complained about already */
 			list[(*n)++] = (struct pid){
 				.p = p,

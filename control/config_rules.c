@@ -12,7 +12,7 @@
 enum { RULE_LIST_MAX = 1024, LINT_MAX = 4096 /* rules compared with each other */ };
 
 static const char services_allowed[] =
-	"any, icmp, tcp, udp, sctp, gre, esp, a protocol number, or tcp, udp, sctp with ports such as "
+	"any, icmp, icmp6, tcp, udp, sctp, gre, esp, a protocol number, or tcp, udp, sctp with ports such as "
 	"\"tcp/443\" or \"udp/5000-5010\"";
 
 /* Room for the elements of a list, an array or a single value. */
@@ -65,7 +65,7 @@ static void read_zones(struct cfg_obj *o, const char *key, cfg_zone_name **zones
 
 static void read_prefixes(struct cfg_obj *o, const char *key, struct prefix **list, uint32_t *n)
 {
-	static const char allowed[] = "networks such as (\"10.10.10.0/24\"), or \"any\"";
+	static const char allowed[] = "networks such as (\"10.10.10.0/24\", \"2001:db8:1::/64\"), or \"any\"";
 	const config_setting_t *m = cfg_member(o, key, CFG_REQUIRED, allowed), *at = m;
 	const char *v;
 	int i = 0;
@@ -73,16 +73,8 @@ static void read_prefixes(struct cfg_obj *o, const char *key, struct prefix **li
 	if (!m || !(*list = list_room(o, m, key, sizeof(**list))))
 		return;
 	while ((v = cfg_next_string(o, m, key, allowed, &i, &at)))
-		if (is_any(o, m, at, key, v) || !cfg_prefix_of(o, at, key, v, false, &(*list)[*n]))
-			continue;
-		else if ((*list)[*n].a.v == 4)
+		if (!is_any(o, m, at, key, v) && cfg_prefix_of(o, at, key, v, false, &(*list)[*n]))
 			(*n)++;
-		else
-			cfg_error(
-				o, at, key,
-				"found \"%s\": rules know no IPv6 networks in this version; allowed: IPv4, or \"any\", "
-				"which IPv6 packets match as well",
-				v);
 	if (i == 0)
 		cfg_error(o, m, key, "found nothing; allowed: %s", allowed);
 }
@@ -115,7 +107,8 @@ static bool service_of(const char *v, struct cfg_service *s)
 	static const struct {
 		const char *word;
 		uint8_t proto;
-	} protos[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}, {"gre", 47}, {"esp", 50}, {"sctp", 132}};
+	} protos[] = {{"icmp", 1}, {"tcp", 6},    {"udp", 17},  {"gre", 47},
+		      {"esp", 50}, {"icmp6", 58}, {"sctp", 132}};
 	size_t n = strcspn(v, "/");
 	char *end;
 	unsigned long number;
@@ -132,6 +125,29 @@ static bool service_of(const char *v, struct cfg_service *s)
 	if (!s->proto)
 		return false;
 	return !v[n] || (has_ports(s->proto) && ports_of(v + n + 1, &s->port_lo, &s->port_hi));
+}
+
+static bool has_family(const struct prefix *p, uint32_t n, uint8_t v)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (p[i].a.v == v)
+			return true;
+	return n == 0;
+}
+
+/* A rule from one family to the other would never be met. */
+static void check_families(struct cfg_obj *o, const struct cfg_rule *r)
+{
+	static const uint8_t families[] = {4, 6};
+
+	for (int i = 0; i < 2; i++)
+		if (has_family(r->source, r->n_source, families[i]) &&
+		    has_family(r->destination, r->n_destination, families[i]))
+			return;
+	cfg_error(
+		o, config_setting_get_member(o->s, "destination"), "destination",
+		"found IPv%u networks alone, and in source IPv%u networks alone; allowed: some of one family",
+		r->destination[0].a.v, r->source[0].a.v);
 }
 
 static void read_services(struct cfg_obj *o, struct cfg_rule *r)
@@ -198,6 +214,7 @@ void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r)
 	read_zones(o, "to", &r->to, &r->n_to);
 	read_prefixes(o, "source", &r->source, &r->n_source);
 	read_prefixes(o, "destination", &r->destination, &r->n_destination);
+	check_families(o, r);
 	read_services(o, r);
 	read_source_port(o, r);
 	w = cfg_word(o, "action", CFG_REQUIRED, actions);

@@ -367,7 +367,7 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 static void read_protocol(struct cfg_obj *o, struct cfg_proxy_id *p)
 {
 	static const struct cfg_word protos[] = {
-		{"any", 0},  {"tcp", 6},  {"udp", 17},   {"icmp", 1},
+		{"any", 0},  {"tcp", 6},  {"udp", 17},   {"icmp", 1}, {"icmp6", 58},
 		{"gre", 47}, {"esp", 50}, {"sctp", 132}, {0},
 	};
 	const config_setting_t *m = config_setting_get_member(o->s, "protocol");
@@ -384,6 +384,10 @@ static void read_protocol(struct cfg_obj *o, struct cfg_proxy_id *p)
 	}
 	if (o->l->errors != before)
 		return;
+	if (p->local.a.v == p->remote.a.v &&
+	    ((p->proto == 1 && p->local.a.v == 6) || (p->proto == 58 && p->local.a.v == 4)))
+		cfg_error(o, m, "protocol", "found ICMP of IPv%u between IPv%u prefixes; allowed: \"%s\"",
+			  p->proto == 1 ? 4 : 6, p->local.a.v, p->proto == 1 ? "icmp6" : "icmp");
 	for (int i = 0; i < 2; i++) {
 		const char *key = i ? "remote-port" : "local-port";
 
@@ -407,9 +411,10 @@ static void read_proxy_id(struct cfg_obj *o, struct cfg_proxy_id *p)
 	cfg_keys(o, known, NULL);
 	cfg_prefix(o, "local", CFG_REQUIRED, &p->local);
 	cfg_prefix(o, "remote", CFG_REQUIRED, &p->remote);
-	if (p->local.a.v == 6 || p->remote.a.v == 6)
+	if (p->local.a.v && p->remote.a.v && p->local.a.v != p->remote.a.v)
 		cfg_error(o, config_setting_get_member(o->s, "remote"), "remote",
-			  "IPv6 inside tunnels is not available in this version; allowed: IPv4 prefixes");
+			  "found an IPv%u prefix; allowed: an IPv%u prefix, as local is", p->remote.a.v,
+			  p->local.a.v);
 	read_protocol(o, p);
 }
 
@@ -437,7 +442,7 @@ static void read_proxy_ids(struct cfg_obj *tun, struct cfg_tunnel *t)
 	}
 	if (!proxy_ids_alloc(tun->l, t, n ? (size_t)n : 1))
 		return;
-	if (n == 0) { /* as on the field's firewalls: none configured means any to any */
+	if (n == 0) { /* as on the field's firewalls: none configured means any to any, of IPv4 */
 		prefix_parse("0.0.0.0/0", &t->proxy_ids[0].local);
 		prefix_parse("0.0.0.0/0", &t->proxy_ids[0].remote);
 		t->n_proxy_ids = 1;

@@ -51,6 +51,12 @@ static size_t terms_of(const struct cfg_rule *r)
 	       or_one(r->n_services);
 }
 
+/* No packet goes from an address of one family to one of the other. */
+static bool families_meet(const struct dp_rule_term *t)
+{
+	return t->src.a.v == 0 || t->dst.a.v == 0 || t->src.a.v == t->dst.a.v;
+}
+
 /* Combination number i of a rule's lists, as one reads a number with mixed bases. */
 static struct dp_rule_term term_of(const struct config *conf, const struct cfg_rule *r, uint32_t rule,
 				   size_t i)
@@ -106,8 +112,10 @@ int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t 
 
 		ids[i] = id_of(c, r->name);
 		rules[i] = (struct dp_rule){.id = ids[i], .allow = r->allow, .log = r->log};
-		for (size_t k = 0; k < terms_of(r); k++)
-			terms[n++] = term_of(conf, r, (uint32_t)i, k);
+		for (size_t k = 0; k < terms_of(r); k++) {
+			terms[n] = term_of(conf, r, (uint32_t)i, k);
+			n += families_meet(&terms[n]);
+		}
 	}
 	rc = dp_rules_set(conf->rules_given ? rules : NULL, (uint32_t)conf->n_rules, terms, (uint32_t)n);
 	if (rc == 0) {

@@ -198,8 +198,7 @@ void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt
 
 	if (may_punt(w, PUNT_RULE) != DROP_NONE)
 		return;
-	e.rule.src.a = addr_v4((const uint8_t *)&p->src4);
-	e.rule.dst.a = addr_v4((const uint8_t *)&p->dst4);
+	pkt_addrs(p, &e.rule.src.a, &e.rule.dst.a);
 	(void)put(w, &e);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Security rules: from zone, to zone, addresses, protocol, ports -> allow or deny.  The whole list is
- * compiled into one rte_acl and replaced whole; the cost does not grow with the rules as long as they are
+ * compiled into one rte_acl for each family and replaced whole; the cost does not grow with the rules as long as they are
  * not wildly different.  There is no session table: a rule allows one direction.
  */
 #pragma once

@@ -15,22 +15,46 @@
 
 #include "sa.h"
 
-enum { FIELD_PROTO, FIELD_FROM, FIELD_TO, FIELD_SRC, FIELD_DST, FIELD_SPORT, FIELD_DPORT, FIELD_V, FIELDS };
+/* Addresses are so many fields as they have words; what stands behind them begins so much later. */
+enum { FIELD_PROTO, FIELD_FROM, FIELD_TO, FIELD_SRC, WORDS4 = 1, WORDS6 = 4 };
+#define FIELD_DST(words)   (FIELD_SRC + (words))
+#define FIELD_SPORT(words) (FIELD_SRC + 2 * (words))
+#define FIELD_DPORT(words) (FIELD_SPORT(words) + 1)
+#define FIELDS(words)      (FIELD_DPORT(words) + 1)
 
 /* input_index: fields of one number lie in the same word. */
-#define FIELD(id, kind, member, word)                                                                        \
+#define FIELD(key, id, kind, member, word)                                                                   \
 	[id] = {.type = RTE_ACL_FIELD_TYPE_##kind,                                                           \
-		.size = sizeof(((struct rules_key *)0)->member),                                             \
+		.size = sizeof(((struct key *)0)->member),                                                   \
 		.field_index = (id),                                                                         \
 		.input_index = (word),                                                                       \
-		.offset = offsetof(struct rules_key, member)}
-static const struct rte_acl_field_def fields[FIELDS] = {
-	FIELD(FIELD_PROTO, BITMASK, proto, 0), FIELD(FIELD_FROM, MASK, from, 1),
-	FIELD(FIELD_TO, MASK, to, 1),          FIELD(FIELD_SRC, MASK, src, 2),
-	FIELD(FIELD_DST, MASK, dst, 3),        FIELD(FIELD_SPORT, RANGE, sport, 4),
-	FIELD(FIELD_DPORT, RANGE, dport, 4),   FIELD(FIELD_V, MASK, v, 5),
+		.offset = offsetof(struct key, member)}
+static const struct rte_acl_field_def fields4[FIELDS(WORDS4)] = {
+	FIELD(rules_key, FIELD_PROTO, BITMASK, proto, 0),
+	FIELD(rules_key, FIELD_FROM, MASK, from, 1),
+	FIELD(rules_key, FIELD_TO, MASK, to, 1),
+	FIELD(rules_key, FIELD_SRC, MASK, src, 2),
+	FIELD(rules_key, FIELD_DST(WORDS4), MASK, dst, 3),
+	FIELD(rules_key, FIELD_SPORT(WORDS4), RANGE, sport, 4),
+	FIELD(rules_key, FIELD_DPORT(WORDS4), RANGE, dport, 4),
 };
-RTE_ACL_RULE_DEF(acl_rule, FIELDS);
+static const struct rte_acl_field_def fields6[FIELDS(WORDS6)] = {
+	FIELD(rules_key6, FIELD_PROTO, BITMASK, proto, 0),
+	FIELD(rules_key6, FIELD_FROM, MASK, from, 1),
+	FIELD(rules_key6, FIELD_TO, MASK, to, 1),
+	FIELD(rules_key6, FIELD_SRC, MASK, src[0], 2),
+	FIELD(rules_key6, FIELD_SRC + 1, MASK, src[1], 3),
+	FIELD(rules_key6, FIELD_SRC + 2, MASK, src[2], 4),
+	FIELD(rules_key6, FIELD_SRC + 3, MASK, src[3], 5),
+	FIELD(rules_key6, FIELD_DST(WORDS6), MASK, dst[0], 6),
+	FIELD(rules_key6, FIELD_DST(WORDS6) + 1, MASK, dst[1], 7),
+	FIELD(rules_key6, FIELD_DST(WORDS6) + 2, MASK, dst[2], 8),
+	FIELD(rules_key6, FIELD_DST(WORDS6) + 3, MASK, dst[3], 9),
+	FIELD(rules_key6, FIELD_SPORT(WORDS6), RANGE, sport, 10),
+	FIELD(rules_key6, FIELD_DPORT(WORDS6), RANGE, dport, 10),
+};
+/* As rte_acl takes them; one of IPv4 leaves the last fields unused. */
+RTE_ACL_RULE_DEF(acl_rule, FIELDS(WORDS6));
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
@@ -39,6 +63,7 @@ static void rules_free(struct rules *r)
 	if (!r)
 		return;
 	rte_acl_free(r->acl);
+	rte_acl_free(r->acl6);
 	for (unsigned i = 0; i < DP_WORKERS_MAX; i++)
 		rte_free(r->hits[i]);
 	rte_free(r->rule);
@@ -124,14 +149,16 @@ static void free_alone(void *arg)
 
 /* ---- compiling ------------------------------------------------------------------------------- */
 
-static void put_prefix(struct rte_acl_field *f, const struct prefix *p)
+static void put_prefix(struct rte_acl_field *f, const struct prefix *p, unsigned words)
 {
-	uint32_t ip = 0;
+	for (unsigned i = 0; i < words; i++) {
+		unsigned bits = p->len > 32 * i ? p->len - 32 * i : 0;
+		uint32_t word;
 
-	if (p->a.v == 4)
-		memcpy(&ip, p->a.b, 4);
-	f->value.u32 = rte_be_to_cpu_32(ip);
-	f->mask_range.u32 = p->a.v == 4 ? p->len : 0;
+		memcpy(&word, p->a.b + 4 * i, sizeof(word));
+		f[i].value.u32 = rte_be_to_cpu_32(word);
+		f[i].mask_range.u32 = RTE_MIN(bits, 32u);
+	}
 }
 
 static void put_zone(struct rte_acl_field *f, uint16_t zone)
@@ -146,7 +173,7 @@ static void put_range(struct rte_acl_field *f, uint16_t lo, uint16_t hi)
 	f->mask_range.u16 = hi;
 }
 
-static void put_term(struct acl_rule *a, const struct dp_rule_term *t, uint32_t i)
+static void put_term(struct acl_rule *a, const struct dp_rule_term *t, uint32_t i, unsigned words)
 {
 	memset(a, 0, sizeof(*a));
 	a->data.category_mask = 1;
@@ -156,41 +183,65 @@ static void put_term(struct acl_rule *a, const struct dp_rule_term *t, uint32_t 
 	a->field[FIELD_PROTO].mask_range.u8 = t->proto ? 0xff : 0;
 	put_zone(&a->field[FIELD_FROM], t->from);
 	put_zone(&a->field[FIELD_TO], t->to);
-	put_prefix(&a->field[FIELD_SRC], &t->src);
-	put_prefix(&a->field[FIELD_DST], &t->dst);
-	if (t->src.a.v == 4 || t->dst.a.v == 4) { /* or an IPv6 packet would be from 0.0.0.0 */
-		a->field[FIELD_V].value.u32 = 4;
-		a->field[FIELD_V].mask_range.u32 = 32;
-	}
-	put_range(&a->field[FIELD_SPORT], t->sport_lo, t->sport_hi);
-	put_range(&a->field[FIELD_DPORT], t->dport_lo, t->dport_hi);
+	put_prefix(&a->field[FIELD_SRC], &t->src, words);
+	put_prefix(&a->field[FIELD_DST(words)], &t->dst, words);
+	put_range(&a->field[FIELD_SPORT(words)], t->sport_lo, t->sport_hi);
+	put_range(&a->field[FIELD_DPORT(words)], t->dport_lo, t->dport_hi);
 }
 
-static int compile(struct rules *r, const struct dp_rule_term *terms, uint32_t n)
+/* A term without addresses is for both families. */
+static bool is_for(const struct dp_rule_term *t, uint8_t v)
 {
+	return (t->src.a.v == 0 || t->src.a.v == v) && (t->dst.a.v == 0 || t->dst.a.v == v);
+}
+
+/* The terms of one family into *acl, which stays NULL if there are none. */
+static int compile(struct rte_acl_ctx **acl, uint8_t v, const struct dp_rule_term *terms, uint32_t n)
+{
+	const unsigned words = v == 6 ? WORDS6 : WORDS4;
 	static unsigned serial;
 	char name[RTE_ACL_NAMESIZE];
 	struct rte_acl_param param = {.name = name,
 				      .socket_id = SOCKET_ID_ANY,
-				      .rule_size = RTE_ACL_RULE_SZ(FIELDS),
+				      .rule_size = (uint32_t)RTE_ACL_RULE_SZ(FIELDS(words)),
 				      .max_rule_num = n};
-	struct rte_acl_config conf = {.num_categories = 1, .num_fields = FIELDS};
+	struct rte_acl_config conf = {.num_categories = 1, .num_fields = FIELDS(words)};
+	uint32_t added = 0;
 	int rc = 0;
 
 	if (n == 0)
 		return 0;
 	snprintf(name, sizeof(name), "rules%u", serial++);
-	memcpy(conf.defs, fields, sizeof(fields));
-	r->acl = rte_acl_create(&param);
-	if (!r->acl)
+	memcpy(conf.defs, v == 6 ? fields6 : fields4, FIELDS(words) * sizeof(conf.defs[0]));
+	*acl = rte_acl_create(&param);
+	if (!*acl)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n && rc == 0; i++) {
 		struct acl_rule a;
 
-		put_term(&a, &terms[i], i);
-		rc = rte_acl_add_rules(r->acl, (const struct rte_acl_rule *)&a, 1);
+		if (!is_for(&terms[i], v))
+			continue;
+		put_term(&a, &terms[i], i, words);
+		rc = rte_acl_add_rules(*acl, (const struct rte_acl_rule *)&a, 1);
+		added++;
 	}
-	return rc == 0 ? rte_acl_build(r->acl, &conf) : rc;
+	if (rc == 0 && added)
+		return rte_acl_build(*acl, &conf);
+	rte_acl_free(*acl);
+	*acl = NULL;
+	return rc;
+}
+
+/* What a side of a term may be: an IPv4 or IPv6 prefix, or any address. */
+static bool side_ok(const struct prefix *p)
+{
+	return p->a.v == 4 ? p->len <= 32 : p->a.v == 6 ? p->len <= 128 : p->a.v == 0 && p->len == 0;
+}
+
+static bool term_ok(const struct dp_rule_term *t)
+{
+	return t->sport_lo <= t->sport_hi && t->dport_lo <= t->dport_hi && side_ok(&t->src) &&
+	       side_ok(&t->dst) && (is_for(t, 4) || is_for(t, 6));
 }
 
 static int check(const struct dp_rule *rules, uint32_t n_rules, const struct dp_rule_term *terms,
@@ -201,15 +252,10 @@ static int check(const struct dp_rule *rules, uint32_t n_rules, const struct dp_
 	for (uint32_t i = 0; i < n_rules; i++)
 		if (rules[i].id >= DP_RULE_ID_MAX)
 			return -EINVAL;
-	for (uint32_t i = 0; i < n_terms; i++) {
-		const struct dp_rule_term *t = &terms[i];
-
-		if (t->rule >= n_rules || (i && t->rule < terms[i - 1].rule) || t->sport_lo > t->sport_hi ||
-		    t->dport_lo > t->dport_hi || t->src.len > 32 || t->dst.len > 32)
+	for (uint32_t i = 0; i < n_terms; i++)
+		if (terms[i].rule >= n_rules || (i && terms[i].rule < terms[i - 1].rule) ||
+		    !term_ok(&terms[i]))
 			return -EINVAL;
-		if (t->src.a.v == 6 || t->dst.a.v == 6)
-			return -EAFNOSUPPORT;
-	}
 	return 0;
 }
 
@@ -230,7 +276,9 @@ int dp_rules_set(const struct dp_rule *rules, uint32_t n_rules, const struct dp_
 		memcpy(r->rule, rules, n_rules * sizeof(rules[0]));
 		r->rule[n_rules] = (struct dp_rule){.id = DP_RULE_INTRAZONE, .allow = true};
 		r->rule[n_rules + 1] = (struct dp_rule){.id = DP_RULE_INTERZONE, .log = true};
-		rc = compile(r, terms, n_terms);
+		rc = compile(&r->acl, 4, terms, n_terms);
+		if (rc == 0)
+			rc = compile(&r->acl6, 6, terms, n_terms);
 		if (rc < 0) {
 			rules_free(r);
 			return rc;

@@ -7,15 +7,24 @@
 #include "dp.h"
 #include "rules.h"
 
-/* What rte_acl looks at, in network order.  Its first field is one byte, the others are read as words. */
+/* What rte_acl looks at of an IPv4 packet, in network order.  Its first field is one byte, the others are read as
+ * words. */
 struct rules_key {
 	uint8_t proto, pad[3];
 	uint16_t from, to;
 	uint32_t src, dst;
 	uint16_t sport, dport;
-	uint32_t v; /* 4 or 6: addresses are IPv4's, and zero in an IPv6 packet's key */
 };
-static_assert(sizeof(struct rules_key) == 24, "no padding but where it says so");
+static_assert(sizeof(struct rules_key) == 20, "no padding but where it says so");
+
+/* And of an IPv6 packet. */
+struct rules_key6 {
+	uint8_t proto, pad[3];
+	uint16_t from, to;
+	uint32_t src[4], dst[4];
+	uint16_t sport, dport;
+};
+static_assert(sizeof(struct rules_key6) == 44, "no padding but where it says so");
 
 /* A rule's packets on one worker.  That worker: w, control: r */
 struct rules_hit {
@@ -24,8 +33,8 @@ struct rules_hit {
 };
 
 struct rules {
-	struct rte_acl_ctx *acl; /* NULL: no term, nothing to look for */
-	uint32_t n;              /* rules; behind them the two defaults */
+	struct rte_acl_ctx *acl, *acl6; /* of each family; NULL: no term, nothing to look for */
+	uint32_t n;                     /* rules; behind them the two defaults */
 	struct dp_rule *rule;
 	struct rules_hit *hits[DP_WORKERS_MAX];
 	/* control only */

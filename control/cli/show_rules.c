@@ -34,6 +34,7 @@ static const char *service_text(const struct cfg_service *s, char buf[32])
 			   : s->proto == 17  ? "udp"
 			   : s->proto == 47  ? "gre"
 			   : s->proto == 50  ? "esp"
+			   : s->proto == 58  ? "icmp6"
 			   : s->proto == 132 ? "sctp"
 					     : NULL;
 	int n = word ? snprintf(buf, 32, "%s", word) : snprintf(buf, 32, "%u", s->proto);

@@ -220,7 +220,7 @@ int dp_if_zone(uint16_t ifindex, uint16_t zone);
 struct dp_rule_term {
 	uint32_t rule;          /* index into the rules */
 	uint16_t from, to;      /* zones; DP_ZONE_NONE: any */
-	struct prefix src, dst; /* a.v == 0: any */
+	struct prefix src, dst; /* a.v == 0: any, of both families if both are */
 	uint8_t proto;          /* 0: any */
 	uint16_t sport_lo, sport_hi, dport_lo, dport_hi;
 };
@@ -250,7 +250,8 @@ int dp_rule_stats(uint32_t id, struct dp_rule_stats *s);
 /* ---- proxy-IDs ----------------------------------------------------------------------------- */
 
 /* One proxy-ID of a tunnel interface: which packets that a route sent there are protected by which
- * SA.  Most specific wins, then the one added first. */
+ * SA.  Most specific wins, then the one added first.  It is for one family, IPv4 if no side has an address;
+ * -EAFNOSUPPORT: the sides are of two. */
 struct dp_policy_conf {
 	uint16_t tunnel_if;
 	struct prefix local, remote;

@@ -32,7 +32,7 @@ static void on_hit(void *ctx, const struct dp_rule_hit *h)
 
 static int setup(void **state)
 {
-	const struct dpt_conf c = {.n_workers = 2};
+	const struct dpt_conf c = {.n_workers = 2, .v6 = true};
 	struct dp_route r;
 
 	dpt_init(&c);
@@ -246,16 +246,53 @@ static void logged(void **state)
 	dpt_clear();
 }
 
-/* Against a model that tries one term after the other. */
-static bool model_has(const struct dp_rule_term *t, uint32_t src, uint32_t dst, uint8_t proto, uint16_t sport,
-		      uint16_t dport)
-{
-	struct addr s = addr_v4((uint8_t *)&src), d = addr_v4((uint8_t *)&dst);
+/* A packet from the host's side to the other port, without frame but with the header that has its addresses. */
+struct probe {
+	struct pkt p;
+	struct rte_mbuf m;
+	uint8_t ip6[40];
+};
 
+static void probe_of(struct probe *x, const struct addr *src, const struct addr *dst, uint8_t proto)
+{
+	*x = (struct probe){.p = {.in_if = dpt_port[1], .out_if = dpt_port[0], .v = src->v, .proto = proto}};
+	x->p.m = &x->m;
+	x->m.buf_addr = x->ip6;
+	memcpy(x->ip6 + 8, src->b, 16);
+	memcpy(x->ip6 + 24, dst->b, 16);
+	if (src->v == 4) {
+		memcpy(&x->p.src4, src->b, 4);
+		memcpy(&x->p.dst4, dst->b, 4);
+	}
+}
+
+/* Against a model that tries one term after the other. */
+static bool model_has(const struct dp_rule_term *t, const struct pkt *p)
+{
+	struct addr s, d;
+
+	pkt_addrs(p, &s, &d);
 	return (t->from == DP_ZONE_NONE || t->from == TRUST) && (t->to == DP_ZONE_NONE || t->to == UNTRUST) &&
 	       (!t->src.a.v || prefix_has(&t->src, &s)) && (!t->dst.a.v || prefix_has(&t->dst, &d)) &&
-	       (!t->proto || t->proto == proto) && sport >= t->sport_lo && sport <= t->sport_hi &&
-	       dport >= t->dport_lo && dport <= t->dport_hi;
+	       (!t->proto || t->proto == p->proto) && p->sport >= t->sport_lo && p->sport <= t->sport_hi &&
+	       p->dport >= t->dport_lo && p->dport <= t->dport_hi;
+}
+
+/* Few, near each other; of IPv6 the bits in question lie in two words. */
+static struct prefix some_prefix(bool v6, unsigned net)
+{
+	unsigned a = (unsigned)rand() % 2048;
+	struct prefix p;
+	char text[64];
+
+	if (v6)
+		snprintf(text, sizeof(text), "2001:db8:%u:%x::%x/%u", net, (unsigned)rand() % 4, a % 16,
+			 (rand() & 1 ? 60 : 124) + (unsigned)rand() % 5);
+	else
+		snprintf(text, sizeof(text), "10.%u.%u.%u/%u", net, a >> 8, a & 255,
+			 20 + (unsigned)rand() % 13);
+	assert_int_equal(prefix_parse(text, &p), 0);
+	return p;
 }
 
 static void many(void **state)
@@ -263,18 +300,18 @@ static void many(void **state)
 	enum { RULES = 500, PACKETS = 20000 };
 	static struct dp_rule r[RULES];
 	static struct dp_rule_term t[RULES];
+	unsigned denied[7] = {0};
 
 	srand(1);
 	for (uint32_t i = 0; i < RULES; i++) {
-		char src[32], dst[32];
-		unsigned a = (unsigned)rand() % 2048, b = (unsigned)rand() % 2048;
+		bool v6 = rand() & 1;
 
-		snprintf(src, sizeof(src), "10.1.%u.%u/%u", a >> 8, a & 255, 20 + (unsigned)rand() % 13);
-		snprintf(dst, sizeof(dst), "10.3.%u.%u/%u", b >> 8, b & 255, 20 + (unsigned)rand() % 13);
 		r[i] = (struct dp_rule){.id = i, .allow = rand() & 1};
-		t[i] = term(i, (uint16_t)(rand() % 4), (uint16_t)(rand() % 4), src, dst);
-		t[i].src = prefix_mask(t[i].src);
-		t[i].dst = prefix_mask(t[i].dst);
+		t[i] = term(i, (uint16_t)(rand() % 4), (uint16_t)(rand() % 4), NULL, NULL);
+		if (rand() % 50)
+			t[i].src = prefix_mask(some_prefix(v6, 1));
+		if (rand() % 50)
+			t[i].dst = prefix_mask(some_prefix(v6, 3));
 		t[i].proto = (uint8_t[]){0, 6, 17, 1}[rand() % 4];
 		if (t[i].proto > 1 && rand() & 1) {
 			t[i].dport_lo = (uint16_t)(rand() % 100);
@@ -283,40 +320,60 @@ static void many(void **state)
 	}
 	assert_int_equal(dp_rules_set(r, RULES, t, RULES), 0);
 	for (unsigned k = 0; k < PACKETS; k++) {
-		struct pkt p = {.in_if = dpt_port[1],
-				.out_if = dpt_port[0],
-				.v = 4,
-				.src4 = htonl(0x0a010000u + (unsigned)rand() % 2048),
-				.dst4 = htonl(0x0a030000u + (unsigned)rand() % 2048),
-				.proto = (uint8_t[]){6, 17, 1, 47}[rand() % 4],
-				.sport = (uint16_t)(rand() % 200),
-				.dport = (uint16_t)(rand() % 200)};
+		bool v6 = rand() & 1, allow;
+		struct addr src = some_prefix(v6, 1).a, dst = some_prefix(v6, 3).a;
+		struct probe x;
 		uint32_t want = 0;
-		bool allow;
 
-		while (want < RULES && !model_has(&t[want], p.src4, p.dst4, p.proto, p.sport, p.dport))
+		probe_of(&x, &src, &dst, (uint8_t[]){6, 17, 1, 47}[rand() % 4]);
+		x.p.sport = (uint16_t)(rand() % 200);
+		x.p.dport = (uint16_t)(rand() % 200);
+		while (want < RULES && !model_has(&t[want], &x.p))
 			want++;
-		if (rules_verdict(&p, &allow) != (want < RULES ? r[want].id : DP_RULE_INTERZONE))
-			fail_msg("packet %u: rule %u, expected %u", k, rules_verdict(&p, &allow), want);
+		if (rules_verdict(&x.p, &allow) != (want < RULES ? r[want].id : DP_RULE_INTERZONE))
+			fail_msg("packet %u: rule %u, expected %u", k, rules_verdict(&x.p, &allow), want);
 		assert_int_equal(allow, want < RULES && r[want].allow);
+		denied[x.p.v] += want < RULES;
 	}
+	assert_true(denied[4] > PACKETS / 10 && denied[6] > PACKETS / 10); /* or little was tested */
 }
 
 /* An IPv6 packet is in no IPv4 network, be it the widest; any is any. */
 static void ipv6(void **state)
 {
-	struct dp_rule r[] = {{.id = 1}, {.id = 2}, {.id = 3, .allow = true}};
+	struct dp_rule r[] = {{.id = 1}, {.id = 2}, {.id = 3, .allow = true}, {.id = 4, .log = true}};
 	struct dp_rule_term t[] = {term(0, 0, 0, "0.0.0.0/0", NULL), term(1, 0, 0, NULL, "0.0.0.0/0"),
-				   term(2, TRUST, UNTRUST, NULL, NULL)};
-	struct pkt p = {.in_if = dpt_port[1], .out_if = dpt_port[0], .v = 6, .proto = IPPROTO_UDP};
-	bool allow;
+				   term(2, TRUST, UNTRUST, NULL, "2001:db8:1::/64"),
+				   term(3, TRUST, UNTRUST, NULL, NULL)};
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	size_t len;
 
-	assert_int_equal(dp_rules_set(r, 3, t, 3), 0);
-	assert_int_equal(rules_verdict(&p, &allow), 3);
-	assert_true(allow);
-	p.v = 4;
-	assert_int_equal(rules_verdict(&p, &allow), 1);
-	assert_false(allow);
+	assert_int_equal(dp_rules_set(r, 4, t, 4), 0);
+	ip6_neighbour(0, PEER6, dpt_peer[0]);
+	len = ip6_echo(packet, "fd00:1::7", PEER6, 1, 20);
+	ip6_inject(1, packet, len);
+	dpt_inject_ip(1, 0, frame, dpt_echo4(frame, HOST, WEB, 1, 20)); /* in one burst */
+	dpt_run();
+	dpt_expect_drop("rule-denied", 1);
+	assert_int_equal(dpt_take(0, frame, NULL), 14 + len);
+	assert_int_equal(hits(3), 1);
+	assert_int_equal(hits(1), 1);
+	dpt_clear();
+	n_hits = 0;
+	dpt_sleep_ms(10000);
+	dpt_clear();
+	ip6_inject(1, packet, ip6_udp(packet, "fd00:1::7", 1000, "2001:db8:2::1", 53, packet, 0));
+	dpt_run();
+	dpt_expect_drop("no-route", 1); /* and a rule is not asked */
+	t[2].dst.len = 128;
+	assert_int_equal(dp_rules_set(r, 4, t, 4), 0);
+	ip6_inject(1, packet, ip6_udp(packet, "fd00:1::7", 1000, PEER6, 53, packet, 0));
+	dpt_run();
+	dpt_expect_drop("rule-denied", 1);
+	assert_int_equal(n_hits, 1);
+	assert_true(endpoint_eq(&hit.src, &(struct endpoint){dpt_ep("fd00:1::7", 0).a, 1000}));
+	assert_true(endpoint_eq(&hit.dst, &(struct endpoint){dpt_ep(PEER6, 0).a, 53}));
+	dpt_clear();
 }
 
 static void refused(void **state)
@@ -330,6 +387,13 @@ static void refused(void **state)
 	t = term(0, 0, 0, NULL, NULL);
 	t.dport_lo = 9;
 	t.dport_hi = 8;
+	assert_int_equal(dp_rules_set(r, 1, &t, 1), -EINVAL);
+	t = term(0, 0, 0, "10.0.0.0/8", "2001:db8::/32");
+	assert_int_equal(dp_rules_set(r, 1, &t, 1), -EINVAL);
+	t = term(0, 0, 0, NULL, "2001:db8::/32");
+	t.dst.len = 129;
+	assert_int_equal(dp_rules_set(r, 1, &t, 1), -EINVAL);
+	t.dst = (struct prefix){.a.v = 4, .len = 33};
 	assert_int_equal(dp_rules_set(r, 1, &t, 1), -EINVAL);
 	assert_int_equal(dp_rules_set(r, 1, &t, DP_RULE_TERMS_MAX + 1), -E2BIG);
 	r[0].id = DP_RULE_INTERZONE;
