@@ -23,6 +23,7 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
 	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,
 	[CLI_TEST_VPN_PACKET] = cli_test_packet,
+	[CLI_DIAGNOSE_VPN] = cli_diagnose,
 	[CLI_CLEAR_VPN_IKE_SA] = cli_clear_ike_sa,
 	[CLI_CLEAR_VPN_IPSEC_SA] = cli_clear_ipsec_sa,
 	[CLI_DEBUG_IKE_ON] = cli_debug_ike_on,

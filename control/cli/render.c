@@ -25,6 +25,7 @@ static const struct {
 	{"rule-hit-count", render_rule_hits},
 	{"vpn-tunnel-monitor", render_monitor},
 	{"vpn-history", render_history},
+	{"diagnose-vpn", render_diagnose},
 	{"system-info", render_system_info},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},

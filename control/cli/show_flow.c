@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * show vpn flow: proxy-IDs as the data plane has them.  The list is the daemon's table of proxy-IDs; what is
- * negotiated for those of a page is looked up in one walk over the engine's Child SAs.
+ * show vpn flow: proxy-IDs as the data plane has them.  The list is the daemon's table of proxy-IDs.
  */
 #include "handlers.h"
 
@@ -10,118 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the engine has for one proxy-ID of the page. */
-struct slot {
-	const struct ctl_policy *p;
-	bool negotiating, up;
-	struct ike_child_info sa; /* the newest; engine's strings are not kept beyond the call */
-	unsigned n_sas;
-	struct dp_sa_stats in, out; /* of all its SAs together: a rekeyed one is still read */
-	uint32_t sa_out;
-};
-
-struct gather {
-	struct slot *slots; /* by policy number */
-	size_t n;
-};
-
-static int slot_cmp(const void *a, const void *b)
-{
-	const struct slot *x = a, *y = b;
-
-	return x->p->policy < y->p->policy ? -1 : x->p->policy > y->p->policy;
-}
-
-/* The table's order is the configuration's. */
-static int slot_in_order(const void *a, const void *b)
-{
-	const struct slot *x = a, *y = b;
-
-	return x->p < y->p ? -1 : x->p > y->p;
-}
-
-static struct slot *slot_find(struct gather *g, uint32_t policy)
-{
-	size_t lo = 0, hi = g->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (g->slots[mid].p->policy < policy)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < g->n && g->slots[lo].p->policy == policy ? &g->slots[lo] : NULL;
-}
-
-static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool newest)
-{
-	to->packets += s->packets;
-	to->bytes += s->bytes;
-	to->auth_errors += s->auth_errors;
-	to->replays += s->replays;
-	to->selector_drops += s->selector_drops;
-	to->malformed += s->malformed;
-	for (unsigned i = 0; i < DP_LATE_BUCKETS; i++) {
-		to->late[i] += s->late[i];
-		to->left[i] += s->left[i];
-	}
-	if (s->last_used_ns > to->last_used_ns)
-		to->last_used_ns = s->last_used_ns;
-	if (newest) {
-		to->seq = s->seq;
-		to->worker = s->worker;
-	}
-}
-
-static void take_child(struct slot *s, const struct ike_child_info *i, const struct ctl_child *h)
-{
-	struct dp_sa_stats st;
-	bool newest;
-
-	if (!s)
-		return;
-	newest = s->n_sas == 0 || i->created >= s->sa.created;
-	if (newest) {
-		s->sa = *i;
-		s->sa_out = h->sa_out;
-	}
-	s->n_sas++;
-	if (dp_sa_in_stats(h->spi_in, &st) == 0)
-		stats_add(&s->in, &st, newest);
-	if (dp_sa_out_stats(h->sa_out, &st) == 0)
-		stats_add(&s->out, &st, newest);
-}
-
-/* One that several proxy-IDs share stands at each of them, with the SA's own counters. */
-static bool on_child(void *arg, const struct ike_child_info *i)
-{
-	const struct ctl_child *h = i->host;
-
-	if (!h)
-		return true;
-	take_child(slot_find(arg, i->policy), i, h);
-	for (unsigned n = 0; n < h->n_more; n++)
-		take_child(slot_find(arg, h->more[n]), i, h);
-	return true;
-}
-
-static void take_conf(struct slot *s, const struct ike_conf_child_info *i)
-{
-	if (!s)
-		return;
-	s->negotiating = i->negotiating;
-	s->up = i->up;
-}
-
-static bool on_conf_child(void *arg, const struct ike_conf_child_info *i)
-{
-	take_conf(slot_find(arg, i->conf->policy), i);
-	for (unsigned n = 0; n < i->conf->n_more; n++)
-		take_conf(slot_find(arg, i->conf->more[n]), i);
-	return true;
-}
+#include "proxy_state.h"
 
 /* ---- one proxy-ID as a document -------------------------------------------------------------------- */
 
@@ -132,7 +20,7 @@ static uint64_t seconds_until(uint64_t t)
 	return t > now ? (t - now) / 1000000000 : 0;
 }
 
-static void flow_life(json_t *o, const struct slot *s)
+static void flow_life(json_t *o, const struct proxy_state *s)
 {
 	const struct ike_child_info *i = &s->sa;
 	uint64_t used = s->in.bytes > s->out.bytes ? s->in.bytes : s->out.bytes;
@@ -171,7 +59,7 @@ static void flow_ts(json_t *o, const struct ike_child_info *i)
 	}
 }
 
-static void flow_sa(json_t *o, const struct slot *s)
+static void flow_sa(json_t *o, const struct proxy_state *s)
 {
 	const struct ike_child_info *i = &s->sa;
 	char enc[DOC_ALG], spi[12];
@@ -222,7 +110,7 @@ static void flow_reorder(json_t *o, const struct dp_sa_stats *in)
 	doc_uint(o, "window-needed", dp_window_needed(in));
 }
 
-static void flow_counters(json_t *o, const struct slot *s)
+static void flow_counters(json_t *o, const struct proxy_state *s)
 {
 	struct dp_policy_stats p;
 
@@ -245,28 +133,18 @@ static void flow_counters(json_t *o, const struct slot *s)
 	doc_uint(o, "no-sa-drops", p.no_sa_drops);
 }
 
-/* Which way packets go.  Stamps are good to a second and an answer takes its time, so that a few seconds, or a few
- * packets, tell nothing. */
-static void flow_traffic(json_t *o, const struct slot *s)
+static void flow_traffic(json_t *o, const struct proxy_state *s)
 {
-	enum { APART_S = 4, PACKETS = 3 };
-	uint64_t made = s->sa.created / 1000000000, now = ctl_now() / 1000000000;
-	uint64_t in = s->in.last_used_ns / 1000000000, out = s->out.last_used_ns / 1000000000;
-	uint64_t missed = 0; /* when the way that is silent was last in use */
-	const char *text = "both ways";
+	static const char *const words[] = {[TRAFFIC_NONE] = "none yet",
+					    [TRAFFIC_BOTH] = "both ways",
+					    [TRAFFIC_OUT_ONLY] = "out only",
+					    [TRAFFIC_IN_ONLY] = "in only"};
+	uint64_t one_way_s;
+	enum proxy_traffic t = proxy_traffic(s, &one_way_s);
 
-	if (!in && !out) {
-		text = "none yet";
-	} else if (out > (in ? in : made) + APART_S || (!in && s->out.packets >= PACKETS)) {
-		text = "out only";
-		missed = in ? in : made;
-	} else if (in > (out ? out : made) + APART_S || (!out && s->in.packets >= PACKETS)) {
-		text = "in only";
-		missed = out ? out : made;
-	}
-	doc_str(o, "traffic", text);
-	if (missed)
-		doc_uint(o, "one-way-s", now > missed ? now - missed : 0);
+	doc_str(o, "traffic", words[t]);
+	if (t == TRAFFIC_OUT_ONLY || t == TRAFFIC_IN_ONLY)
+		doc_uint(o, "one-way-s", one_way_s);
 }
 
 static void flow_proxy_id(json_t *o, const struct cfg_proxy_id *x)
@@ -326,7 +204,7 @@ static void flow_monitor(json_t *o, const struct ctl *c, const struct cfg_tunnel
 	doc_uint(mon, "pkt-recv", sum.recv);
 }
 
-static void flow(json_t *o, const struct ctl *c, const struct slot *s)
+static void flow(json_t *o, const struct ctl *c, const struct proxy_state *s)
 {
 	const struct cfg_tunnel *t = s->p->tunnel;
 	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
@@ -407,14 +285,19 @@ static enum cli_page flow_head(struct cli_job *j, json_t *doc, const char *name,
 	return CLI_MORE;
 }
 
-/* The page's proxy-IDs into slots; true when there are more behind them. */
-static bool fill(struct cli_job *j, struct gather *g, const char *name, uint32_t number)
+struct page_states {
+	struct proxy_state *list;
+	size_t n;
+};
+
+/* The page's proxy-IDs into the list; true when there are more behind them. */
+static bool fill(struct cli_job *j, struct page_states *g, const char *name, uint32_t number)
 {
 	uint32_t i = (uint32_t)j->at;
 
 	for (; i < j->c->n_policies && g->n < j->page_len; i++)
 		if (wanted(&j->c->policies[i], name, number))
-			g->slots[g->n++].p = &j->c->policies[i];
+			g->list[g->n++].p = &j->c->policies[i];
 	j->at = i;
 	for (; i < j->c->n_policies; i++)
 		if (wanted(&j->c->policies[i], name, number))
@@ -426,7 +309,7 @@ enum cli_page cli_show_flow(struct cli_job *j, json_t *doc)
 {
 	const char *name = cli_arg(&j->m, "name"), *id = cli_arg(&j->m, "tunnel-id");
 	uint32_t number = id ? number_of(id) : 0;
-	struct gather g = {0};
+	struct page_states g = {0};
 	json_t *list;
 	bool more;
 
@@ -437,19 +320,16 @@ enum cli_page cli_show_flow(struct cli_job *j, json_t *doc)
 	}
 	if (j->part++ == 0 && flow_head(j, doc, name, number) == CLI_FAILED)
 		return CLI_FAILED;
-	g.slots = calloc(j->page_len, sizeof(g.slots[0]));
-	if (!g.slots) {
+	g.list = calloc(j->page_len, sizeof(g.list[0]));
+	if (!g.list) {
 		snprintf(j->err, sizeof(j->err), "out of memory");
 		return CLI_FAILED;
 	}
 	more = fill(j, &g, name, number);
-	qsort(g.slots, g.n, sizeof(g.slots[0]), slot_cmp);
-	ike_each_child(j->c->ike, on_child, &g);
-	ike_each_conf_child(j->c->ike, on_conf_child, &g);
-	qsort(g.slots, g.n, sizeof(g.slots[0]), slot_in_order);
+	proxy_state_gather(j->c, g.list, g.n);
 	list = doc_list(doc, "entries");
 	for (size_t i = 0; i < g.n; i++)
-		flow(doc_append(list), j->c, &g.slots[i]);
-	free(g.slots);
+		flow(doc_append(list), j->c, &g.list[i]);
+	free(g.list);
 	return more ? CLI_MORE : CLI_LAST;
 }

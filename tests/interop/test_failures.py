@@ -34,6 +34,10 @@ CASES = {
         {"initiator": r"TS_UNACCEPTABLE|selector|proxy-ID", "responder": r"proxy-ID|selector"}),
 }
 
+VERDICTS = {"wrong-psk": "auth-failed", "wrong-identity": {"culvert": "auth-failed", "strongswan": "identity-mismatch"},
+             "ike-cipher": "no-proposal",
+            "ike-group": "no-proposal", "esp-cipher": "ipsec-no-proposal", "disjoint-proxy-ids": "proxy-id-mismatch"}
+
 
 def try_up(p, initiator):
     if initiator == "culvert":
@@ -55,6 +59,8 @@ def test_cause_in_words_and_recovery(pair, case, initiator):
         return re.search(pattern, p.c.cli("show vpn ike-sa gateway peer"), re.I | re.S)
     wait_for(lambda: f"{pattern} in:\n{p.c.cli('show vpn ike-sa gateway peer')}", told, 10)
     assert re.search(pattern, p.c.log(), re.I), "the log says it too"
+    verdict = VERDICTS[case]
+    assert p.c.verdict() == (verdict if isinstance(verdict, str) else verdict[initiator])
     assert p.c.children() == [] and p.s.counts()[1] == 0
     assert ping(p.t.hq.host, p.t.branch.host_ip, count=3, wait=1)[1] == 0
     assert p.c.alive()

@@ -105,6 +105,7 @@ def test_port_4500_blocked(pair):
         p.c.cli("test vpn ipsec-sa tunnel tun")
         wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"), lambda: p.c.failures(), 60, 0.2)
         text = p.c.cli("show vpn ike-sa gateway peer")
+        assert p.c.verdict() == "no-answer-4500"
     assert re.search(r"no answer from 203\.0\.113\.10\[4500\] to IKE_AUTH", text)
     assert "answered IKE_SA_INIT but not IKE_AUTH: check that UDP port 4500 passes" in " ".join(text.split())
     p.up()
@@ -146,6 +147,7 @@ def test_up_but_no_traffic(pair):
     assert got["advice"] == (f"proxy-ID tun:P1 holds such packets, but no route takes them to tunnel.1 and they leave "
                              f"in the clear: add one to {branch.host_ip}")
     assert p.c.flow("tun")["pkt-encap"] == before
+    assert "no route takes packets for 10.10.10.0/24 to tunnel.1" in p.c.cli("diagnose vpn tunnel tun")
     p.c.commit(routes=routes)
     both_ways(p)
 
@@ -168,9 +170,10 @@ def test_up_but_no_traffic(pair):
         assert lost(hq.host, branch.host_ip, count=30, interval=0.2)
         flow, text = p.c.flow("tun"), p.c.cli("show vpn flow name tun")
         assert flow["state"] == "active" and flow["traffic"] == "out only" and flow["one-way-s"] >= 4
+        assert p.c.verdict() == "one-way-out"
         assert re.search(r"traffic: +out only for \d+ s: nothing comes back .* the peer for a route", text)
     both_ways(p)
-    assert p.c.flow("tun")["traffic"] == "both ways"
+    assert p.c.flow("tun")["traffic"] == "both ways" and p.c.verdict() == "healthy"
 
     # ESP is lost on the way while IKE passes: no log will ever tell.
     since = len(p.c.log())
@@ -198,6 +201,7 @@ def test_comes_in_and_goes_nowhere(pair):
     assert lost(branch.host, hq.host_ip, count=30, interval=0.2)
     flow, text = p.c.flow("tun"), p.c.cli("show vpn flow name tun")
     assert flow["traffic"] == "in only" and p.c.drops()["rule-denied"] == 30
+    assert p.c.verdict() == "rule-denies"
     assert re.search(r"traffic: +in only for \d+ s: nothing goes back .* here for a security rule", text)
     got = asked(p)
     assert [s for s in got["steps"] if s["step"] == "answer: rule" and not s["ok"] and "interzone-default" in s["text"]]

@@ -187,6 +187,10 @@ class Culvertd:
         """Child SAs that carry traffic."""
         return [c for c in self.cli("show vpn ike-sa", json_out=True)["children"] if c["state"] == "Mature"]
 
+    def verdict(self, tunnel="tun"):
+        """The word that diagnose vpn finds for a tunnel of one proxy-ID."""
+        return self.cli(f"diagnose vpn tunnel {tunnel}", json_out=True)["entries"][0]["verdict"]
+
     def failures(self, gateway="peer"):
         """Why negotiations of a gateway failed last."""
         return self.cli(f"show vpn ike-sa gateway {gateway}", json_out=True)["failures"]

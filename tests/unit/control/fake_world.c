@@ -210,6 +210,11 @@ int64_t ctl_wall_ms(void)
 	return ctl_wall(fake->now) * 1000;
 }
 
+const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex)
+{
+	return ifindex < c->n_interfaces ? c->interfaces[ifindex].name : "?";
+}
+
 void ctl_ike_rearm(struct ctl *c)
 {
 	fake->rearmed++;

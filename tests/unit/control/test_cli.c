@@ -1005,7 +1005,7 @@ static void test_bad_requests(void **state)
 		{"{\"command\":[\"commit\"],\"options\":{\"x\":1}}", "unknown option \"x\"; allowed: page"},
 		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
 		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
-		{"{\"command\":[]}", "incomplete; allowed next: show, test, clear, debug, commit"},
+		{"{\"command\":[]}", "incomplete; allowed next: show, test, diagnose, clear, debug, commit"},
 		{"{\"command\":[\"\\u001b[2J\"]}", "\\x1b[2J: unknown word \"\\x1b[2J\"; allowed: "},
 	};
 
@@ -1041,7 +1041,7 @@ static void assert_completes(const char *line, const char *want)
 static void test_complete(void **state)
 {
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"ip\"]}", "ipsec-sa");
-	assert_completes("{\"complete\":[]}", "show test clear debug commit");
+	assert_completes("{\"complete\":[]}", "show test diagnose clear debug commit");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1 T1:P1 T1:P2");

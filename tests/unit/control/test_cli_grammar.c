@@ -117,8 +117,9 @@ static void test_refused(void **state)
 	static const struct {
 		const char *text, *why;
 	} cases[] = {
-		{"", "incomplete; allowed next: show, test, clear, debug, commit"},
-		{"shwo vpn", "shwo: unknown word \"shwo\"; allowed: show, test, clear, debug, commit"},
+		{"", "incomplete; allowed next: show, test, diagnose, clear, debug, commit"},
+		{"shwo vpn",
+		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, clear, debug, commit"},
 		{"show vpn",
 		 "show vpn: incomplete; allowed next: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor, history"},
 		{"show vpn foo",
@@ -180,7 +181,7 @@ static void test_completion(void **state)
 		const char *text; /* a blank at the end: a new word begins */
 		const char *list;
 	} cases[] = {
-		{" ", "show test clear debug commit"},
+		{" ", "show test diagnose clear debug commit"},
 		{"s", "show"},
 		{"c", "clear commit"},
 		{"show ", "vpn counter dataplane interface routing running rule-hit-count system"},

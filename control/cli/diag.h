@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * diagnose vpn: from the state of a tunnel to what is wrong with it, by fixed trees of questions.  Same facts, same
+ * answer; every step tells the evidence it went by.
+ *
+ *     diag_facts.c  the facts, from configuration, engine, data plane and journal; the command
+ *     diag.c        the trees: no I/O, nothing but the facts
+ */
+#pragma once
+
+#include "journal.h"
+#include "proxy_state.h"
+
+struct diag_facts {
+	const char *gateway, *tunnel_if, *outer_if, *remote_net; /* names; the proxy-ID's remote network */
+	char peer[ADDR_STR];                                     /* "" when it may be any */
+	bool passive, start, natt_off;
+	/* the way to the peer */
+	bool port_up, peer_route;
+	/* phase 1 */
+	bool ike_up, ike_trying;
+	uint64_t attempts, heard_ago_s;
+	const struct ike_reason *ike_failure; /* NULL: none since it was up */
+	bool nat, udp_encap;
+	/* phase 2 */
+	bool child_up, negotiating;
+	const struct ike_reason *child_failure;
+	uint64_t sa_age_s;
+	/* traffic, of the SAs there are */
+	enum proxy_traffic traffic;
+	uint64_t one_way_s, encap, decap;
+	uint64_t asked, without_sa; /* key acquire requests; packets dropped for want of an SA */
+	uint64_t auth_errors, replays, malformed, outside; /* inbound drops; outside: not of the selectors */
+	uint32_t window, window_needed;
+	/* a packet from the proxy-ID's local to its remote network, as test vpn packet sees it */
+	bool traced, routed_in, ruled_out, back_ruled_out;
+	/* sizes */
+	uint16_t mtu, path_mtu;
+	uint64_t too_big; /* packets of the whole box that were told so */
+	/* monitor */
+	bool monitored, monitor_up;
+	uint64_t rtt_ns;
+	/* of the busiest worker, the last second */
+	unsigned busy_percent;
+	struct flaps flaps;
+};
+
+enum diag_state { DIAG_OK, DIAG_BAD, DIAG_NOTE, DIAG_UNKNOWN };
+const char *diag_state_str(enum diag_state s);
+
+enum { DIAG_STEPS = 16, DIAG_TEXT = 832 };
+struct diag_report {
+	const char *tree;    /* "tunnel down", "phase 1 only", "no traffic", "one way", "up" */
+	const char *verdict; /* a word that stays the same: "no-answer" */
+	char cause[DIAG_TEXT], fix[DIAG_TEXT];
+	bool ask_peer; /* only the peer knows more: its log has the reason */
+	unsigned n;
+	struct {
+		const char *name;
+		enum diag_state state;
+		char text[DIAG_TEXT];
+	} step[DIAG_STEPS];
+};
+
+void diagnose(const struct diag_facts *f, struct diag_report *r);

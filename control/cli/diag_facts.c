@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "handlers.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diag.h"
+
+static const uint64_t SECOND = 1000000000;
+
+/* ---- phase 1 --------------------------------------------------------------------------------------- */
+
+struct ike_facts {
+	struct diag_facts *f;
+	const char *gateway;
+};
+
+static bool on_sa(void *arg, const struct ike_sa_info *i)
+{
+	struct ike_facts *a = arg;
+	uint64_t now = ctl_now();
+
+	if (strcmp(i->gateway, a->gateway) != 0)
+		return true;
+	a->f->ike_up |= i->established;
+	a->f->ike_trying |= !i->established;
+	if (i->established) {
+		a->f->heard_ago_s = i->last_heard && now > i->last_heard ? (now - i->last_heard) / SECOND : 0;
+		a->f->nat |= i->nat_local || i->nat_remote;
+	}
+	return true;
+}
+
+static bool on_gateway(void *arg, const struct ike_gw_info *i)
+{
+	struct ike_facts *a = arg;
+
+	if (strcmp(i->conf->name, a->gateway) != 0)
+		return true;
+	a->f->attempts = i->attempts;
+	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
+		a->f->ike_failure = i->last_failure;
+	return false;
+}
+
+static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag_facts *f)
+{
+	struct ike_facts a = {f, g->ike.name};
+	struct dp_route way;
+	struct dp_if_stats s;
+
+	f->gateway = g->ike.name;
+	f->outer_if = g->interface;
+	f->passive = g->ike.passive;
+	f->natt_off = g->ike.natt == IKE_NATT_OFF;
+	if (g->ike.remote.v) {
+		addr_str(&g->ike.remote, f->peer);
+		f->peer_route = dp_route_lookup(&g->ike.remote, &way) == 0;
+	}
+	for (size_t i = 0; i < c->n_interfaces; i++)
+		if (strcmp(c->interfaces[i].name, g->interface) == 0 &&
+		    dp_if_stats(c->interfaces[i].ifindex, &s) == 0)
+			f->port_up = s.link_up;
+	ike_each_sa(c->ike, on_sa, &a);
+	ike_each_gateway(c->ike, on_gateway, &a);
+}
+
+/* ---- phase 2 and traffic ----------------------------------------------------------------------------- */
+
+static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
+{
+	struct dp_policy_stats p;
+	uint64_t now = ctl_now();
+
+	f->start = s->p->tunnel->start;
+	f->child_up = s->n_sas > 0;
+	f->negotiating = s->negotiating;
+	f->child_failure = s->failure;
+	if (dp_policy_stats(s->p->policy, &p) == 0) {
+		f->asked = p.acquires;
+		f->without_sa = p.no_sa_drops;
+	}
+	if (!f->child_up)
+		return;
+	f->udp_encap = s->sa.udp_encap;
+	f->sa_age_s = now > s->sa.created ? (now - s->sa.created) / SECOND : 0;
+	f->traffic = proxy_traffic(s, &f->one_way_s);
+	f->encap = s->out.packets;
+	f->decap = s->in.packets;
+	f->auth_errors = s->in.auth_errors;
+	f->replays = s->in.replays;
+	f->malformed = s->in.malformed;
+	f->outside = s->in.selector_drops;
+	f->window = s->p->tunnel->replay_window;
+	f->window_needed = dp_window_needed(&s->in);
+	f->mtu = dp_sa_out_mtu(s->sa_out);
+	f->path_mtu = dp_sa_out_pmtu(s->sa_out);
+}
+
+/* The n-th host of a network, or its only one. */
+static struct addr host_of(const struct prefix *p, uint8_t n)
+{
+	struct prefix m = prefix_mask(*p);
+	unsigned bytes = m.a.v == 4 ? 4 : 16;
+
+	if (m.len + 3u < bytes * 8)
+		m.a.b[bytes - 1] |= n;
+	return m.a;
+}
+
+/* A packet from the local to the remote network, as test vpn packet would be asked.  "Any" networks have no host
+ * that stands for them. */
+static void take_trace(const struct ctl *c, const struct ctl_policy *p, struct diag_facts *f)
+{
+	struct dp_trace_packet q = {
+		.dst = host_of(&p->proxy->remote, 1),
+		.proto = p->proxy->proto            ? p->proxy->proto
+			 : p->proxy->local.a.v == 6 ? 58
+						    : 1,
+		.sport = p->proxy->local_port,
+		.dport = p->proxy->remote_port,
+		.in_if = DP_IF_NONE,
+	};
+	struct dp_trace t = {.stopped = DP_TRACE_PACKET};
+
+	if (!p->proxy->local.len || !p->proxy->remote.len)
+		return;
+	/* The first host is often this gateway itself, from whose address nothing comes in. */
+	for (uint8_t n = 1; n <= 2 && !f->traced; n++) {
+		q.src = host_of(&p->proxy->local, n);
+		f->traced = dp_trace_packet(&q, &t) == 0 && t.stopped != DP_TRACE_PACKET;
+	}
+	if (!f->traced)
+		return;
+	f->routed_in = t.stopped != DP_TRACE_ROUTE && t.out_if != DP_IF_NONE &&
+		       strcmp(ctl_interface_name(c, t.out_if), f->tunnel_if) == 0;
+	f->ruled_out = t.stopped == DP_TRACE_RULE;
+	f->back_ruled_out = t.back.sa && !t.back.allow;
+}
+
+static void take_monitor(const struct ctl *c, const struct cfg_tunnel *t, struct diag_facts *f)
+{
+	for (size_t i = 0; i < c->n_monitors; i++) {
+		const struct ctl_monitor *m = &c->monitors[i];
+
+		if (m->conf != t)
+			continue;
+		f->monitored = true;
+		f->monitor_up = m->up;
+		f->rtt_ns = m->target[0].rtt_ns;
+	}
+}
+
+static void take_box(const struct ctl *c, struct diag_facts *f)
+{
+	struct dp_drop d;
+
+	for (unsigned i = 0; dp_drop_stats(i, &d) == 0; i++)
+		if (strcmp(d.name, "too-big") == 0)
+			f->too_big = d.packets;
+	for (unsigned i = 0; i < DP_WORKERS_MAX; i++) {
+		uint64_t up = c->load[0][i].up_ns - c->load[1][i].up_ns;
+		uint64_t busy = c->load[0][i].busy_ns - c->load[1][i].busy_ns;
+		unsigned percent = up ? (unsigned)(busy * 100 / up) : 0;
+
+		if (percent > f->busy_percent)
+			f->busy_percent = percent;
+	}
+}
+
+/* ---- the command ----------------------------------------------------------------------------------- */
+
+static void put_report(json_t *o, const struct diag_report *r)
+{
+	json_t *steps = doc_list(o, "steps");
+
+	doc_str(o, "tree", r->tree);
+	doc_str(o, "verdict", r->verdict);
+	doc_str(o, "cause", r->cause);
+	doc_str(o, "fix", r->fix);
+	doc_bool(o, "ask-peer", r->ask_peer);
+	for (unsigned i = 0; i < r->n; i++) {
+		json_t *s = doc_append(steps);
+
+		doc_str(s, "step", r->step[i].name);
+		doc_str(s, "state", diag_state_str(r->step[i].state));
+		doc_str(s, "text", r->step[i].text);
+	}
+}
+
+static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
+{
+	const struct cfg_tunnel *t = s->p->tunnel;
+	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
+	char name[DOC_NAME], remote[ADDR_STR], net[ADDR_STR + 4];
+	struct diag_facts f = {.tunnel_if = t->interface, .remote_net = net};
+	struct diag_report r;
+
+	if (!g)
+		return;
+	snprintf(net, sizeof(net), "%s/%u", addr_str(&s->p->proxy->remote.a, remote),
+		 s->p->proxy->remote.len);
+	take_gateway(c, g, &f);
+	take_proxy(s, &f);
+	take_trace(c, s->p, &f);
+	take_monitor(c, t, &f);
+	take_box(c, &f);
+	(void)cli_flaps(c, s->p, &f.flaps); /* without memory: no flaps to speak of */
+	diagnose(&f, &r);
+	doc_str(o, "name", doc_tunnel_name(t->name, s->p->proxy->name, name));
+	doc_str(o, "gateway", t->gateway);
+	doc_str(o, "peer", f.peer);
+	doc_bool(o, "ike-sa", f.ike_up);
+	doc_bool(o, "ipsec-sa", f.child_up);
+	doc_uint(o, "pkt-encap", f.encap);
+	doc_uint(o, "pkt-decap", f.decap);
+	put_report(o, &r);
+}
+
+/* The minute's triage of all, or of one tunnel all there is. */
+enum cli_page cli_diagnose(struct cli_job *j, json_t *doc)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel");
+	struct proxy_state *list;
+	size_t n = 0;
+
+	if (tunnel && !cli_tunnel_known(j->c, tunnel))
+		return cli_no_tunnel(j, tunnel);
+	list = calloc(j->page_len, sizeof(list[0]));
+	if (!list) {
+		snprintf(j->err, sizeof(j->err), "out of memory");
+		return CLI_FAILED;
+	}
+	doc_str(doc, "type", "diagnose-vpn");
+	doc_bool(doc, "detail", tunnel);
+	doc_list(doc, "entries");
+	for (; j->at < j->c->n_policies && n < j->page_len; j->at++)
+		if (doc_tunnel_is(tunnel, j->c->policies[j->at].tunnel->name,
+				  j->c->policies[j->at].proxy->name))
+			list[n++].p = &j->c->policies[j->at];
+	proxy_state_gather(j->c, list, n);
+	for (size_t i = 0; i < n; i++)
+		one(doc_append(doc_list(doc, "entries")), j->c, &list[i]);
+	free(list);
+	return j->at < j->c->n_policies ? CLI_MORE : CLI_LAST;
+}

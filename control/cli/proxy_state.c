@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy_state.h"
+
+#include <stdlib.h>
+
+struct gather {
+	struct proxy_state *list; /* by policy number */
+	size_t n;
+};
+
+static int by_policy(const void *a, const void *b)
+{
+	const struct proxy_state *x = a, *y = b;
+
+	return x->p->policy < y->p->policy ? -1 : x->p->policy > y->p->policy;
+}
+
+/* The table's order is the configuration's. */
+static int by_place(const void *a, const void *b)
+{
+	const struct proxy_state *x = a, *y = b;
+
+	return x->p < y->p ? -1 : x->p > y->p;
+}
+
+static struct proxy_state *find(struct gather *g, uint32_t policy)
+{
+	size_t lo = 0, hi = g->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (g->list[mid].p->policy < policy)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < g->n && g->list[lo].p->policy == policy ? &g->list[lo] : NULL;
+}
+
+static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool newest)
+{
+	to->packets += s->packets;
+	to->bytes += s->bytes;
+	to->auth_errors += s->auth_errors;
+	to->replays += s->replays;
+	to->selector_drops += s->selector_drops;
+	to->malformed += s->malformed;
+	for (unsigned i = 0; i < DP_LATE_BUCKETS; i++) {
+		to->late[i] += s->late[i];
+		to->left[i] += s->left[i];
+	}
+	if (s->last_used_ns > to->last_used_ns)
+		to->last_used_ns = s->last_used_ns;
+	if (newest) {
+		to->seq = s->seq;
+		to->worker = s->worker;
+	}
+}
+
+static void take_child(struct proxy_state *s, const struct ike_child_info *i, const struct ctl_child *h)
+{
+	struct dp_sa_stats st;
+	bool newest;
+
+	if (!s)
+		return;
+	newest = s->n_sas == 0 || i->created >= s->sa.created;
+	if (newest) {
+		s->sa = *i;
+		s->sa_out = h->sa_out;
+	}
+	s->n_sas++;
+	if (dp_sa_in_stats(h->spi_in, &st) == 0)
+		stats_add(&s->in, &st, newest);
+	if (dp_sa_out_stats(h->sa_out, &st) == 0)
+		stats_add(&s->out, &st, newest);
+}
+
+/* One that several proxy-IDs share stands at each of them, with the SA's own counters. */
+static bool on_child(void *arg, const struct ike_child_info *i)
+{
+	const struct ctl_child *h = i->host;
+
+	if (!h)
+		return true;
+	take_child(find(arg, i->policy), i, h);
+	for (unsigned n = 0; n < h->n_more; n++)
+		take_child(find(arg, h->more[n]), i, h);
+	return true;
+}
+
+static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i)
+{
+	if (!s)
+		return;
+	s->negotiating = i->negotiating;
+	s->up = i->up;
+	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
+		s->failure = i->last_failure;
+}
+
+static bool on_conf_child(void *arg, const struct ike_conf_child_info *i)
+{
+	take_conf(find(arg, i->conf->policy), i);
+	for (unsigned n = 0; n < i->conf->n_more; n++)
+		take_conf(find(arg, i->conf->more[n]), i);
+	return true;
+}
+
+void proxy_state_gather(struct ctl *c, struct proxy_state *list, size_t n)
+{
+	struct gather g = {list, n};
+
+	qsort(list, n, sizeof(list[0]), by_policy);
+	ike_each_child(c->ike, on_child, &g);
+	ike_each_conf_child(c->ike, on_conf_child, &g);
+	qsort(list, n, sizeof(list[0]), by_place);
+}
+
+/* Stamps are good to a second and an answer takes its time, so that a few seconds, or a few packets, tell
+ * nothing. */
+enum proxy_traffic proxy_traffic(const struct proxy_state *s, uint64_t *one_way_s)
+{
+	enum { APART_S = 4, PACKETS = 3 };
+	const uint64_t second = 1000000000;
+	uint64_t made = s->sa.created / second, now = ctl_now() / second;
+	uint64_t in = s->in.last_used_ns / second, out = s->out.last_used_ns / second;
+	uint64_t missed = 0; /* when the way that is silent was last in use */
+	enum proxy_traffic t = TRAFFIC_BOTH;
+
+	if (!in && !out) {
+		t = TRAFFIC_NONE;
+	} else if (out > (in ? in : made) + APART_S || (!in && s->out.packets >= PACKETS)) {
+		t = TRAFFIC_OUT_ONLY;
+		missed = in ? in : made;
+	} else if (in > (out ? out : made) + APART_S || (!out && s->in.packets >= PACKETS)) {
+		t = TRAFFIC_IN_ONLY;
+		missed = out ? out : made;
+	}
+	*one_way_s = missed && now > missed ? now - missed : 0;
+	return t;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the engine and the data plane have of proxy-IDs at this moment, gathered in one walk over the engine's Child
+ * SAs for as many of them as a page has. */
+#pragma once
+
+#include "ctl.h"
+
+struct proxy_state {
+	const struct ctl_policy *p; /* whose: the caller's to set */
+	bool negotiating, up;
+	const struct ike_reason *failure; /* the last one; NULL: none since it was up */
+	unsigned n_sas;
+	struct ike_child_info sa;   /* the newest of n_sas; engine's strings are not kept beyond the call */
+	struct dp_sa_stats in, out; /* of all its SAs together: a rekeyed one is still read */
+	uint32_t sa_out;            /* the newest one's */
+};
+
+/* Fill in all but p, which are of different proxy-IDs.  Order is kept. */
+void proxy_state_gather(struct ctl *c, struct proxy_state *list, size_t n);
+
+/* Which way packets go on SAs that are up.  *one_way_s: for how long the other way has been silent. */
+enum proxy_traffic { TRAFFIC_NONE, TRAFFIC_BOTH, TRAFFIC_OUT_ONLY, TRAFFIC_IN_ONLY };
+enum proxy_traffic proxy_traffic(const struct proxy_state *s, uint64_t *one_way_s);

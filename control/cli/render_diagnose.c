@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* diagnose vpn. */
+#include <string.h>
+
+#include "render.h"
+
+/* Words under each other where a line would be too long for a terminal. */
+static void wrapped(FILE *out, int indent, const char *text)
+{
+	const int width = 100 - indent;
+
+	for (int len = (int)strlen(text); len > 0;) {
+		int cut = len;
+
+		if (len > width) {
+			for (cut = width; cut > 0 && text[cut] != ' ';)
+				cut--;
+			if (cut == 0)
+				cut = width;
+		}
+		fprintf(out, "%.*s\n", cut, text);
+		while (text[cut] == ' ')
+			cut++;
+		text += cut;
+		len -= cut;
+		if (len > 0)
+			fprintf(out, "%*s", indent, "");
+	}
+}
+
+/* Where the other end tells more. */
+static void at_peer(FILE *out)
+{
+	fputs("  at the peer  PAN-OS:     show log system subtype equal vpn direction equal backward\n"
+	      "               IOS-XE:     show crypto ikev2 sa detailed; debug crypto ikev2 error\n"
+	      "               strongSwan: swanctl --log; swanctl --list-sas; swanctl --list-conns\n",
+	      out);
+}
+
+static void one(FILE *out, const json_t *e)
+{
+	const json_t *s;
+	size_t i;
+
+	fprintf(out, "%s (gateway %s%s%s): %s\n\n", render_str(e, "name"), render_str(e, "gateway"),
+		render_str(e, "peer")[0] ? ", peer " : "", render_str(e, "peer"), render_str(e, "tree"));
+	json_array_foreach(render_list(e, "steps"), i, s)
+	{
+		const char *state = render_str(s, "state");
+
+		fprintf(out, "  %-8s",
+			strcmp(state, "bad") == 0       ? "BAD"
+			: strcmp(state, "unknown") == 0 ? "-"
+							: state);
+		render_col(out, 26, "%s", render_str(s, "step"));
+		wrapped(out, 36, render_str(s, "text"));
+	}
+	fprintf(out, "\n  verdict      %s\n  cause        ", render_str(e, "verdict"));
+	wrapped(out, 15, render_str(e, "cause"));
+	if (render_str(e, "fix")[0]) {
+		fputs("  what to do   ", out);
+		wrapped(out, 15, render_str(e, "fix"));
+	}
+	if (render_bool(e, "ask-peer"))
+		at_peer(out);
+}
+
+/* The triage of a minute: phase 1, phase 2, which way packets go. */
+static void all(FILE *out, const json_t *list)
+{
+	static const struct render_column cols[] = {{"Tunnel", 30}, {"ike-sa", 7}, {"ipsec-sa", 9},
+						    {"encap", 12},  {"decap", 12}, {"Verdict", 0}};
+	struct render_table *t = table_new(RENDER_COLUMNS(cols));
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(list, i, e)
+	{
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%s", render_bool(e, "ike-sa") ? "up" : "-");
+		table_cell(t, "%s", render_bool(e, "ipsec-sa") ? "up" : "-");
+		table_cell(t, "%lld", render_int(e, "pkt-encap"));
+		table_cell(t, "%lld", render_int(e, "pkt-decap"));
+		table_cell(t, "%s", render_str(e, "verdict"));
+	}
+	table_print(out, t);
+	fputs("\ndiagnose vpn tunnel <tunnel> tells by what evidence, and what to do.\n", out);
+}
+
+void render_diagnose(FILE *out, const json_t *doc)
+{
+	const json_t *list = render_list(doc, "entries"), *e;
+	size_t i;
+
+	if (!render_bool(doc, "detail")) {
+		all(out, list);
+		return;
+	}
+	json_array_foreach(list, i, e)
+	{
+		if (i)
+			fputc('\n', out);
+		one(out, e);
+	}
+}

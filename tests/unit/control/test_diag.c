@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* diagnose vpn's trees: from facts to the verdict, one case for each branch.  That the facts themselves are true is
+ * shown against a real peer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "diag.h"
+#include "wire.h"
+
+const char *ike_cause_str(enum ike_cause c)
+{
+	return c == IKE_CAUSE_PEER_DELETED ? "peer-deleted" : "other";
+}
+
+static struct diag_facts f;
+static struct ike_reason why;
+static struct diag_report r;
+
+/* A tunnel that is well, with traffic both ways. */
+static int begin(void **state)
+{
+	f = (struct diag_facts){
+		.gateway = "G",
+		.tunnel_if = "tunnel.1",
+		.outer_if = "ethernet1/1",
+		.remote_net = "10.2.0.0/16",
+		.peer = "203.0.113.10",
+		.port_up = true,
+		.peer_route = true,
+		.ike_up = true,
+		.child_up = true,
+		.sa_age_s = 100,
+		.traffic = TRAFFIC_BOTH,
+		.encap = 1000,
+		.decap = 1000,
+		.window = 1024,
+		.traced = true,
+		.routed_in = true,
+		.mtu = 1400,
+	};
+	why = (struct ike_reason){.text = "the text", .hint = "the hint", .exchange = IKE_AUTH};
+	return 0;
+}
+
+static void failed(enum ike_cause cause, uint8_t exchange)
+{
+	why.cause = cause;
+	why.exchange = exchange;
+	f.child_up = f.ike_up = false;
+	f.ike_failure = &why;
+}
+
+static void child_failed(enum ike_cause cause)
+{
+	why.cause = cause;
+	f.child_up = false;
+	f.child_failure = &why;
+}
+
+static const char *state_of(const char *name)
+{
+	for (unsigned i = 0; i < r.n; i++)
+		if (strcmp(r.step[i].name, name) == 0)
+			return diag_state_str(r.step[i].state);
+	return "";
+}
+
+static void expect(const char *tree, const char *verdict)
+{
+	struct diag_report again;
+
+	diagnose(&f, &r);
+	assert_string_equal(r.tree, tree);
+	assert_string_equal(r.verdict, verdict);
+	assert_true(r.cause[0] != 0);
+	assert_true(strcmp(verdict, "healthy") == 0 || r.fix[0] != 0);
+	diagnose(&f, &again);
+	assert_memory_equal(&r, &again, sizeof(r)); /* same state, same answer */
+}
+
+static void test_well(void **state)
+{
+	expect("up", "healthy");
+	for (unsigned i = 0; i < r.n; i++)
+		assert_int_equal(r.step[i].state, DIAG_OK);
+}
+
+static void test_no_way_to_the_peer(void **state)
+{
+	failed(IKE_CAUSE_NO_ANSWER, IKE_SA_INIT);
+	f.port_up = false;
+	expect("tunnel down", "port-down");
+	f.port_up = true;
+	f.peer_route = false;
+	expect("tunnel down", "no-route-to-peer");
+	assert_string_equal(r.fix, "add a route to 203.0.113.10, or a default route, out of ethernet1/1");
+}
+
+static void test_phase_1(void **state)
+{
+	static const struct {
+		enum ike_cause cause;
+		uint8_t exchange;
+		const char *verdict, *bad;
+	} cases[] = {
+		{IKE_CAUSE_NO_ANSWER, IKE_SA_INIT, "no-answer", "UDP 500 and 4500"},
+		{IKE_CAUSE_NO_ANSWER, IKE_AUTH, "no-answer-4500", "UDP 500 and 4500"},
+		{IKE_CAUSE_DPD, INFORMATIONAL, "peer-dead", "UDP 500 and 4500"},
+		{IKE_CAUSE_UNSUPPORTED, IKE_SA_INIT, "version-mismatch", "IKE version"},
+		{IKE_CAUSE_AUTH_FAILED, IKE_AUTH, "auth-failed", "pre-shared key, identity"},
+		{IKE_CAUSE_ID_MISMATCH, IKE_AUTH, "identity-mismatch", "pre-shared key, identity"},
+		{IKE_CAUSE_NO_PROPOSAL, IKE_SA_INIT, "no-proposal", "IKE crypto profile"},
+		{IKE_CAUSE_INVALID_KE, IKE_SA_INIT, "dh-group-mismatch", "IKE crypto profile"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		unsigned bad = 0;
+
+		begin(state);
+		failed(cases[i].cause, cases[i].exchange);
+		expect("tunnel down", cases[i].verdict);
+		assert_string_equal(state_of(cases[i].bad), "bad");
+		for (unsigned k = 0; k < r.n; k++)
+			bad += r.step[k].state == DIAG_BAD;
+		assert_int_equal(bad, 1);
+	}
+	failed(IKE_CAUSE_PEER_DELETED, INFORMATIONAL); /* no branch of its own: the record speaks */
+	expect("tunnel down", "peer-deleted");
+	assert_string_equal(r.cause, "the text");
+	assert_string_equal(r.fix, "the hint");
+}
+
+static void test_phase_1_not_tried(void **state)
+{
+	f.child_up = f.ike_up = false;
+	expect("tunnel down", "not-asked");
+	f.ike_trying = true;
+	expect("tunnel down", "negotiating");
+	f.ike_trying = false;
+	f.passive = true;
+	expect("tunnel down", "waits-for-peer");
+	f.passive = false;
+	f.peer[0] = 0;
+	f.peer_route = false;
+	expect("tunnel down", "waits-for-peer");
+}
+
+static void test_phase_1_only(void **state)
+{
+	f.child_up = false;
+	expect("phase 1 only", "child-not-asked");
+	f.negotiating = true;
+	expect("phase 1 only", "negotiating");
+	child_failed(IKE_CAUSE_TS_UNACCEPTABLE);
+	expect("phase 1 only", "proxy-id-mismatch");
+	child_failed(IKE_CAUSE_NO_PROPOSAL);
+	why.reported_by_peer = true;
+	expect("phase 1 only", "ipsec-no-proposal");
+	assert_true(r.ask_peer);
+	child_failed(IKE_CAUSE_INVALID_KE);
+	expect("phase 1 only", "pfs-mismatch");
+	child_failed(IKE_CAUSE_PEER_DELETED);
+	expect("phase 1 only", "peer-deleted");
+}
+
+static void test_no_traffic(void **state)
+{
+	f.traffic = TRAFFIC_NONE;
+	f.encap = f.decap = 0;
+	expect("no traffic", "no-packets");
+	f.routed_in = false;
+	expect("no traffic", "no-route-into-tunnel");
+	assert_string_equal(r.fix, "add a route: destination 10.2.0.0/16, interface tunnel.1");
+	f.routed_in = f.ruled_out = true;
+	expect("no traffic", "rule-denies");
+}
+
+static void test_one_way(void **state)
+{
+	f.traffic = TRAFFIC_OUT_ONLY;
+	f.decap = 0;
+	f.one_way_s = 30;
+	expect("one way", "one-way-out");
+	assert_non_null(strstr(r.fix, "ESP, IP protocol 50"));
+	f.udp_encap = true;
+	expect("one way", "one-way-out");
+	assert_non_null(strstr(r.fix, "UDP 4500"));
+	f.auth_errors = 5;
+	expect("one way", "inbound-refused");
+	begin(state);
+	f.traffic = TRAFFIC_IN_ONLY;
+	f.encap = 0;
+	expect("one way", "one-way-in");
+	f.back_ruled_out = true;
+	expect("one way", "rule-denies");
+}
+
+static void test_not_well(void **state)
+{
+	f.monitored = true;
+	expect("up", "monitor-down");
+	f.monitor_up = true;
+	expect("up", "healthy");
+	f.replays = 5;
+	f.window_needed = 4096;
+	expect("up", "replay-window");
+	assert_string_equal(state_of("anti-replay"), "bad");
+	assert_non_null(strstr(r.fix, "anti-replay-window = 4096"));
+	f.replays = 0;
+	f.busy_percent = 99;
+	expect("up", "busy");
+	f.busy_percent = 0;
+	f.flaps = (struct flaps){.outages = 5, .period = 3600, .min = 3599, .max = 3601, .regular = true};
+	strcpy(f.flaps.equals, "the Child SA lifetime here, 3600 s");
+	expect("up", "flapping");
+	assert_non_null(strstr(r.cause, "on schedule, every 3600 s: that is the Child SA lifetime here"));
+	f.flaps.regular = false;
+	f.flaps.equals[0] = 0;
+	expect("up", "flapping");
+	assert_non_null(strstr(r.fix, "no schedule"));
+	f.flaps.outages = 2;
+	expect("up", "healthy");
+}
+
+static void test_what_is_large_is_noted(void **state)
+{
+	f.path_mtu = 1300;
+	expect("up", "healthy");
+	assert_string_equal(state_of("MTU"), "note");
+	f.path_mtu = 0;
+	f.too_big = 7;
+	expect("up", "healthy");
+	assert_string_equal(state_of("MTU"), "note");
+}
+
+#define T(f) cmocka_unit_test_setup(f, begin)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(test_well),
+		T(test_no_way_to_the_peer),
+		T(test_phase_1),
+		T(test_phase_1_not_tried),
+		T(test_phase_1_only),
+		T(test_no_traffic),
+		T(test_one_way),
+		T(test_not_well),
+		T(test_what_is_large_is_noted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
