@@ -59,13 +59,20 @@ static long taken_away(void)
 	return u.ru_nivcsw;
 }
 
-bool quiet_so_far(void)
+bool quiet_core(void)
 {
 	bool narrow_ok = cheap(chain(), &chain_cheapest), wide_ok = cheap(wide(), &wide_cheapest);
+
+	return narrow_ok && wide_ok;
+}
+
+bool quiet_so_far(void)
+{
+	bool ok = quiet_core();
 	long before = switches;
 
 	switches = taken_away();
-	return narrow_ok && wide_ok && switches == before;
+	return ok && switches == before;
 }
 
 void quiet_wait(void)

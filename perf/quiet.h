@@ -23,6 +23,8 @@ enum { QUIET_SERIES = 512 };
 void quiet_init(void);
 /* Was the time since the last call, or since quiet_init(), undisturbed? */
 bool quiet_so_far(void);
+/* The same for what is measured in CPU time: only the canaries, for it does not matter who else had the core. */
+bool quiet_core(void);
 /* Let go of the core until it is quiet, a twentieth of a second at most. */
 void quiet_wait(void);
 
