@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "grammar.h"
+#include "knowledge.h"
 #include "render.h"
 
 bool client_ask(struct client *k, const json_t *request, struct answer *a)
@@ -43,12 +44,40 @@ static void print_document(const struct client *k, const json_t *doc, FILE *out)
 	}
 }
 
+/* What is no question to the daemon is answered without it. */
+static bool look_up(const struct client *k, const char *const *words, size_t n, FILE *out, FILE *err,
+		    int *status)
+{
+	struct cli_match m;
+	char why[CLI_WHY];
+	bool vendor;
+	json_t *doc;
+
+	if (cli_parse(words, n, &m, why) < 0 || (m.cmd->id != CLI_EXPLAIN && m.cmd->id != CLI_REFERENCE))
+		return false;
+	vendor = m.cmd->id == CLI_REFERENCE;
+	doc = json_object();
+	if (knowledge_doc(doc, cli_arg(&m, ""), vendor)) {
+		print_document(k, doc, out);
+		*status = CLI_EXIT_OK;
+	} else {
+		knowledge_unknown(cli_arg(&m, ""), vendor, why, sizeof(why));
+		fprintf(err, "%s\n", why);
+		*status = CLI_EXIT_FAILED;
+	}
+	json_decref(doc);
+	return true;
+}
+
 int client_run(struct client *k, const char *const *words, size_t n, FILE *out, FILE *err)
 {
-	json_t *request = conn_request("command", words, n);
+	json_t *request;
 	struct answer a;
 	int status = CLI_EXIT_UNREACHABLE;
 
+	if (look_up(k, words, n, out, err, &status))
+		return status;
+	request = conn_request("command", words, n);
 	if (client_ask(k, request, &a)) {
 		status = a.exit;
 		if (a.doc)

@@ -114,6 +114,14 @@ const struct cli_command cli_commands[] = {
 	 {{0}},
 	 "the capture that goes on, or the last"},
 	{CLI_COMMIT, {"commit"}, {{0}}, "read the configuration file again and apply what changed"},
+	{CLI_EXPLAIN,
+	 {"explain"},
+	 {{NULL, CLI_ARG_TERM, "a term, or a way to fail; all when not given"}},
+	 "what a term means; how a failure looks and is told from others"},
+	{CLI_REFERENCE,
+	 {"reference"},
+	 {{NULL, CLI_ARG_VENDOR, "the other end; all when not given"}},
+	 "what to type at the other vendor's end"},
 };
 const size_t cli_n_commands = sizeof(cli_commands) / sizeof(cli_commands[0]);
 
@@ -144,6 +152,8 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_BYTES: return "<bytes>";
 	case CLI_ARG_COUNT: return "<count>";
 	case CLI_ARG_FILE: return "<file>";
+	case CLI_ARG_TERM: return "<term>";
+	case CLI_ARG_VENDOR: return "<vendor>";
 	default: return "";
 	}
 }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "knowledge.h"
+
 cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_SHOW_VPN_IKE_SA] = cli_show_ike_sa,
 	[CLI_SHOW_VPN_IPSEC_SA] = cli_show_ipsec_sa,
@@ -29,6 +31,8 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_DEBUG_IKE_ON] = cli_debug_ike_on,
 	[CLI_DEBUG_IKE_OFF] = cli_debug_ike_off,
 	[CLI_COMMIT] = cli_commit,
+	[CLI_EXPLAIN] = cli_explain,
+	[CLI_REFERENCE] = cli_explain,
 	[CLI_DEBUG_CAPTURE] = cli_debug_capture,
 	[CLI_DEBUG_CAPTURE_STOP] = cli_debug_capture_stop,
 	[CLI_DEBUG_CAPTURE_SHOW] = cli_debug_capture_show,
@@ -81,6 +85,16 @@ bool cli_tunnel_known(const struct ctl *c, const char *name)
 				return true;
 	}
 	return false;
+}
+
+enum cli_page cli_explain(struct cli_job *j, json_t *doc)
+{
+	bool vendor = j->m.cmd->id == CLI_REFERENCE;
+
+	if (knowledge_doc(doc, cli_arg(&j->m, ""), vendor))
+		return CLI_LAST;
+	knowledge_unknown(cli_arg(&j->m, ""), vendor, j->err, sizeof(j->err));
+	return CLI_FAILED;
 }
 
 enum cli_page cli_no_gateway(struct cli_job *j, const char *name)

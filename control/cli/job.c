@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "doc.h"
+#include "knowledge.h"
 
 enum { CANDIDATES_MAX = 500 };
 
@@ -213,6 +214,13 @@ static void tunnel_names(struct completion *c)
 	}
 }
 
+static void knowledge_words(struct completion *c, bool vendors)
+{
+	for (size_t i = 0; i < n_knowledge; i++)
+		if ((knowledge[i].kind == KNOWLEDGE_VENDOR) == vendors)
+			candidate(c, knowledge[i].word, knowledge[i].title);
+}
+
 static void on_candidate(void *arg, const char *word, enum cli_arg kind, const char *help)
 {
 	struct completion *c = arg;
@@ -230,6 +238,8 @@ static void on_candidate(void *arg, const char *word, enum cli_arg kind, const c
 			candidate(c, conf->interfaces[i].name, NULL);
 	else if (kind == CLI_ARG_TUNNEL)
 		tunnel_names(c);
+	else if (kind == CLI_ARG_TERM || kind == CLI_ARG_VENDOR)
+		knowledge_words(c, kind == CLI_ARG_VENDOR);
 	else if (!c->half[0])
 		candidate(c, cli_arg_name(kind), help);
 }

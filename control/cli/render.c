@@ -26,6 +26,7 @@ static const struct {
 	{"vpn-tunnel-monitor", render_monitor},
 	{"vpn-history", render_history},
 	{"diagnose-vpn", render_diagnose},
+	{"knowledge", render_knowledge},
 	{"system-info", render_system_info},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* diagnose vpn. */
+/* diagnose vpn, explain, reference. */
 #include <string.h>
 
 #include "render.h"
@@ -102,4 +102,27 @@ void render_diagnose(FILE *out, const json_t *doc)
 			fputc('\n', out);
 		one(out, e);
 	}
+}
+
+void render_knowledge(FILE *out, const json_t *doc)
+{
+	const json_t *list = render_list(doc, "entries"), *e;
+	const char *command = render_str(doc, "command");
+	size_t i;
+
+	if (list) {
+		json_array_foreach(list, i, e)
+		{
+			render_col(out, 20, "%s", render_str(e, "word"));
+			fprintf(out, "%s\n", render_str(e, "title"));
+		}
+		fprintf(out, "\n%s <word> tells more.\n", command);
+		return;
+	}
+	fprintf(out, "%s\n\n", render_str(doc, "title"));
+	json_array_foreach(render_list(doc, "lines"), i, e) fprintf(out, "%s\n", json_string_value(e));
+	fprintf(out, "\nsee also: ");
+	json_array_foreach(render_list(doc, "see"), i, e)
+		fprintf(out, "%s%s %s", i ? ", " : "", command, json_string_value(e));
+	fputc('\n', out);
 }

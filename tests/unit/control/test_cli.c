@@ -20,6 +20,7 @@
 #include "fake_world.h"
 #include "job.h"
 #include "journal.h"
+#include "knowledge.h"
 #include "render.h"
 #include "wire.h"
 
@@ -1005,7 +1006,8 @@ static void test_bad_requests(void **state)
 		{"{\"command\":[\"commit\"],\"options\":{\"x\":1}}", "unknown option \"x\"; allowed: page"},
 		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
 		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
-		{"{\"command\":[]}", "incomplete; allowed next: show, test, diagnose, clear, debug, commit"},
+		{"{\"command\":[]}",
+		 "incomplete; allowed next: show, test, diagnose, clear, debug, commit, explain, reference"},
 		{"{\"command\":[\"\\u001b[2J\"]}", "\\x1b[2J: unknown word \"\\x1b[2J\"; allowed: "},
 	};
 
@@ -1041,7 +1043,7 @@ static void assert_completes(const char *line, const char *want)
 static void test_complete(void **state)
 {
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"ip\"]}", "ipsec-sa");
-	assert_completes("{\"complete\":[]}", "show test diagnose clear debug commit");
+	assert_completes("{\"complete\":[]}", "show test diagnose clear debug commit explain reference");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1 T1:P1 T1:P2");
@@ -1231,6 +1233,45 @@ static void test_history(void **state)
 		     "there is no tunnel, or proxy-ID of a tunnel, \"nix\"; show vpn tunnel lists them");
 }
 
+/* ---- explain, reference --------------------------------------------------------------------------- */
+
+static void test_knowledge(void **state)
+{
+	struct got g;
+
+	for (size_t i = 0; i < n_knowledge; i++) {
+		const struct knowledge *k = &knowledge[i];
+		char cmd[64], see[128], *w;
+
+		snprintf(cmd, sizeof(cmd), "%s %s", k->kind == KNOWLEDGE_VENDOR ? "reference" : "explain",
+			 k->word);
+		g = ask(cmd, 0);
+		assert_string_equal(json_string_value(json_object_get(g.doc, "word")),
+				    k->word); /* no two alike */
+		assert_true(json_array_size(json_object_get(g.doc, "lines")) > 0);
+		for (size_t n = 0; n < json_array_size(json_object_get(g.doc, "lines")); n++)
+			assert_true(json_string_length(json_array_get(json_object_get(g.doc, "lines"), n)) <=
+				    110);
+		got_free(&g);
+		snprintf(see, sizeof(see), "%s", k->see);
+		for (w = strtok(see, " "); w; w = strtok(NULL, " "))
+			assert_non_null(knowledge_find(w, k->kind == KNOWLEDGE_VENDOR));
+	}
+	assert_text(
+		"reference gcp",
+		"Google Cloud VPN\n\n"
+		"Status        console, Hybrid connectivity, VPN tunnels; Logs Explorer: resource type vpn_gateway\n"
+		"Proxy-IDs     HA VPN with BGP: 0.0.0.0/0 both ways; policy-based: all pairs in one Child SA, so use\n"
+		"              proxy-id-mode = \"combined\"\n"
+		"Crypto        IKEv2, aes-256-gcm, sha256 as PRF, group14 to 20; lifetimes 36000 s and 10800 s\n"
+		"Mind          PFS is required; the peer's identity is its public address.\n\n"
+		"see also: reference aws, reference azure\n");
+	assert_error("explain nix", 1, "there is nothing about \"nix\"; explain lists what there is");
+	g = ask("reference", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 6);
+	got_free(&g);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -1272,6 +1313,7 @@ int main(void)
 		T(test_packet),
 		T(test_capture),
 		T(test_history),
+		T(test_knowledge),
 	};
 
 	setenv("TZ", "UTC", 1);

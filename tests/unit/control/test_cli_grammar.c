@@ -117,9 +117,10 @@ static void test_refused(void **state)
 	static const struct {
 		const char *text, *why;
 	} cases[] = {
-		{"", "incomplete; allowed next: show, test, diagnose, clear, debug, commit"},
+		{"",
+		 "incomplete; allowed next: show, test, diagnose, clear, debug, commit, explain, reference"},
 		{"shwo vpn",
-		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, clear, debug, commit"},
+		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, clear, debug, commit, explain, reference"},
 		{"show vpn",
 		 "show vpn: incomplete; allowed next: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor, history"},
 		{"show vpn foo",
@@ -181,7 +182,7 @@ static void test_completion(void **state)
 		const char *text; /* a blank at the end: a new word begins */
 		const char *list;
 	} cases[] = {
-		{" ", "show test diagnose clear debug commit"},
+		{" ", "show test diagnose clear debug commit explain reference"},
 		{"s", "show"},
 		{"c", "clear commit"},
 		{"show ", "vpn counter dataplane interface routing running rule-hit-count system"},
