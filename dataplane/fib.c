@@ -330,9 +330,16 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 uint32_t fib_hop(const struct pkt *p)
 {
 	const struct fib_copy *f = atomic_load_explicit(&fib_active, memory_order_acquire);
-	uint32_t dst = ntohl(p->dst4);
+	uint32_t dst4 = ntohl(p->dst4);
 	uint64_t hop;
 
-	rte_fib_lookup_bulk(f->v4, &dst, &hop, 1);
+	if (p->v == 6) {
+		uint8_t dst[1][16];
+
+		memcpy(dst[0], (const uint8_t *)pkt_l3(p) + 24, 16);
+		fib_copy_lookup6(f, dst, &hop, 1);
+	} else {
+		rte_fib_lookup_bulk(f->v4, &dst4, &hop, 1);
+	}
 	return fib_nh[hop].kind == NH_GROUP ? group_pick_flow(&fib_nh[hop], p) : (uint32_t)hop;
 }

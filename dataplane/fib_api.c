@@ -444,8 +444,9 @@ static void way_of(uint64_t hop, const struct addr *dst, struct fib_way *way)
 
 void fib_way(const struct pkt *p, struct fib_way *way)
 {
-	struct addr to = addr_v4((const uint8_t *)&p->dst4);
+	struct addr from, to;
 
+	pkt_addrs(p, &from, &to);
 	way_of(fib_hop(p), &to, way);
 }
 

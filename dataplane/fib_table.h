@@ -36,6 +36,6 @@ extern struct nh fib_nh[NH_MAX];
 extern struct group fib_group[GROUPS_MAX];
 extern _Atomic(const struct fib_copy *) fib_active;
 
-/* The index into fib_nh[] that an IPv4 packet's route leads to, as a worker would find it; of a group the
+/* The index into fib_nh[] that a packet's route leads to, as a worker would find it; of a group the
  * one for its flow. */
 uint32_t fib_hop(const struct pkt *p);

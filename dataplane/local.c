@@ -137,6 +137,11 @@ static bool echo_answer6(struct worker *w, struct pkt *p)
 		pkt_drop(w, p, DROP_ICMP_MALFORMED);
 		return false;
 	}
+	if (icmp[0] == ICMP6_ECHO_REPLY && icmp[1] == 0 && !dp.ifs[p->in_if].is_port) {
+		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6));
+		pkt_drop(w, p, DROP_PROBE_DONE);
+		return false;
+	}
 	if (icmp[0] != ICMP6_ECHO || icmp[1] != 0) {
 		pkt_drop(w, p, DROP_LOCAL_NO_SERVICE);
 		return false;

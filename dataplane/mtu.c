@@ -20,8 +20,6 @@ enum {
 	HDR4 = 20,
 	HDR4_MAX = 60,
 	HDR6_FRAGMENT = IP6_HDR + IP6_FRAG_HDR,
-	MTU6_MIN =
-		1280, /* RFC 8200 5: a tunnel carries as much, if need be in outer fragments (RFC 2473 7.1) */
 };
 
 static inline uint16_t fits(const struct pkt *p)

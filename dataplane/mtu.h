@@ -10,6 +10,9 @@
 
 #include "worker.h"
 
+/* RFC 8200 5: a tunnel carries as much, if need be in outer fragments (RFC 2473 7.1). */
+enum { MTU6_MIN = 1280 };
+
 /* Packets whose sa_out is set: what TCP offers is clamped (mss.h).  True: all fit their tunnel.  False: some do not; all have `fits` set and go
  * through mtu_cut(). */
 bool mtu_fit(struct list *l);

@@ -8,6 +8,7 @@
  */
 #include "path.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include <rte_ether.h>
@@ -18,6 +19,7 @@
 #include "esp_out.h"
 #include "fib.h"
 #include "handover.h"
+#include "ip6.h"
 #include "local.h"
 #include "mss.h"
 #include "mtu.h"
@@ -28,7 +30,7 @@
 #include "spd.h"
 #include "xmit.h"
 
-enum { L2 = sizeof(struct rte_ether_hdr), ICMP_ECHO = 8 };
+enum { L2 = sizeof(struct rte_ether_hdr), ICMP_ECHO = 8, ICMP6_ECHO = 128 };
 
 /* Outer packets longer than the way to the peer is known to carry join those that are too big for the port. */
 static void path_wide(struct worker *w, struct list *l)
@@ -238,21 +240,27 @@ void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, L2);
 	struct pkt p = {
 		.m = m,
-		.v = 4,
-		.src4 = ip->src_addr,
-		.dst4 = ip->dst_addr,
-		.proto = ip->next_proto_id,
-		.dport = ICMP_ECHO << 8,
+		.v = ip->version_ihl >> 4,
 		.in_if = IF_SELF,
 		.out_if = tunnel_if,
 		.next_hop = tunnel_if,
 		.l3_off = L2,
-		.l3_len = sizeof(*ip),
 		.ip_len = (uint16_t)(m->data_len - L2),
 		.cls = PKT_TRANSIT,
 	};
 	struct list l = {.n = 1, .p = {&p}};
 
+	if (p.v == 6) {
+		p.proto = IPPROTO_ICMPV6;
+		p.dport = ICMP6_ECHO << 8;
+		p.l3_len = IP6_HDR;
+	} else {
+		p.proto = IPPROTO_ICMP;
+		p.dport = ICMP_ECHO << 8;
+		p.l3_len = sizeof(*ip);
+		p.src4 = ip->src_addr;
+		p.dst4 = ip->dst_addr;
+	}
 	path_outbound(w, &l);
 	path_made(w);
 }

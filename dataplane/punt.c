@@ -55,8 +55,8 @@ struct event {
 		struct dp_rule_hit rule;
 		struct {
 			uint16_t in_if, id, seq;
-			uint32_t from, to; /* network order */
-			uint64_t tsc;      /* when it arrived */
+			struct addr from, to;
+			uint64_t tsc; /* when it arrived */
 		} probe;
 	};
 };
@@ -205,13 +205,9 @@ void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt
 void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint16_t seq)
 {
 	struct event e = {.kind = EV_PROBE,
-			  .probe = {.in_if = p->in_if,
-				    .id = id,
-				    .seq = seq,
-				    .from = p->src4,
-				    .to = p->dst4,
-				    .tsc = w->tsc}};
+			  .probe = {.in_if = p->in_if, .id = id, .seq = seq, .tsc = w->tsc}};
 
+	pkt_addrs(p, &e.probe.from, &e.probe.to);
 	if (may_punt(w, PUNT_PROBE) == DROP_NONE)
 		(void)put(w, &e); /* the next probe asks again */
 }
@@ -329,8 +325,8 @@ static void deliver_probe(const struct event *e)
 		.probe = {.tunnel_if = e->probe.in_if,
 			  .id = e->probe.id,
 			  .seq = e->probe.seq,
-			  .src = addr_v4((const uint8_t *)&e->probe.to),
-			  .dst = addr_v4((const uint8_t *)&e->probe.from)},
+			  .src = e->probe.to,
+			  .dst = e->probe.from},
 	};
 
 	if (now > e->probe.tsc)

@@ -177,17 +177,15 @@ static void no_sa(struct worker *w, struct pkt *p, uint32_t policy)
 
 bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr *remote)
 {
-	uint8_t ip6[IP6_HDR] = {0x60}; /* where a packet of IPv6 has its addresses */
-	struct rte_mbuf m = {.buf_addr = ip6};
-	struct pkt p = {.m = &m, .v = local->v, .next_hop = tunnel_if};
+	struct pkt p = {.v = local->v, .next_hop = tunnel_if};
+	struct ip6_shell shell;
 	struct list l = {.n = 1, .p = {&p}};
 	struct search s;
 	uint32_t handle;
 
 	if (p.v == 6) {
 		p.proto = IPPROTO_ICMPV6;
-		memcpy(ip6 + 8, local->b, 16);
-		memcpy(ip6 + 24, remote->b, 16);
+		ip6_shell(&shell, &p, local->b, remote->b);
 	} else {
 		p.proto = IPPROTO_ICMP;
 		memcpy(&p.src4, local->b, 4);

@@ -14,6 +14,8 @@
 
 #include "dp.h"
 #include "fib.h"
+#include "ip6.h"
+#include "mtu.h"
 #include "neigh.h"
 #include "parse.h"
 #include "port.h"
@@ -22,7 +24,8 @@
 #include "selector.h"
 #include "spd.h"
 
-enum { L2 = sizeof(struct rte_ether_hdr), IP_HDR = 20, L4_MIN = 20, TTL = 64 };
+enum { L2 = sizeof(struct rte_ether_hdr), IP4_HDR = 20, L4_MIN = 20, TTL = 64 };
+enum { ICMP_ECHO_REPLY = 0, ICMP6_ECHO_REPLY = 129 };
 
 static void put16(uint8_t *b, uint16_t v)
 {
@@ -30,28 +33,48 @@ static void put16(uint8_t *b, uint16_t v)
 	b[1] = (uint8_t)v;
 }
 
-/* The packet as it would lie there: as much of it as anybody looks at.  What parse says of it goes to *why. */
-static int make(struct rte_mbuf *m, const struct dp_trace_packet *q, struct pkt *p, enum drop *why)
+static void make_ip4(uint8_t *b, const struct dp_trace_packet *q, uint16_t len)
 {
-	uint16_t room = (uint16_t)(rte_pktmbuf_tailroom(m) - L2);
-	uint16_t len = q->len < IP_HDR + L4_MIN ? IP_HDR + L4_MIN : q->len;
-	uint8_t *b = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(L2 + (len < room ? len : room)));
-	struct rte_ipv4_hdr *ip;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)b;
 
-	if (!b)
-		return -ENOBUFS;
-	memset(b, 0, m->data_len);
-	ip = (struct rte_ipv4_hdr *)(b + L2);
 	ip->version_ihl = 0x45;
-	ip->total_length = htons((uint16_t)(m->data_len - L2));
+	ip->total_length = htons(len);
 	ip->time_to_live = TTL;
 	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG); /* or nothing is too big */
 	ip->next_proto_id = q->proto;
 	memcpy(&ip->src_addr, q->src.b, 4);
 	memcpy(&ip->dst_addr, q->dst.b, 4);
 	ip->hdr_checksum = (uint16_t)~rte_raw_cksum(ip, sizeof(*ip));
-	put16((uint8_t *)(ip + 1), q->proto == IPPROTO_ICMP ? q->dport : q->sport);
-	put16((uint8_t *)(ip + 1) + 2, q->dport);
+}
+
+static void make_ip6(uint8_t *b, const struct dp_trace_packet *q, uint16_t len)
+{
+	b[0] = 0x60;
+	put16(b + 4, (uint16_t)(len - IP6_HDR));
+	b[6] = q->proto;
+	b[7] = TTL;
+	memcpy(b + 8, q->src.b, 16);
+	memcpy(b + 24, q->dst.b, 16);
+}
+
+static bool is_icmp(uint8_t proto)
+{
+	return proto == IPPROTO_ICMP || proto == IPPROTO_ICMPV6;
+}
+
+/* The packet as it would lie there: as much of it as anybody looks at.  What parse says of it goes to *why. */
+static int make(struct rte_mbuf *m, const struct dp_trace_packet *q, struct pkt *p, enum drop *why)
+{
+	uint16_t room = (uint16_t)(rte_pktmbuf_tailroom(m) - L2), hdr = q->src.v == 6 ? IP6_HDR : IP4_HDR;
+	uint16_t len = q->len < hdr + L4_MIN ? (uint16_t)(hdr + L4_MIN) : q->len;
+	uint8_t *b = (uint8_t *)rte_pktmbuf_append(m, (uint16_t)(L2 + (len < room ? len : room)));
+
+	if (!b)
+		return -ENOBUFS;
+	memset(b, 0, m->data_len);
+	(q->src.v == 6 ? make_ip6 : make_ip4)(b + L2, q, (uint16_t)(m->data_len - L2));
+	put16(b + L2 + hdr, is_icmp(q->proto) ? q->dport : q->sport);
+	put16(b + L2 + hdr + 2, q->dport);
 	*p = (struct pkt){.m = m, .l3_off = L2, .cls = PKT_TRANSIT};
 	*why = parse_ip(p, (uint16_t)(m->data_len - L2));
 	p->ip_len = len;
@@ -82,14 +105,18 @@ static enum drop way_out(struct dp_trace *t, const struct fib_way *way, uint16_t
 	return stop(t, DP_TRACE_DONE, DROP_NONE);
 }
 
-static struct pkt turned(const struct pkt *p)
+/* What an answer to a packet would look like; that to an echo request is a reply. */
+static struct pkt turned(const struct pkt *p, struct ip6_shell *shell)
 {
+	uint16_t reply = (uint16_t)((p->v == 6 ? ICMP6_ECHO_REPLY : ICMP_ECHO_REPLY) << 8);
 	struct pkt back = *p;
 
+	if (p->v == 6)
+		ip6_shell(shell, &back, (const uint8_t *)pkt_l3(p) + 24, (const uint8_t *)pkt_l3(p) + 8);
 	back.src4 = p->dst4;
 	back.dst4 = p->src4;
-	back.sport = p->proto == IPPROTO_ICMP ? 0 : p->dport;
-	back.dport = p->proto == IPPROTO_ICMP ? 0 : p->sport; /* ICMP: an echo reply */
+	back.sport = is_icmp(p->proto) ? 0 : p->dport;
+	back.dport = is_icmp(p->proto) ? reply : p->sport;
 	back.in_if = p->out_if;
 	back.out_if = p->in_if;
 	return back;
@@ -98,7 +125,8 @@ static struct pkt turned(const struct pkt *p)
 /* What an answer to the packet would meet. */
 static void answer(const struct pkt *p, struct dp_trace *t)
 {
-	struct pkt back = turned(p);
+	struct ip6_shell shell;
+	struct pkt back = turned(p, &shell);
 	struct fib_way way;
 	struct sa_in *sa;
 	uint32_t next = 0;
@@ -133,6 +161,8 @@ static enum drop through_tunnel(struct pkt *p, struct dp_trace *t)
 	t->udp_encap = sa->flags & SA_UDP;
 	t->worker = sa->owner;
 	t->mtu = dp_sa_out_mtu(t->sa_out);
+	if (p->v == 6 && t->mtu < MTU6_MIN)
+		t->mtu = MTU6_MIN;
 	answer(p, t);
 	if (!selector_out(sa, p))
 		return stop(t, DP_TRACE_SELECTOR, DROP_TUNNEL_SELECTOR);
@@ -151,7 +181,8 @@ static enum drop through_tunnel(struct pkt *p, struct dp_trace *t)
 
 static enum drop follow(struct pkt *p, const struct dp_trace_packet *q, struct dp_trace *t)
 {
-	struct pkt back = turned(p);
+	struct ip6_shell shell;
+	struct pkt back = turned(p, &shell);
 	struct dp_route route;
 	struct fib_way way;
 
@@ -190,7 +221,7 @@ int dp_trace_packet(const struct dp_trace_packet *q, struct dp_trace *t)
 
 	memset(t, 0, sizeof(*t));
 	t->in_if = t->out_if = t->port_if = DP_IF_NONE;
-	if (q->src.v != 4 || q->dst.v != 4)
+	if (addr_len(&q->src) == 0 || q->src.v != q->dst.v)
 		return -EAFNOSUPPORT;
 	if (q->in_if != DP_IF_NONE && q->in_if >= dp.n_ifs)
 		return -EINVAL;

@@ -77,7 +77,7 @@ const struct cli_command cli_commands[] = {
 	 {"test", "vpn", "packet"},
 	 {{"source", CLI_ARG_IP, "the packet's source address"},
 	  {"destination", CLI_ARG_IP, "its destination address"},
-	  {"protocol", CLI_ARG_PROTOCOL, "icmp (default), tcp, udp, gre, esp, sctp, or a number"},
+	  {"protocol", CLI_ARG_PROTOCOL, "icmp or icmp6 (default), tcp, udp, gre, esp, sctp, or a number"},
 	  {"source-port", CLI_ARG_PORT, "with protocols that have ports"},
 	  {"destination-port", CLI_ARG_PORT, "with protocols that have ports"},
 	  {"size", CLI_ARG_BYTES, "length of the whole IP packet"},

@@ -27,7 +27,8 @@ static bool protocol(const char *s, uint8_t *proto)
 	static const struct {
 		const char *word;
 		uint8_t proto;
-	} words[] = {{"icmp", 1}, {"tcp", 6}, {"udp", 17}, {"gre", 47}, {"esp", 50}, {"sctp", 132}};
+	} words[] = {{"icmp", 1}, {"tcp", 6},    {"udp", 17},  {"gre", 47},
+		     {"esp", 50}, {"icmp6", 58}, {"sctp", 132}};
 	unsigned long v;
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -70,20 +71,30 @@ static bool take_port(struct cli_job *j, const char *option, uint16_t *port)
 	return true;
 }
 
+/* ICMP stands for an echo request. */
+static bool echo(const struct dp_trace_packet *q)
+{
+	return q->proto == (q->src.v == 6 ? 58 : 1);
+}
+
 static bool take_question(struct cli_job *j, struct dp_trace_packet *q)
 {
 	const char *proto = cli_arg(&j->m, "protocol"), *ifc = cli_arg(&j->m, "interface");
 
-	q->proto = 1;
 	q->in_if = DP_IF_NONE;
 	if (!take_address(j, "source", &q->src) || !take_address(j, "destination", &q->dst) ||
 	    !take_port(j, "source-port", &q->sport) || !take_port(j, "destination-port", &q->dport) ||
 	    !take_port(j, "size", &q->len))
 		return false;
+	if (q->src.v != q->dst.v)
+		return refuse(j, "destination", cli_arg(&j->m, "destination"),
+			      q->src.v == 6 ? "an IPv6 address, as source is"
+					    : "an IPv4 address, as source is");
+	q->proto = q->src.v == 6 ? 58 : 1;
 	if (proto && !protocol(proto, &q->proto))
-		return refuse(j, "protocol", proto, "icmp, tcp, udp, gre, esp, sctp, or 0 to 255");
-	if (q->proto == 1)
-		q->dport = 8 << 8; /* an echo request */
+		return refuse(j, "protocol", proto, "icmp, icmp6, tcp, udp, gre, esp, sctp, or 0 to 255");
+	if (echo(q))
+		q->dport = (uint16_t)((q->src.v == 6 ? 128 : 8) << 8);
 	for (size_t i = 0; ifc && i < j->c->n_interfaces; i++)
 		if (strcmp(j->c->interfaces[i].name, ifc) == 0)
 			q->in_if = j->c->interfaces[i].ifindex;
@@ -252,7 +263,10 @@ static void steps_tunnel(const struct steps *s)
 	step(s, "selectors", passed(t, DP_TRACE_SELECTOR), "%s what was negotiated",
 	     passed(t, DP_TRACE_SELECTOR) ? "inside" : "outside");
 	if (reached(t, DP_TRACE_MTU))
-		step(s, "mtu", passed(t, DP_TRACE_MTU), "%u bytes of at most %u", s->q->len ? s->q->len : 40,
+		step(s, "mtu", passed(t, DP_TRACE_MTU), "%u bytes of at most %u",
+		     s->q->len          ? s->q->len
+		     : s->q->src.v == 6 ? 60
+					: 40,
 		     t->mtu);
 }
 
@@ -394,7 +408,7 @@ enum cli_page cli_test_packet(struct cli_job *j, json_t *doc)
 	doc_str(doc, "destination", addr_str(&q.dst, dst));
 	doc_uint(doc, "protocol", q.proto);
 	doc_uint(doc, "source-port", q.sport);
-	doc_uint(doc, "destination-port", q.proto == 1 ? 0 : q.dport);
+	doc_uint(doc, "destination-port", echo(&q) ? 0 : q.dport);
 	s.list = doc_list(doc, "steps");
 	steps_way(&s);
 	steps_tunnel(&s);

@@ -413,7 +413,7 @@ enum dp_trace_step {
 struct dp_trace_packet {
 	struct addr src, dst;
 	uint8_t proto;
-	uint16_t sport, dport; /* ICMP: type << 8 | code in dport */
+	uint16_t sport, dport; /* ICMP and ICMPv6: type << 8 | code in dport */
 	uint16_t len;          /* bytes of the IP packet; 0: the least */
 	uint16_t in_if;        /* DP_IF_NONE: where the route back to the source leads */
 };
@@ -439,7 +439,7 @@ struct dp_trace {
 	} back;
 };
 /* Take a packet through the tables that workers use, and tell of each step; nothing is sent, counted or asked
- * for.  -EINVAL: not a packet; -ENOBUFS. */
+ * for.  -EINVAL, -EAFNOSUPPORT: not a packet; -ENOBUFS. */
 int dp_trace_packet(const struct dp_trace_packet *p, struct dp_trace *t);
 
 /* ---- capture --------------------------------------------------------------------------------- */

@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include "dp.h"
+#include "port.h"
 
-#define HOST "10.1.1.50"
-#define WEB  "192.0.2.80"
+#define HOST  "10.1.1.50"
+#define WEB   "192.0.2.80"
+#define HOST6 "fd00:1::50"
 
 static uint16_t tunnel[2];
-static struct peer peer;
+static struct peer peer, peer6;
 static struct dp_probe_answer answer;
 static unsigned n_answers;
 
@@ -33,15 +35,30 @@ static void route_if(const char *dst, uint16_t ifindex)
 	assert_int_equal(dp_route_add(&r), 0);
 }
 
+static void in6(struct dp_sa_in_conf *c)
+{
+	c->ts_local[0] = peer_ts("fd00:1::/48", 0, 0);
+	c->ts_remote[0] = peer_ts("2001:db8:f::/50", 0, 0);
+}
+
+static void out6(struct dp_sa_out_conf *c)
+{
+	c->ts_local[0] = peer_ts("fd00:1::/48", 0, 0);
+	c->ts_remote[0] = peer_ts("2001:db8:f::/50", 0, 0);
+}
+
+static const struct peer_edit edit6 = {in6, out6};
+
 static int setup(void **state)
 {
-	const struct dpt_conf c = {.n_workers = 2};
-	struct prefix own;
+	const struct dpt_conf c = {.n_workers = 2, .v6 = true};
+	struct prefix own[2];
 
 	dpt_init(&c);
 	dp.handlers.probe_answer = on_answer;
-	assert_int_equal(prefix_parse("10.1.2.1/32", &own), 0);
-	assert_int_equal(dp_tunnel_if_add("tunnel.1", &own, 1, &tunnel[0]), 0);
+	assert_int_equal(prefix_parse("10.1.2.1/32", &own[0]), 0);
+	assert_int_equal(prefix_parse("fd00:1:0:1::1/128", &own[1]), 0);
+	assert_int_equal(dp_tunnel_if_add("tunnel.1", own, 2, &tunnel[0]), 0);
 	assert_int_equal(dp_tunnel_if_add("tunnel.2", NULL, 0, &tunnel[1]), 0);
 	route_if("10.2.0.0/15", tunnel[0]); /* half of it outside the proxy-ID */
 	route_if("10.4.0.0/16", tunnel[1]);
@@ -49,6 +66,12 @@ static int setup(void **state)
 	peer_keys(&peer, 1);
 	peer_install(&peer, peer_policy(tunnel[0], "10.1.0.0/16", "10.2.0.0/16", 0, 0, 0), NULL);
 	peer_policy(tunnel[1], "10.1.0.0/16", "10.4.0.0/16", 0, 0, 0);
+	route_if("2001:db8:f::/48", tunnel[0]); /* half of it outside the proxy-ID */
+	route_if("2001:db8:e::/48", tunnel[1]);
+	peer6 = (struct peer){.spi_out = 0x6711};
+	peer_keys(&peer6, 6);
+	peer_install(&peer6, peer_policy(tunnel[0], "fd00:1::/48", "2001:db8:f::/49", 0, 0, 0), &edit6);
+	peer_policy(tunnel[1], "fd00:1::/48", "2001:db8:e::/48", 0, 0, 0);
 	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
 	dpt_neighbour(0, WEB, dpt_peer[0]);
 	dpt_neighbour(1, HOST, dpt_peer[1]);
@@ -58,6 +81,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	peer_remove(&peer);
+	peer_remove(&peer6);
 	dpt_fini();
 	return 0;
 }
@@ -66,6 +90,11 @@ static struct dp_trace trace(const char *src, const char *dst, uint16_t len)
 {
 	struct dp_trace_packet q = {.proto = IPPROTO_ICMP, .dport = 8 << 8, .len = len, .in_if = dpt_port[1]};
 	struct dp_trace t;
+
+	if (strchr(src, ':')) {
+		q.proto = IPPROTO_ICMPV6;
+		q.dport = 128 << 8;
+	}
 
 	assert_int_equal(addr_parse(src, &q.src), 0);
 	assert_int_equal(addr_parse(dst, &q.dst), 0);
@@ -82,12 +111,16 @@ static struct dp_trace both(const char *src, const char *dst, uint16_t data, enu
 			    const char *why)
 {
 	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
-	struct dp_trace t = trace(src, dst, (uint16_t)(28 + data));
+	bool v6 = strchr(src, ':');
+	struct dp_trace t = trace(src, dst, (uint16_t)((v6 ? 48 : 28) + data));
 
 	assert_int_equal(t.stopped, at);
 	assert_string_equal(t.drop ? t.drop : "", why);
 	assert_true(!t.drop == !t.help);
-	dpt_inject_ip(1, 0, packet, dpt_echo4(packet, src, dst, 1, data));
+	if (v6)
+		ip6_inject(1, packet, ip6_echo(packet, src, dst, 1, data));
+	else
+		dpt_inject_ip(1, 0, packet, dpt_echo4(packet, src, dst, 1, data));
 	dpt_run();
 	dpt_expect_drop(why, *why ? 1 : 0);
 	while (dpt_take(1, frame, NULL) > 0) /* an ICMP error may tell the sender */
@@ -144,6 +177,62 @@ static void verdicts(void **state)
 	t = both(HOST, "10.2.0.9", 20, DP_TRACE_DONE, "");
 	assert_true(t.rules && t.allow && t.rule == DP_RULE_INTRAZONE && t.back.allow);
 	assert_int_equal(dp_rules_set(NULL, 0, NULL, 0), 0);
+}
+
+static void verdicts6(void **state)
+{
+	static const struct dp_rule none;
+	struct dp_trace t;
+	uint16_t mtu;
+
+	ports[0].mtu = 1500;
+	t = both(HOST6, "2001:db8:f::9", 20, DP_TRACE_DONE, "");
+	assert_int_equal(t.in_if, dpt_port[1]);
+	assert_int_equal(t.out_if, tunnel[0]);
+	assert_int_equal(t.policy, peer6.policy);
+	assert_int_equal(t.sa_out, peer6.sa_out);
+	assert_int_equal(t.spi, 0x6711);
+	assert_int_equal(t.route.len, 48);
+	assert_true(is_addr(&t.next_hop, PEER_IP));
+	assert_true(t.neighbour && !t.rules && t.back.sa && t.back.selector && t.back.allow && t.back.route);
+	mtu = dp_sa_out_mtu(peer6.sa_out);
+	assert_int_equal(t.mtu, mtu);
+
+	both(HOST6, "2001:db8:abcd::1", 20, DP_TRACE_ROUTE, "no-route");
+	both(HOST6, "ff02::1:2", 20, DP_TRACE_PACKET, "ip-martian-address");
+	both(HOST6, "2001:db8:f:8000::1", 20, DP_TRACE_PROXY_ID, "no-matching-proxy-id");
+	both(HOST6, "2001:db8:f:4000::1", 20, DP_TRACE_SELECTOR, "outside-selectors");
+	both(HOST6, "2001:db8:e::1", 20, DP_TRACE_SA, "no-sa");
+	both(HOST6, "2001:db8:f::9", (uint16_t)(mtu - 48), DP_TRACE_DONE, "");
+	both(HOST6, "2001:db8:f::9", (uint16_t)(mtu - 47), DP_TRACE_MTU, "too-big");
+	t = trace(HOST6, INSIDE6, 0);
+	assert_true(t.for_us && !t.drop);
+	t = trace(HOST6, "2001:db8:1::77", 0);
+	assert_true(!t.drop && !t.neighbour && t.port_if == dpt_port[0]);
+	assert_true(is_addr(&t.next_hop, "2001:db8:1::77"));
+
+	ports[0].mtu = 1280; /* less goes in one piece, but a host may count on it */
+	t = trace(HOST6, "2001:db8:f::9", 1280);
+	assert_true(!t.drop && t.mtu == 1280);
+	assert_string_equal(trace(HOST6, "2001:db8:f::9", 1281).drop, "too-big");
+	ports[0].mtu = 1500;
+
+	assert_int_equal(dp_if_zone(dpt_port[1], 1), 0);
+	assert_int_equal(dp_if_zone(tunnel[0], 2), 0);
+	assert_int_equal(dp_rules_set(&none, 0, NULL, 0), 0);
+	both(HOST6, "2001:db8:f::9", 20, DP_TRACE_RULE, "rule-denied");
+	assert_int_equal(dp_rules_set(NULL, 0, NULL, 0), 0);
+}
+
+/* Addresses of two families are no packet. */
+static void no_packet(void **state)
+{
+	struct dp_trace_packet q = {.in_if = DP_IF_NONE, .src = dpt_ep(HOST, 0).a};
+	struct dp_trace t;
+
+	assert_int_equal(dp_trace_packet(&q, &t), -EAFNOSUPPORT);
+	q.dst = dpt_ep(HOST6, 0).a;
+	assert_int_equal(dp_trace_packet(&q, &t), -EAFNOSUPPORT);
 }
 
 static void narrow(struct dp_sa_out_conf *c)
@@ -353,11 +442,59 @@ static void probes(void **state)
 	dpt_clear();
 }
 
+static void probes6(void **state)
+{
+	struct dp_probe q = {.tunnel_if = tunnel[0], .id = 78, .seq = 6};
+	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX], frame[DPT_FRAME_MAX], icmp[DPT_FRAME_MAX];
+	struct ip6 h = {.src = "2001:db8:f::1", .dst = "fd00:1:0:1::1", .next = IPPROTO_ICMPV6};
+	unsigned before = n_answers;
+	uint64_t seq;
+	size_t n;
+
+	q.src = dpt_ep(h.dst, 0).a;
+	q.dst = dpt_ep(h.src, 0).a;
+	assert_int_equal(dp_probe_send(&q), 0);
+	dpt_run();
+	dpt_expect_drop("", 0);
+	n = dpt_take_one(0, frame);
+	n = peer_open(&peer6, frame + 14, n - 14, packet, &seq);
+	assert_true(ip6_sum_right(packet, n));
+	assert_memory_equal(packet + 8, q.src.b, 16);
+	assert_memory_equal(packet + 24, q.dst.b, 16);
+	assert_int_equal(packet[40], 128);
+
+	memcpy(icmp, packet + 40, n - 40); /* the peer answers */
+	icmp[0] = 129;
+	n = ip6_put_sum(packet, &h, icmp, n - 40, 2);
+	peer6.seq = 100;
+	dpt_inject_ip(0, 1, esp, peer_seal(&peer6, packet, n, NULL, esp));
+	dpt_run();
+	dpt_expect_drop("monitor-answer", 1);
+	assert_int_equal(n_answers, before + 1);
+	assert_int_equal(answer.probe.tunnel_if, tunnel[0]);
+	assert_int_equal(answer.probe.id, 78);
+	assert_int_equal(answer.probe.seq, 6);
+	assert_true(addr_eq(&answer.probe.src, &q.src) && addr_eq(&answer.probe.dst, &q.dst));
+
+	h.src = HOST6; /* the same out of a port is nobody's */
+	ip6_inject(1, packet, ip6_put_sum(packet, &h, icmp, n - 40, 2));
+	dpt_run();
+	dpt_expect_drop("local-no-service", 1);
+	assert_int_equal(n_answers, before + 1);
+	dpt_clear();
+
+	q.src = dpt_ep("fd00:1:0:1::2", 0).a;
+	assert_int_equal(dp_probe_send(&q), -EINVAL);
+	q.src = dpt_ep("10.1.2.1", 0).a;
+	assert_int_equal(dp_probe_send(&q), -EAFNOSUPPORT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(verdicts),   cmocka_unit_test(probes), cmocka_unit_test(ecmp),
-		cmocka_unit_test(ecmp_outer), cmocka_unit_test(sizes),  cmocka_unit_test(selectors),
+		cmocka_unit_test(verdicts),   cmocka_unit_test(probes),    cmocka_unit_test(ecmp),
+		cmocka_unit_test(ecmp_outer), cmocka_unit_test(sizes),     cmocka_unit_test(selectors),
+		cmocka_unit_test(verdicts6),  cmocka_unit_test(no_packet), cmocka_unit_test(probes6),
 	};
 
 	return cmocka_run_group_tests_name("trace", tests, setup, teardown);

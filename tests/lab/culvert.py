@@ -44,14 +44,16 @@ def file_text(conf):
 def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway=None, tunnel=None, proxy_ids=None,
               system=None, v6=False):
     """The configuration of a site's gateway as a dictionary, to be changed at will before it is written.
-    v6: addresses of both families everywhere, and the gateways speak IPv6 to each other.
+    v6: addresses of both families everywhere, and the gateways speak IPv6 to each other; with "inner" they stay with
+    IPv4.
     ike and esp are what differs from the profiles' defaults; proxy_ids a list of (local, remote) or of groups."""
     it = site.other
     if proxy_ids is None:
         proxy_ids = [(site.net, it.net)]
     proxy_ids = [p if isinstance(p, dict) else {"name": f"P{i + 1}", "local": p[0], "remote": p[1]}
                  for i, p in enumerate(proxy_ids)]
-    wan, peer = (site.wan6_ip, it.wan6_ip) if v6 else (site.public_ip, it.public_ip)
+    outer6 = v6 and v6 != "inner"
+    wan, peer = (site.wan6_ip, it.wan6_ip) if outer6 else (site.public_ip, it.public_ip)
     conf = {
         "system": {"hostname": site.gateway, "workers": 1, "idle": "adaptive", "memory": 256,
                    "hugepages": False, "log": f"{directory}/culvertd.log", "journal": f"{directory}/journal",
@@ -71,7 +73,7 @@ def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway
                                    "lifetime": "3600s", **(esp or {})}],
         "ike-gateways": [{
             "name": "peer", "version": "ikev2", "interface": "ethernet1/1",
-            "local-address": site.wan6_ip if v6 else site.wan_ip,
+            "local-address": site.wan6_ip if outer6 else site.wan_ip,
             "peer-address": peer, "pre-shared-key": psk,
             "local-id": {"type": "ipaddr", "value": wan},
             "peer-id": {"type": "ipaddr", "value": peer},

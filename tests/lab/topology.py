@@ -173,7 +173,8 @@ class Topology:
             if s.kind == "kernel":
                 address6(s.gateway, "wan0", s.wan6_ip + "/64")
                 address6(s.gateway, "lan0", s.lan6_ip + "/64")
-                sysctl(s.gateway, **{"net.ipv6.conf.all.forwarding": 1})
+                # the second for strongSwan's TUN device, which comes later
+                sysctl(s.gateway, **{"net.ipv6.conf.all.forwarding": 1, "net.ipv6.conf.default.disable_ipv6": 0})
                 run("ip", "-n", s.gateway, "route", "add", "default", "via", s.wan6_router)
                 run("ip", "-n", s.gateway, "route", "add", "unreachable", s.other.net6)
 

@@ -1174,8 +1174,10 @@ static void test_packet(void **state)
 		     "destination: missing; allowed: an IP address");
 	assert_error("test vpn packet source x destination 10.10.10.10", CLI_EXIT_USAGE,
 		     "source: found \"x\"; allowed: an IP address");
+	assert_error("test vpn packet source 10.20.20.5 destination 2001:db8::1", CLI_EXIT_USAGE,
+		     "destination: found \"2001:db8::1\"; allowed: an IPv4 address, as source is");
 	assert_error("test vpn packet source 10.20.20.10 destination 10.10.10.10 protocol ip", CLI_EXIT_USAGE,
-		     "protocol: found \"ip\"; allowed: icmp, tcp, udp, gre, esp, sctp, or 0 to 255");
+		     "protocol: found \"ip\"; allowed: icmp, icmp6, tcp, udp, gre, esp, sctp, or 0 to 255");
 	assert_error("test vpn packet source 10.20.20.10 destination 10.10.10.10 source-port 65536",
 		     CLI_EXIT_USAGE, "source-port: found \"65536\"; allowed: 0 to 65535");
 	assert_error("test vpn packet source 10.20.20.10 destination 10.10.10.10 interface tunnel.9",
