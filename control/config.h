@@ -39,6 +39,7 @@ struct cfg_ike_profile {
 	char name[CFG_NAME];
 	struct ike_algs algs;
 	uint32_t lifetime_s;
+	uint8_t reauth_every; /* rekeys; 0: none */
 };
 
 struct cfg_ipsec_profile {

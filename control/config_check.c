@@ -370,6 +370,13 @@ static void check_gateway(struct check *k, size_t i)
 	if (p >= 0) {
 		g->ike.ike = k->c->ike_profiles[p].algs;
 		g->ike.lifetime_s = k->c->ike_profiles[p].lifetime_s;
+		g->ike.reauth_every = k->c->ike_profiles[p].reauth_every;
+		if (g->ike.reauth_every && g->ike.passive)
+			cfg_warn(&o, config_setting_get_member(o.s, "ike-crypto-profile"),
+				 "ike-crypto-profile",
+				 "authentication-multiple of \"%s\" has no effect here: a gateway that never "
+				 "starts leaves reauthentication to its peer, and rekeys",
+				 g->profile);
 	}
 	check_peer(k, &o, g, f);
 	if (!k->used_gateway[i] && o.name[0])

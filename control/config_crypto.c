@@ -154,10 +154,12 @@ static void read_prf(struct cfg_obj *o, struct ike_algs *a, const struct algs_re
 
 void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p)
 {
-	static const char *const known[] = {"name",     "encryption", "authentication", "prf", "dh-group",
-					    "lifetime", NULL};
-	static const char *const later[] = {"authentication-multiple", "post-quantum", NULL};
+	static const char *const known[] = {"name",           "encryption", "prf",
+					    "authentication", "dh-group",   "authentication-multiple",
+					    "lifetime",       NULL};
+	static const char *const later[] = {"post-quantum", NULL};
 	struct algs_read r = {0};
+	long long v;
 
 	if (cfg_name(o, "name", CFG_REQUIRED, false, p->name))
 		memcpy(o->name, p->name, sizeof(o->name));
@@ -166,6 +168,8 @@ void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p)
 	read_algs(o, ike_ciphers, ike_groups, &p->algs, &r);
 	read_prf(o, &p->algs, &r);
 	cfg_seconds(o, "lifetime", &p->lifetime_s);
+	if (cfg_int(o, "authentication-multiple", CFG_OPTIONAL, 0, 50, &v))
+		p->reauth_every = (uint8_t)v;
 }
 
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p)

@@ -322,7 +322,6 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "cookie-threshold",
 					    "ppk",
 					    "post-quantum",
-					    "reauthentication",
 					    "peer-port",
 					    "comment",
 					    "strict-validation",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands that change something: test, clear, debug, commit. */
+/* The commands that change something: test, request, clear, debug, commit. */
 #include "handlers.h"
 
 #include <errno.h>
@@ -50,6 +50,47 @@ enum cli_page cli_test_ipsec_sa(struct cli_job *j, json_t *doc)
 	n = ike_test_ipsec_sa(j->c->ike, tunnel, ctl_now());
 	return n < 0 ? refused(j, tunnel ? "the gateway of this tunnel" : "every gateway", n)
 		     : test_done(j, doc, "ipsec-sa", tunnel, n);
+}
+
+static enum cli_page rekey_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
+{
+	ctl_ike_rearm(j->c);
+	if (n < 0)
+		return refused(j, name ? name : what, n);
+	doc_str(doc, "type", "request-vpn");
+	doc_str(doc, "what", what);
+	doc_str(doc, "name", name);
+	doc_int(doc, "started", n);
+	return CLI_LAST;
+}
+
+static enum cli_page rekey_ike(struct cli_job *j, json_t *doc, bool reauth)
+{
+	const char *gateway = cli_arg(&j->m, "gateway");
+
+	if (gateway && !cli_gateway(j->c, gateway))
+		return cli_no_gateway(j, gateway);
+	return rekey_done(j, doc, reauth ? "reauthenticate" : "rekey-ike-sa", gateway,
+			  ike_rekey_ike_sa(j->c->ike, gateway, reauth, ctl_now()));
+}
+
+enum cli_page cli_rekey_ike_sa(struct cli_job *j, json_t *doc)
+{
+	return rekey_ike(j, doc, false);
+}
+
+enum cli_page cli_reauthenticate(struct cli_job *j, json_t *doc)
+{
+	return rekey_ike(j, doc, true);
+}
+
+enum cli_page cli_rekey_ipsec_sa(struct cli_job *j, json_t *doc)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel");
+
+	if (tunnel && !cli_tunnel_known(j->c, tunnel))
+		return cli_no_tunnel(j, tunnel);
+	return rekey_done(j, doc, "rekey-ipsec-sa", tunnel, ike_rekey_ipsec_sa(j->c->ike, tunnel, ctl_now()));
 }
 
 static enum cli_page clear_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)

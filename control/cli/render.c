@@ -30,6 +30,7 @@ static const struct {
 	{"system-info", render_system_info},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},
+	{"request-vpn", render_request},
 	{"clear-vpn", render_clear},
 	{"debug-ike", render_debug},
 	{"debug-capture", render_capture},

@@ -238,6 +238,17 @@ void render_test(FILE *out, const json_t *doc)
 		      out);
 }
 
+void render_request(FILE *out, const json_t *doc)
+{
+	const char *what = render_str(doc, "what");
+	bool reauth = strcmp(what, "reauthenticate") == 0, ipsec = strcmp(what, "rekey-ipsec-sa") == 0;
+
+	fprintf(out, "%s %lld %s SA.\n", reauth ? "Reauthenticate" : "Rekey", render_int(doc, "started"),
+		ipsec ? "IPSec" : "IKE");
+	if (render_int(doc, "started") == 0)
+		fputs("Nothing to do: what was asked for is not up, or is being replaced already.\n", out);
+}
+
 void render_clear(FILE *out, const json_t *doc)
 {
 	fprintf(out, "Clear %s SA: %lld IKEv1 SA, %lld IKEv2 SA.\n",

@@ -216,8 +216,10 @@ static void detail(FILE *out, const json_t *doc, const json_t *e)
 			render_int(e, "dpd-interval"));
 	else
 		fputs("Liveness check: off\n", out);
-	fprintf(out, "Created: %s, rekey: %s, expires: %s\n", render_time(e, "created", t),
+	fprintf(out, "Created: %s, %s: %s, expires: %s\n", render_time(e, "created", t),
+		render_bool(e, "reauthenticate") ? "reauthentication" : "rekey",
 		render_time(e, "rekey-at", u), render_time(e, "expires", v));
+	fprintf(out, "Rekeyed since authentication: %lld\n", render_int(e, "rekeys"));
 	json_array_foreach(render_list(doc, "children"), i,
 			   c) if (render_int(c, "parent") == render_int(e, "sn")) detail_child(out, c);
 	fputc('\n', out);

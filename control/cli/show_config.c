@@ -31,6 +31,7 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 	doc_str(o, "auth", "PSK");
 	doc_algs(o, &g->ike);
 	doc_uint(o, "life", g->lifetime_s);
+	doc_uint(o, "authentication-multiple", g->reauth_every);
 	doc_bool(o, "passive", g->passive);
 	doc_str(o, "nat-traversal",
 		g->natt == IKE_NATT_AUTO  ? "auto"

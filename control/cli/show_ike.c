@@ -43,6 +43,8 @@ static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 	doc_wall(o, "created", i->established_at);
 	doc_wall(o, "expires", i->expires);
 	doc_wall(o, "rekey-at", i->rekey_at);
+	doc_uint(o, "rekeys", i->rekeys);
+	doc_bool(o, "reauthenticate", i->reauth);
 	doc_uint(o, "retransmits", i->retransmits);
 	doc_uint(o, "child", i->n_children);
 	doc_spi(o, "spi-i", i->spi_i);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "reason.h"
+#include "reauth.h"
 #include "xchg.h"
 
 enum { SETTLE_S = 2, SETTLE_MAX_S = 30, REPLACED_S = 60, REKEY_RETRY_S = 10, COMEBACK_S = 2, DRAIN_S = 3 };
@@ -200,6 +201,9 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	}
 	if (!activate && !c->inactive)
 		child_use(c);
+	/* Beside one that is no relation: what comes in on it, or the end of that one, tells that the peer has it. */
+	if (c->inactive && !old)
+		timer_set(&k->timers, &c->t[CHILD_T_SETTLE], k->now + SETTLE_S * NS_S);
 	lifetime_start(k, c);
 	s->was_up = true;
 	s->rest = IKE_DPD_RESTART;
@@ -243,6 +247,31 @@ struct child_sa *child_sibling(const struct child_sa *c)
 			second = s;
 	}
 	return second;
+}
+
+static bool serves(const struct child_sa *c)
+{
+	return c->in_dp && c->state == CHILD_MATURE && !c->loser;
+}
+
+struct child_sa *child_elsewhere(const struct child_sa *c)
+{
+	struct child_sa *s;
+
+	for (s = c->slot->children; s; s = s->snext)
+		if (s->sa != c->sa && s->sa->state == SA_UP && serves(s))
+			return s;
+	return NULL;
+}
+
+bool child_on(const struct slot *s, const struct ike_sa *sa, bool sure)
+{
+	const struct child_sa *c;
+
+	for (c = s->children; c; c = c->snext)
+		if (c->sa == sa && serves(c) && !(sure && c->inactive))
+			return true;
+	return false;
 }
 
 void child_replace(struct child_sa *old, struct child_sa *c)
@@ -338,15 +367,11 @@ static void hand_over(struct child_sa *c)
 		child_use(sib);
 }
 
-void child_finish(struct child_sa *c, const struct ike_reason *r)
+/* Gone, but for what is still on its way. */
+static void fade(struct child_sa *c, const struct ike_reason *r)
 {
 	struct ike *k = c->sa->k;
 
-	hand_over(c);
-	if (!c->in_dp || c->slot->current == c) {
-		child_remove(c, r);
-		return;
-	}
 	down(c, r);
 	c->state = CHILD_GONE;
 	timer_stop(&k->timers, &c->t[CHILD_T_REKEY]);
@@ -354,6 +379,15 @@ void child_finish(struct child_sa *c, const struct ike_reason *r)
 	task_drop(c->sa, TASK_CHILD_REKEY, c->spi_in);
 	task_drop(c->sa, TASK_CHILD_DELETE, c->spi_in);
 	timer_set(&k->timers, &c->t[CHILD_T_SETTLE], k->now + DRAIN_S * NS_S);
+}
+
+void child_finish(struct child_sa *c, const struct ike_reason *r)
+{
+	hand_over(c);
+	if (!c->in_dp || c->slot->current == c)
+		child_remove(c, r);
+	else
+		fade(c, r);
 }
 
 void child_delete(struct child_sa *c, const struct ike_reason *r, bool keep)
@@ -372,6 +406,40 @@ void child_delete(struct child_sa *c, const struct ike_reason *r, bool keep)
 	task_add(c->sa, TASK_CHILD_DELETE, c->spi_in, false);
 	if (!keep && r)
 		slot_lost(c->slot, r->cause);
+}
+
+/* ---- the IKE SA goes, another one has the same proxy-ID ------------------------------------------------------ */
+
+void child_retire(struct child_sa *c, const struct child_sa *heir, const struct ike_reason *r)
+{
+	struct ike *k = c->sa->k;
+
+	hand_over(c);
+	if (!c->in_dp || c->state == CHILD_GONE)
+		return;
+	down(c, r);
+	c->state = CHILD_DELETING;
+	c->replaced_by = heir->spi_in;
+	timer_stop(&k->timers, &c->t[CHILD_T_REKEY]);
+	timer_stop(&k->timers, &c->t[CHILD_T_SETTLE]);
+}
+
+void child_drain(struct child_sa *c, const struct child_sa *heir, const struct ike_reason *r)
+{
+	struct ike_sa *from = c->sa;
+
+	hand_over(c);
+	if (!c->in_dp || c->slot->current == c) {
+		child_remove(c, r);
+		return;
+	}
+	if (c->state != CHILD_GONE)
+		fade(c, r);
+	DL_DELETE(from->children, c);
+	from->n_children--;
+	DL_APPEND(heir->sa->children, c);
+	heir->sa->n_children++;
+	c->sa = heir->sa;
 }
 
 /* ---- in between -------------------------------------------------------------------------------------------- */
@@ -428,6 +496,8 @@ void child_rekey(struct child_sa *c)
 		child_delete(c, &r, true);
 		return;
 	}
+	if (child_elsewhere(c) && reauth_leaving(c->sa))
+		return;
 	c->rekeying = true;
 	task_add(c->sa, TASK_CHILD_REKEY, c->spi_in, false);
 }
@@ -475,6 +545,7 @@ void child_on_settle(struct ike *k, void *p)
 			timer_set(&k->timers, &c->t[CHILD_T_SETTLE], k->now + SETTLE_S * NS_S);
 		else
 			child_use(c);
+		task_run(sa);
 		return;
 	}
 	reason_set(&r, k->now, IKE_CAUSE_REPLACED, c->role, INFORMATIONAL,

@@ -53,8 +53,9 @@ struct child_plan {
 	bool additional; /* what was left out could be had in another SA (ADDITIONAL_TS_POSSIBLE) */
 };
 
-/* Derive keys, install, enter into the tables.  NULL with r filled when the host refuses it; the
- * reserved SPI is released then.  old: the child it replaces. */
+/* Derive keys, install, enter into the tables.  Unless activate is set, a Child SA that is up already goes on
+ * carrying traffic for now.  NULL with r filled when the host refuses it; the reserved SPI is released then.
+ * old: the child it replaces. */
 struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, struct bytes ni, struct bytes nr,
 			      struct bytes dh_secret, uint32_t msgid, bool activate, struct child_sa *old,
 			      struct ike_reason *r);
@@ -69,6 +70,14 @@ void child_delete(struct child_sa *c, const struct ike_reason *r, bool keep);
 void child_use(struct child_sa *c);
 /* Another child of the slot that can carry traffic, or NULL. */
 struct child_sa *child_sibling(const struct child_sa *c);
+/* The Child SA that serves c's proxy-ID on another IKE SA, or NULL. */
+struct child_sa *child_elsewhere(const struct child_sa *c);
+/* Does the slot have one on this IKE SA?  sure: and the peer is known to have it. */
+bool child_on(const struct slot *s, const struct ike_sa *sa, bool sure);
+/* The IKE SA of c goes, and heir carries its traffic: c still receives, until child_drain(). */
+void child_retire(struct child_sa *c, const struct child_sa *heir, const struct ike_reason *r);
+/* It receives for a moment more, as a child of the heir's IKE SA, for its own has ended.  r NULL: no event. */
+void child_drain(struct child_sa *c, const struct child_sa *heir, const struct ike_reason *r);
 /* old is replaced by c. */
 void child_replace(struct child_sa *old, struct child_sa *c);
 /* The SA's endpoints or encapsulation changed. */

@@ -213,10 +213,10 @@ static bool has_first(const struct child_plan *p, const struct ts_list *local, c
 	return ts_list_within(&l, &p->local) && ts_list_within(&r, &p->remote);
 }
 
-/* The best slot: one that is just what was asked for, then one with the first selector; then an unused one
- * before one that is up, then configuration order.  *best is how well it fits. */
-static struct slot *select_slot(struct gw *gw, const struct ts_list *local, const struct ts_list *remote,
-				struct child_plan *out, unsigned *best)
+/* The best slot: one that is just what was asked for, then one with the first selector; then one that this IKE SA
+ * does not have yet, then configuration order.  *best is how well it fits. */
+static struct slot *select_slot(const struct ike_sa *sa, struct gw *gw, const struct ts_list *local,
+				const struct ts_list *remote, struct child_plan *out, unsigned *best)
 {
 	struct slot *found = NULL;
 	bool found_up = false;
@@ -227,7 +227,7 @@ static struct slot *select_slot(struct gw *gw, const struct ts_list *local, cons
 		struct slot *s = gw->slots[i];
 		struct child_plan p = *out;
 		unsigned score = fit(s, local, remote, &p), rank = score * 2;
-		bool up = s->current;
+		bool up = child_on(s, sa, false);
 
 		if (score > 1 && score < EQUAL && has_first(&p, local, remote))
 			rank += EQUAL;
@@ -376,7 +376,7 @@ bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old,
 		p->slot = old->slot;
 		score = fit(old->slot, &local, &remote, p);
 	} else {
-		p->slot = select_slot(gw, &local, &remote, p, &score);
+		p->slot = select_slot(in->sa, gw, &local, &remote, p, &score);
 	}
 	if (score <= 1)
 		return refuse_ts(in, gw, old, &local, &remote, p, notify, r);

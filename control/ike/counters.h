@@ -52,6 +52,8 @@
 	X(child_fail, "Child negotiations failed")                                                           \
 	X(ike_rekey, "IKE SAs rekeyed")                                                                      \
 	X(child_rekey, "Child SAs rekeyed")                                                                  \
+	X(reauth, "IKE SAs started to replace one by authenticating anew")                                   \
+	X(reauth_done, "IKE SAs closed because a newly authenticated one has taken over")                    \
 	X(collision, "simultaneous rekeyings resolved")                                                      \
 	X(temporary_failure, "TEMPORARY_FAILURE sent or received")                                           \
 	X(child_not_found, "CHILD_SA_NOT_FOUND sent or received")                                            \

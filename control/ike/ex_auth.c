@@ -390,7 +390,7 @@ static void answer_child(struct in *in, struct out *o)
 		return; /* childless (RFC 6023) */
 	if (child_plan_answer(in, sa->gw, NULL, true, &p, &notify, &r)) {
 		if (child_commit(sa, &p, view(i->ni, i->ni_len), view(i->nr, i->nr_len), view(NULL, 0),
-				 in->m->hdr.msgid, true, NULL, &r)) {
+				 in->m->hdr.msgid, false, NULL, &r)) {
 			child_write_choice(&o->w, &p);
 			child_write_answer_ts(&o->w, &p);
 			return;

@@ -526,7 +526,7 @@ static void create(struct in *in, struct child_sa *old)
 	}
 	crypto_random(nr, sizeof(nr));
 	c = child_commit(sa, &p, in->m->nonce, view(nr, sizeof(nr)), view(secret, secret_len),
-			 in->m->hdr.msgid, !old, old, &r);
+			 in->m->hdr.msgid, false, old, &r);
 	if (c) {
 		installed(in, old, c, view(nr, sizeof(nr)));
 		respond_child(in, &p, nr, sizeof(nr), dh);

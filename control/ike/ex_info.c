@@ -132,9 +132,16 @@ static void child_ended(struct child_sa *c)
 	struct ike *k = c->sa->k;
 	struct ike_reason r;
 
+	struct child_sa *other;
+
 	child_rival_stands(c);
+	other = child_sibling(c);
 	if (c->state == CHILD_REPLACED || c->loser || was_rival(c)) {
 		reason_set(&r, k->now, IKE_CAUSE_REPLACED, c->role, INFORMATIONAL, "rekeyed");
+		child_finish(c, &r);
+	} else if (other && other->state == CHILD_MATURE) {
+		reason_set(&r, k->now, IKE_CAUSE_REPLACED, c->role, INFORMATIONAL,
+			   "peer uses another Child SA");
 		child_finish(c, &r);
 	} else {
 		reason_set(&r, k->now, IKE_CAUSE_PEER_DELETED, c->role, INFORMATIONAL,
@@ -167,6 +174,19 @@ static void delete_children(struct in *in, const struct msg_delete *d, uint32_t 
 	}
 }
 
+/* It has been replaced, for another IKE SA has what it had. */
+static bool superseded(const struct ike_sa *sa)
+{
+	const struct child_sa *c;
+
+	if (sa->state == SA_REKEYED || sa->state == SA_CLOSING)
+		return true;
+	DL_FOREACH (sa->children, c)
+		if (c->state == CHILD_MATURE && !child_elsewhere(c))
+			return false;
+	return sa->children;
+}
+
 static void end_sa(struct in *in)
 {
 	struct ike_sa *sa = in->sa;
@@ -175,8 +195,9 @@ static void end_sa(struct in *in)
 	xchg_respond_empty(sa, in->m);
 	/* 2.25.2: its own rekey of this SA, that came with it, stands; ours is forgotten. */
 	rekey_rival_wins(sa);
-	if (sa->state == SA_REKEYED || sa->state == SA_CLOSING)
-		reason_set(&r, in->k->now, IKE_CAUSE_REPLACED, sa->role, INFORMATIONAL, "rekeyed");
+	if (superseded(sa))
+		reason_set(&r, in->k->now, IKE_CAUSE_REPLACED, sa->role, INFORMATIONAL,
+			   sa->state == SA_UP ? "peer uses the newer IKE SA" : "rekeyed");
 	else
 		reason_set(&r, in->k->now, IKE_CAUSE_PEER_DELETED, sa->role, INFORMATIONAL,
 			   "peer deleted the IKE SA");

@@ -115,7 +115,7 @@ static int start(struct ike_sa *sa, struct slot *first)
 	return send_init(sa);
 }
 
-int init_start(struct gw *gw, struct slot *first)
+int init_start(struct gw *gw, struct slot *first, const struct ike_sa *old)
 {
 	struct ike *k = gw->k;
 	struct ike_sa *sa = sa_new(k, gw, IKE_INITIATOR);
@@ -125,6 +125,7 @@ int init_start(struct gw *gw, struct slot *first)
 	if (!sa)
 		return -ENOMEM;
 	gw->attempts++;
+	sa->renews = old ? old->spi_own : 0;
 	sa->local = (struct endpoint){.a = gw->conf.local, .port = IKE_PORT};
 	sa->remote = (struct endpoint){.a = gw->conf.remote, .port = IKE_PORT};
 	rc = start(sa, first);

@@ -15,6 +15,7 @@
 
 #include "fsm.h"
 #include "reason.h"
+#include "reauth.h"
 #include "xchg.h"
 
 enum { NONCE_MIN = 16, KE_TRIES = 3, OLD_S = 60 };
@@ -69,6 +70,8 @@ static struct ike_sa *successor(const struct ike_sa *old, enum ike_role role)
 	sa->udp_encap = old->udp_encap;
 	sa->fragmentation = old->fragmentation;
 	sa->id_remote = old->id_remote;
+	sa->rekeys = old->rekeys + 1;
+	sa->authenticated_at = old->authenticated_at;
 	return sa;
 }
 
@@ -82,6 +85,7 @@ static void take_over(struct ike_sa *fresh, struct ike_sa *old, bool ours)
 	reason_set(&r, old->k->now, IKE_CAUSE_REPLACED, fresh->role, CREATE_CHILD_SA, "rekeyed");
 	sa_up(fresh, true);
 	sa_inherit(fresh, old);
+	reauth_inherit(fresh, old);
 	timer_stop(&old->k->timers, &old->t[SA_T_REKEY]);
 	timer_stop(&old->k->timers, &old->t[SA_T_DPD]);
 	timer_stop(&old->k->timers, &old->t[SA_T_KEEPALIVE]);

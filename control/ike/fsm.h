@@ -20,8 +20,8 @@ struct in {
 
 void fsm_dispatch(struct in *in);
 
-/* ex_init.c */
-int init_start(struct gw *gw, struct slot *first);
+/* ex_init.c.  old: the SA that the new one is to replace, or NULL. */
+int init_start(struct gw *gw, struct slot *first, const struct ike_sa *old);
 void init_request(struct in *in);
 void init_response(struct in *in);
 void init_response_again(struct in *in);

@@ -259,9 +259,9 @@ void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, 
 
 /* ---- bringing up ----------------------------------------------------------------------------------------------- */
 
-static bool cannot_initiate(const struct gw *gw)
+bool gw_initiates(const struct gw *gw)
 {
-	return gw->conf.passive || !gw->conf.remote.v;
+	return !gw->conf.passive && gw->conf.remote.v;
 }
 
 static bool trying(const struct gw *gw)
@@ -285,7 +285,7 @@ static int bring_up(struct slot *s, bool force)
 		task_run(sa);
 		return 1;
 	}
-	if (cannot_initiate(gw)) {
+	if (!gw_initiates(gw)) {
 		s->acquired = false;
 		return 0;
 	}
@@ -295,7 +295,7 @@ static int bring_up(struct slot *s, bool force)
 		timer_set(&k->timers, &gw->retry, gw->next_try);
 		return 0;
 	}
-	return init_start(gw, s) ? 0 : 1;
+	return init_start(gw, s, NULL) ? 0 : 1;
 }
 
 void slot_service(struct slot *s)

@@ -90,6 +90,8 @@ void gw_id_or_addr(const struct ike_id *id, const struct addr *a, struct ike_id 
 bool id_is(const struct ike_id *id, const struct msg_id *m);
 void id_of(const struct msg_id *m, struct ike_id *out);
 
+/* May we start an IKE SA? */
+bool gw_initiates(const struct gw *gw);
 /* Bring up what is wanted; arms the retry timer when it is too early. */
 void gw_service(struct gw *gw);
 void slot_service(struct slot *s);

@@ -194,6 +194,10 @@ void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from
  * passive gateway.  NULL: all.  tunnel may be "tunnel" or "tunnel:proxyid". */
 int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now);
 int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
+/* rekey vpn, reauthenticate vpn: number of SAs for which that was started, or was going on; -ENOENT, and -EPERM of
+ * a passive gateway, which cannot start anew. */
+int ike_rekey_ike_sa(struct ike *k, const char *gateway, bool reauth, uint64_t now);
+int ike_rekey_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
 /* clear vpn: number of SAs cleared (peers get a Delete), -ENOENT. */
 int ike_clear_ike_sa(struct ike *k, const char *gateway, uint64_t now);
 int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
@@ -214,6 +218,8 @@ struct ike_sa_info {
 	struct suite_choice suite;
 	uint64_t created, established_at, expires, rekey_at; /* now-times; 0: not yet */
 	unsigned retransmits, n_children;
+	unsigned rekeys; /* since the ends authenticated each other */
+	bool reauth;     /* when the time to rekey comes, they do so again */
 	struct ike_id local_id, remote_id;
 	bool nat_local, nat_remote, udp_encap;
 	uint32_t msgid_out, msgid_in;

@@ -69,6 +69,7 @@ struct ike_gw_conf {
 	uint16_t psk_len;
 	struct ike_algs ike;
 	uint32_t lifetime_s;
+	uint8_t reauth_every; /* every so manieth rekey authenticates anew instead (RFC 7296 2.8.3); 0: none */
 	uint16_t dpd_interval_s, dpd_retry; /* interval 0: no DPD */
 	enum ike_dpd_action dpd_action;
 	enum ike_natt natt;

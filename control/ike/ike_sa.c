@@ -12,6 +12,7 @@
 #include "frag.h"
 #include "natd.h"
 #include "reason.h"
+#include "reauth.h"
 #include "xchg.h"
 
 enum { LINGER_S = 30, DUPLICATE_S = 5, REKEY_RETRY_S = 10 };
@@ -164,13 +165,38 @@ void nego_free(struct ike_sa *sa, bool release_spi)
 	free(n);
 }
 
-/* Its Child SAs leave the data plane. */
+/* Its Child SAs leave the data plane; where another IKE SA has taken over in peace, once their last packets are
+ * in. */
 static void drop_children(struct ike_sa *sa, const struct ike_reason *r)
+{
+	bool peace = !r || r->cause == IKE_CAUSE_REPLACED;
+	struct child_sa *c, *tmp;
+
+	DL_FOREACH_SAFE(sa->children, c, tmp)
+	{
+		struct child_sa *heir = peace ? child_elsewhere(c) : NULL;
+
+		if (heir)
+			child_drain(c, heir, r);
+		else
+			child_remove(c, r);
+	}
+}
+
+/* We are about to delete the SA: what another one has taken over receives until the peer has heard of it. */
+static void retire_children(struct ike_sa *sa, const struct ike_reason *r)
 {
 	struct child_sa *c, *tmp;
 
 	DL_FOREACH_SAFE(sa->children, c, tmp)
-	child_remove(c, r);
+	{
+		struct child_sa *heir = r->cause == IKE_CAUSE_REPLACED ? child_elsewhere(c) : NULL;
+
+		if (heir)
+			child_retire(c, heir, r);
+		else
+			child_remove(c, r);
+	}
 }
 
 static void quiet(struct ike_sa *sa)
@@ -293,12 +319,13 @@ void sa_close(struct ike_sa *sa, const struct ike_reason *r, enum task_kind last
 	timer_stop(&sa->k->timers, &sa->t[SA_T_HOLD]);
 	task_flush(sa);
 	nego_free(sa, true);
-	drop_children(sa, r);
+	retire_children(sa, r);
 	sa_init_free(sa);
 	sa_state_set(sa, SA_CLOSING);
 	announce_down(sa, r);
 	task_add(sa, last, 0, true);
 	task_run(sa);
+	reauth_pass_on(sa);
 }
 
 void sa_lost(struct ike_sa *sa, const struct ike_reason *r)
@@ -311,6 +338,7 @@ void sa_lost(struct ike_sa *sa, const struct ike_reason *r)
 		sa_remove(sa);
 	else
 		linger(sa);
+	reauth_pass_on(sa);
 	if (gw && !sa_current(gw))
 		timer_set(&gw->k->timers, &gw->retry,
 			  gw->k->now + engine_jitter(gw->k, gw->k->tune.backoff_s * NS_S));
@@ -368,6 +396,9 @@ static void lifetime_start(struct ike_sa *sa)
 	sa->expires = k->now + life;
 	/* A random point, so that both ends seldom rekey at once (RFC 7296 2.8.1). */
 	sa->rekey_at = k->now + life / 100 * 80 + engine_random(k, life / 10 + 1);
+	/* The peer has rekeyed where it was time to authenticate. */
+	if (reauth_due(sa) && sa->rekeys >= sa->gw->conf.reauth_every)
+		sa->rekey_at = k->now + engine_jitter(k, REKEY_RETRY_S * NS_S);
 	timer_set(&k->timers, &sa->t[SA_T_REKEY], sa->rekey_at);
 	timer_set(&k->timers, &sa->t[SA_T_EXPIRE], sa->expires);
 }
@@ -407,6 +438,8 @@ void sa_up(struct ike_sa *sa, bool rekey)
 	} else {
 		COUNT(k, ike_up);
 	}
+	if (!rekey)
+		sa->authenticated_at = k->now;
 	sa->reborn = rekey;
 	sa_event(sa, IKE_EV_IKE_UP, NULL,
 		 sa->nat_ignored ? "a NAT is on the way and nat-traversal is off: ESP will hardly pass it"
@@ -461,7 +494,10 @@ void sa_on_rekey(struct ike *k, void *p)
 {
 	struct ike_sa *sa = p;
 
-	task_add(sa, TASK_IKE_REKEY, 0, false);
+	if (reauth_due(sa))
+		reauth_start(sa);
+	else
+		task_add(sa, TASK_IKE_REKEY, 0, false);
 	/* Should it fail, the next attempt is due before the lifetime ends. */
 	timer_set(&k->timers, &sa->t[SA_T_REKEY],
 		  k->now + engine_jitter(k, REKEY_RETRY_S * NS_S) + (sa->expires - sa->rekey_at) / 10);
@@ -497,18 +533,14 @@ void sa_on_linger(struct ike *k, void *p)
 /* Are all proxy-IDs of this SA served by another one as well?  Those that are not are queued there. */
 static bool served_elsewhere(struct ike_sa *sa, struct ike_sa *other)
 {
-	struct child_sa *c, *s;
+	struct child_sa *c;
 	bool all = true;
 
 	DL_FOREACH (sa->children, c) {
-		bool found = false;
-
-		for (s = c->slot->children; s; s = s->snext)
-			found |= s->sa == other && s->state == CHILD_MATURE;
-		if (!found) {
-			task_add(other, TASK_CHILD, c->slot->policy, false);
-			all = false;
-		}
+		if (c->state != CHILD_MATURE || child_on(c->slot, other, true))
+			continue;
+		task_add(other, TASK_CHILD, c->slot->policy, false);
+		all = false;
 	}
 	if (!all)
 		task_run(other);
@@ -521,7 +553,7 @@ void sa_on_duplicate(struct ike *k, void *p)
 	struct ike_reason r;
 
 	DL_FOREACH (sa->gw->sas, o)
-		if (o != sa && o->state == SA_UP)
+		if (o != sa && o->state == SA_UP && !reauth_leaving(o))
 			other = o;
 	if (sa->state != SA_UP || !other)
 		return;

@@ -141,7 +141,9 @@ struct ike_sa {
 	bool announced;     /* IKE_UP was sent, so IKE_DOWN will be */
 	bool reborn;        /* made by a rekey */
 	bool buried;
-	bool first; /* we sent INITIAL_CONTACT */
+	bool first;      /* we sent INITIAL_CONTACT */
+	uint64_t renews; /* our SPI of the SA that this one is to replace (reauth.h); 0: none */
+	unsigned rekeys; /* since the ends authenticated each other */
 	struct suite_choice suite;
 	struct ike_keys keys;
 	uint8_t init_hash[20];
@@ -164,7 +166,8 @@ struct ike_sa {
 	struct ike_id id_remote; /* as authenticated */
 
 	uint64_t created, established_at, expires, rekey_at, last_heard, last_sent;
-	uint64_t hinted_at; /* last time an unprotected hint was heeded */
+	uint64_t authenticated_at; /* by IKE_AUTH; rekeys since do not count */
+	uint64_t hinted_at;        /* last time an unprotected hint was heeded */
 	struct timer t[SA_T_N];
 };
 

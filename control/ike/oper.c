@@ -6,14 +6,10 @@
 #include "child.h"
 #include "fsm.h"
 #include "reason.h"
+#include "reauth.h"
 #include "xchg.h"
 
 /* ---- test ------------------------------------------------------------------------------------------------ */
-
-static bool initiates(const struct gw *gw)
-{
-	return !gw->conf.passive && gw->conf.remote.v;
-}
 
 /* A proxy-ID to go into IKE_AUTH: one that is not up, or any. */
 static struct slot *first_slot(const struct gw *gw)
@@ -37,7 +33,7 @@ static int test_gw(struct gw *gw)
 	s = first_slot(gw);
 	if (s && !slot_up(s))
 		s->acquired = true;
-	return init_start(gw, s) ? 0 : 1;
+	return init_start(gw, s, NULL) ? 0 : 1;
 }
 
 int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now)
@@ -52,10 +48,10 @@ int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now)
 		gw = gw_find(k, name);
 		if (!gw)
 			return -ENOENT;
-		n = initiates(gw) ? test_gw(gw) : -EPERM;
+		n = gw_initiates(gw) ? test_gw(gw) : -EPERM;
 	} else {
 		HASH_ITER (hh, k->gws, gw, tmp)
-			if (initiates(gw))
+			if (gw_initiates(gw))
 				n += test_gw(gw);
 	}
 	sa_reap(k);
@@ -88,7 +84,7 @@ int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
 			if (!slot_named(s, tunnel))
 				continue;
 			found = true;
-			if (!initiates(gw) && !sa_current(gw))
+			if (!gw_initiates(gw) && !sa_current(gw))
 				continue;
 			allowed = true;
 			if (k->stopping || slot_up(s))
@@ -98,6 +94,63 @@ int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
 		}
 	sa_reap(k);
 	return !found && tunnel ? -ENOENT : !allowed && tunnel ? -EPERM : n;
+}
+
+/* ---- rekey ------------------------------------------------------------------------------------------------- */
+
+static int rekey_gw(struct gw *gw, bool reauth)
+{
+	struct ike_sa *sa = sa_current(gw);
+
+	/* One that is just taking over is as fresh as can be. */
+	if (!sa || sa->renews)
+		return 0;
+	if (reauth)
+		return reauth_start(sa);
+	task_add(sa, TASK_IKE_REKEY, 0, false);
+	task_run(sa);
+	return 1;
+}
+
+int ike_rekey_ike_sa(struct ike *k, const char *name, bool reauth, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	int n = 0;
+
+	k->now = now;
+	if (name && !gw_find(k, name))
+		return -ENOENT;
+	if (name && reauth && !gw_initiates(gw_find(k, name)))
+		return -EPERM;
+	HASH_ITER (hh, k->gws, gw, tmp)
+		if (!k->stopping && (!name || !strcmp(name, gw->conf.name)) && (!reauth || gw_initiates(gw)))
+			n += rekey_gw(gw, reauth);
+	sa_reap(k);
+	return n;
+}
+
+int ike_rekey_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+{
+	struct gw *gw, *tmp;
+	bool found = false;
+	int n = 0;
+
+	k->now = now;
+	HASH_ITER (hh, k->gws, gw, tmp)
+		for (unsigned i = 0; i < gw->conf.n_children; i++) {
+			struct child_sa *c = gw->slots[i]->current;
+
+			if (!slot_named(gw->slots[i], tunnel))
+				continue;
+			found = true;
+			if (!c || c->state != CHILD_MATURE || k->stopping)
+				continue;
+			child_rekey(c);
+			task_run(c->sa);
+			n++;
+		}
+	sa_reap(k);
+	return !found && tunnel ? -ENOENT : n;
 }
 
 /* ---- clear -------------------------------------------------------------------------------------------------- */
@@ -233,6 +286,8 @@ static void sa_read(const struct ike_sa *sa, struct ike_sa_info *i)
 		.expires = sa->expires,
 		.rekey_at = sa->rekey_at,
 		.retransmits = sa->retransmits,
+		.rekeys = sa->rekeys,
+		.reauth = sa->gw && reauth_due(sa),
 		.n_children = children_up(sa),
 		.remote_id = sa->id_remote,
 		.nat_local = sa->nat_local,

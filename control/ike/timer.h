@@ -19,7 +19,8 @@ enum timer_kind {
 	TIMER_DPD,
 	/* We are behind a NAT: send the one byte that keeps its mapping open (natt_keepalive_s). */
 	TIMER_KEEPALIVE,
-	/* 80-90 % of the IKE SA's lifetime are over, at a random point: rekey it. */
+	/* 80-90 % of the IKE SA's lifetime are over, at a random point: rekey it, or begin to replace it by one that
+	 * authenticates anew (authentication-multiple).  Again before the lifetime ends, in case that fails. */
 	TIMER_IKE_REKEY,
 	/* The IKE SA's lifetime is over: close it. */
 	TIMER_IKE_EXPIRE,
@@ -36,7 +37,7 @@ enum timer_kind {
 	TIMER_CHILD_REKEY,
 	/* The Child SA's lifetime is over: delete it. */
 	TIMER_CHILD_EXPIRE,
-	/* The peer made a successor but did not delete the old Child SA yet: when packets come in on the
+	/* The peer made a successor, or another one, but did not delete the old Child SA yet: when packets come in on the
 	 * new one (asked every 2 s), or after 30 s, traffic goes out on it, too.  On a replaced Child SA that
 	 * nobody deleted: it goes (60 s).  On one that was deleted after a rekey: the last packets are in
 	 * (3 s). */

@@ -11,6 +11,7 @@
 #include "frag.h"
 #include "fsm.h"
 #include "reason.h"
+#include "reauth.h"
 
 enum { TRIES_MIN = 8, HOLDS_INITIATOR = 3, HOLDS_RESPONDER = 1 };
 
@@ -366,12 +367,14 @@ void task_flush(struct ike_sa *sa)
 	task_free(sa, t);
 }
 
-/* The proxy-ID is served already, and not just by an SA about to be closed as a duplicate. */
+/* The proxy-ID is served already, and not just by an SA about to be closed as a duplicate or to be replaced. */
 static bool served(const struct slot *s, const struct ike_sa *sa)
 {
 	const struct child_sa *c = s->current;
 
-	return c && (c->sa == sa || !c->sa->t[SA_T_DUPLICATE].pos);
+	if (c && !sa->renews && !c->sa->t[SA_T_DUPLICATE].pos && !reauth_leaving(c->sa))
+		return true;
+	return child_on(s, sa, false);
 }
 
 /* True when a request went out. */
@@ -412,6 +415,8 @@ void task_run(struct ike_sa *sa)
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): task_free() took what it freed off the list */
 		for (t = sa->tasks; t && !runnable(sa, t); t = next)
 			next = t->next;
+		if (!t && !sa->tasks && reauth_go_on(sa))
+			continue;
 		if (!t)
 			return;
 		one = *t;

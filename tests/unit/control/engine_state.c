@@ -79,6 +79,7 @@ static uint64_t hash_sa(uint64_t h, const struct ike_sa *sa, uint64_t now)
 	h = hash_u64(h, sa->req.busy ? (uint64_t)sa->req.task.kind << 32 | sa->req.task.id : 0);
 	h = hash_u64(h, sa->req.busy ? sa->req.tries : 0);
 	h = hash_u64(h, sa->holds);
+	h = hash_u64(h, sa->renews);
 	h = hash_nego(h, sa->nego);
 	DL_FOREACH (sa->tasks, t)
 		h = hash_u64(h, (uint64_t)t->kind << 32 | t->id);

@@ -298,6 +298,16 @@ int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
 	return called("test ipsec-sa", tunnel);
 }
 
+int ike_rekey_ike_sa(struct ike *k, const char *gateway, bool reauth, uint64_t now)
+{
+	return called(reauth ? "reauthenticate" : "rekey ike-sa", gateway);
+}
+
+int ike_rekey_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+{
+	return called("rekey ipsec-sa", tunnel);
+}
+
 int ike_clear_ike_sa(struct ike *k, const char *gateway, uint64_t now)
 {
 	return called("clear ike-sa", gateway);

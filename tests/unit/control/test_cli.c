@@ -343,7 +343,16 @@ static void test_actions_golden(void **state)
 	fake->answer = 2;
 	assert_text("clear vpn ipsec-sa tunnel T1", "Clear IPSec SA: 0 IKEv1 SA, 2 IKEv2 SA.\n");
 	assert_string_equal(fake->called, "clear ipsec-sa T1");
-	assert_int_equal(fake->rearmed, 4);
+	assert_text("request vpn rekey ipsec-sa tunnel T1:P1", "Rekey 2 IPSec SA.\n");
+	assert_string_equal(fake->called, "rekey ipsec-sa T1:P1");
+	assert_text("request vpn rekey ike-sa", "Rekey 2 IKE SA.\n");
+	assert_string_equal(fake->called, "rekey ike-sa (all)");
+	fake->answer = 0;
+	assert_text("request vpn reauthenticate gateway G1",
+		    "Reauthenticate 0 IKE SA.\n"
+		    "Nothing to do: what was asked for is not up, or is being replaced already.\n");
+	assert_string_equal(fake->called, "reauthenticate G1");
+	assert_int_equal(fake->rearmed, 7);
 }
 
 /* The long form: labels as on PAN-OS, values to column 32. */
@@ -558,6 +567,7 @@ static void test_ike_sa_detail(void **state)
 		    "Message ID: rx 35, tx 37\n"
 		    "Liveness check: sending informational packet after idle 10 seconds\n"
 		    "Created: Jun.04 21:09:13, rekey: Jun.04 21:10:53, expires: Jun.05 05:09:13\n"
+		    "Rekeyed since authentication: 0\n"
 		    "\n"
 		    "Child SA 1:\n"
 		    "Tunnel: T1:P1, ID 1\n"
@@ -945,6 +955,10 @@ static void test_no_such_thing(void **state)
 		     "there is no gateway \"X\"; show vpn gateway lists them");
 	assert_error("clear vpn ike-sa gateway X", 1,
 		     "there is no gateway \"X\"; show vpn gateway lists them");
+	assert_error("request vpn reauthenticate gateway X", 1,
+		     "there is no gateway \"X\"; show vpn gateway lists them");
+	assert_error("request vpn rekey ipsec-sa tunnel T9", 1,
+		     "there is no tunnel, or proxy-ID of a tunnel, \"T9\"; show vpn tunnel lists them");
 	assert_error("test vpn ipsec-sa tunnel T1:P9", 1,
 		     "there is no tunnel, or proxy-ID of a tunnel, \"T1:P9\"; show vpn tunnel lists them");
 	assert_error("show vpn flow name T", 1,
@@ -1007,7 +1021,7 @@ static void test_bad_requests(void **state)
 		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
 		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
 		{"{\"command\":[]}",
-		 "incomplete; allowed next: show, test, diagnose, clear, debug, commit, explain, reference"},
+		 "incomplete; allowed next: show, test, diagnose, request, clear, debug, commit, explain, reference"},
 		{"{\"command\":[\"\\u001b[2J\"]}", "\\x1b[2J: unknown word \"\\x1b[2J\"; allowed: "},
 	};
 
@@ -1043,7 +1057,8 @@ static void assert_completes(const char *line, const char *want)
 static void test_complete(void **state)
 {
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"ip\"]}", "ipsec-sa");
-	assert_completes("{\"complete\":[]}", "show test diagnose clear debug commit explain reference");
+	assert_completes("{\"complete\":[]}",
+			 "show test diagnose request clear debug commit explain reference");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1 T1:P1 T1:P2");

@@ -75,6 +75,9 @@ static void test_found(void **state)
 		{"show routing route destination 10.0.0.1", CLI_SHOW_ROUTING_ROUTE},
 		{"show sys info", CLI_SHOW_SYSTEM_INFO},
 		{"test vpn ipsec-sa", CLI_TEST_VPN_IPSEC_SA},
+		{"req vpn rek ik", CLI_REKEY_IKE_SA},
+		{"request vpn rekey ipsec-sa tunnel T:P", CLI_REKEY_IPSEC_SA},
+		{"request vpn rea gateway G", CLI_REAUTHENTICATE},
 		{"clear vpn ike g X", CLI_CLEAR_VPN_IKE_SA},
 		{"debug ike on", CLI_DEBUG_IKE_ON},
 		{"debug ike global off", CLI_DEBUG_IKE_OFF},
@@ -118,9 +121,9 @@ static void test_refused(void **state)
 		const char *text, *why;
 	} cases[] = {
 		{"",
-		 "incomplete; allowed next: show, test, diagnose, clear, debug, commit, explain, reference"},
+		 "incomplete; allowed next: show, test, diagnose, request, clear, debug, commit, explain, reference"},
 		{"shwo vpn",
-		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, clear, debug, commit, explain, reference"},
+		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, request, clear, debug, commit, explain, reference"},
 		{"show vpn",
 		 "show vpn: incomplete; allowed next: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor, history"},
 		{"show vpn foo",
@@ -182,7 +185,7 @@ static void test_completion(void **state)
 		const char *text; /* a blank at the end: a new word begins */
 		const char *list;
 	} cases[] = {
-		{" ", "show test diagnose clear debug commit explain reference"},
+		{" ", "show test diagnose request clear debug commit explain reference"},
 		{"s", "show"},
 		{"c", "clear commit"},
 		{"show ", "vpn counter dataplane interface routing running rule-hit-count system"},

@@ -55,6 +55,11 @@ static void rekey_ike(struct net_host *h)
 	sa_reap(h->ike);
 }
 
+static void reauth(struct net_host *h)
+{
+	ike_rekey_ike_sa(h->ike, NULL, true, h->net->now);
+}
+
 static void acquire(struct net_host *h)
 {
 	ike_acquire(h->ike, 1, h->net->now);
@@ -101,6 +106,22 @@ static const struct explore_scenario scenarios[] = {
 	{"IKE rekey x rekeys of two children", .children = 2, .spare = 1,
 	 .act = {{NET_A, rekey_ike}, {NET_A, rekey_child}, {NET_B, rekey_second}},
 	 .reach = {"temporary_failure"}},
+	{"reauth x reauth", .children = 1, .act = {{NET_A, reauth}, {NET_B, reauth}},
+	 .reach = {"reauth_done", "duplicate_closed"}},
+	{"reauth of two children x reauth", .children = 2, .spare = 1,
+	 .act = {{NET_A, reauth}, {NET_B, reauth}}, .reach = {"reauth_done", "duplicate_closed"}},
+	{"reauth x IKE rekey", .children = 1, .act = {{NET_A, reauth}, {NET_B, rekey_ike}},
+	 .reach = {"reauth_done", "ike_rekey"}},
+	{"IKE rekey x reauth", .children = 1, .spare = 1, .act = {{NET_A, rekey_ike}, {NET_B, reauth}},
+	 .reach = {"reauth_done", "ike_rekey"}},
+	{"reauth x child rekey", .children = 1, .spare = 1, .act = {{NET_A, reauth}, {NET_B, rekey_child}},
+	 .reach = {"reauth_done", "child_rekey"}},
+	{"reauth x new child", .children = 2, .waiting = 1, .spare = 1,
+	 .act = {{NET_A, reauth}, {NET_B, acquire_second}}, .reach = {"reauth_done"}},
+	{"reauth x IKE delete", .children = 1, .outage = true, .act = {{NET_A, reauth}, {NET_B, delete_ike}},
+	 .reach = {"reauth_done"}},
+	{"reauth x child delete", .children = 1, .outage = true,
+	 .act = {{NET_A, reauth}, {NET_B, delete_child}}, .reach = {"reauth_done"}},
 };
 
 static struct explore_limits limits = {1, 1, 1, 1};

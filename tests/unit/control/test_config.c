@@ -43,7 +43,8 @@ static const char base[] =
 	/*  8 */
 	" { name = \"Route-to-Branch\"; destination = \"10.10.10.0/24\"; interface = \"tunnel.1\"; } );\n"
 	/*  9 */ "ike-crypto-profiles = ( { name = \"IKE-P\"; dh-group = (\"group14\", \"group19\");\n"
-	/* 10 */ " authentication = (\"sha256\"); encryption = (\"aes-256-cbc\"); lifetime = \"8h\"; } );\n"
+	/* 10 */
+	" authentication = (\"sha256\"); encryption = (\"aes-256-cbc\"); lifetime = \"8h\"; authentication-multiple = 5; } );\n"
 	/* 11 */ "ipsec-crypto-profiles = ( { name = \"ESP-P\"; encryption = (\"aes-256-cbc\");\n"
 	/* 12 */
 	" authentication = (\"sha256\"); dh-group = \"group14\"; lifetime = \"3600s\"; lifesize = \"100gb\"; } );\n"
@@ -211,6 +212,7 @@ static void test_gateway_model(void **state)
 	assert_int_equal(g->ike.dh[0], DH_MODP2048);
 	assert_int_equal(g->ike.dh[1], DH_ECP256);
 	assert_int_equal(g->lifetime_s, 28800);
+	assert_int_equal(g->reauth_every, 5);
 	assert_int_equal(g->dpd_interval_s, 20);
 	assert_int_equal(g->dpd_retry, 5);
 	assert_int_equal(g->natt, IKE_NATT_FORCE);
