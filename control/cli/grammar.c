@@ -53,6 +53,16 @@ const struct cli_command cli_commands[] = {
 	 {"show", "counter", "ike"},
 	 {{"all", CLI_ARG_NONE, "also those that are 0"}},
 	 "IKE messages sent, received and refused"},
+	{CLI_SHOW_COUNTER_GLOBAL,
+	 {"show", "counter", "global"},
+	 {{"delta", CLI_ARG_NONE, "since delta was last asked for"},
+	  {"all", CLI_ARG_NONE, "also those that are 0"}},
+	 "every counter of the data plane and of IKE, with rates"},
+	{CLI_SHOW_LOG_SYSTEM,
+	 {"show", "log", "system"},
+	 {{"match", CLI_ARG_TEXT, "lines with this in them, upper or lower case"},
+	  {"count", CLI_ARG_COUNT, "so many of the last lines; 50 when not given"}},
+	 "the end of the system log"},
 	{CLI_SHOW_DATAPLANE, {"show", "dataplane"}, {{0}}, "workers: cores, packets, how busy they are"},
 	{CLI_SHOW_INTERFACE,
 	 {"show", "interface"},
@@ -83,6 +93,10 @@ const struct cli_command cli_commands[] = {
 	  {"size", CLI_ARG_BYTES, "length of the whole IP packet"},
 	  {"interface", CLI_ARG_INTERFACE, "where it arrives; without: where the route to its source leads"}},
 	 "what would happen to a packet, step by step; nothing is sent"},
+	{CLI_TEST_FIB_LOOKUP,
+	 {"test", "routing", "fib-lookup"},
+	 {{"ip", CLI_ARG_IP, "the address"}},
+	 "the route that a packet to an address takes"},
 	{CLI_DIAGNOSE_VPN,
 	 {"diagnose", "vpn"},
 	 {{"tunnel", CLI_ARG_TUNNEL, "this one, with the evidence and what to do"}},
@@ -164,6 +178,7 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_BYTES: return "<bytes>";
 	case CLI_ARG_COUNT: return "<count>";
 	case CLI_ARG_FILE: return "<file>";
+	case CLI_ARG_TEXT: return "<text>";
 	case CLI_ARG_TERM: return "<term>";
 	case CLI_ARG_VENDOR: return "<vendor>";
 	default: return "";

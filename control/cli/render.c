@@ -17,6 +17,8 @@ static const struct {
 	{"vpn-tunnel", render_tunnel},
 	{"counter-drop", render_counters},
 	{"counter-ike", render_counters},
+	{"counter-global", render_counters_global},
+	{"log-system", render_log},
 	{"interface", render_interface},
 	{"route-lookup", render_route_lookup},
 	{"routing-route", render_routes},

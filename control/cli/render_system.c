@@ -21,6 +21,38 @@ void render_counters(FILE *out, const json_t *doc)
 	fprintf(out, "Total counters shown: %zu\n", n);
 }
 
+void render_counters_global(FILE *out, const json_t *doc)
+{
+	static const struct render_column cols[] = {{"name", 28},    {"value", 14},    {"rate", 10},
+						    {"severity", 9}, {"category", 10}, {"description", 0}};
+	struct render_table *t = table_new(RENDER_COLUMNS(cols));
+	const json_t *e;
+	size_t i, n = json_array_size(render_list(doc, "entries"));
+
+	fprintf(out, "Elapsed time since %s: %.3f seconds\n\n",
+		render_bool(doc, "delta") ? "last sampling" : "start",
+		json_real_value(json_object_get(doc, "seconds")));
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%lld", render_int(e, "value"));
+		table_cell(t, "%lld", render_int(e, "rate"));
+		table_cell(t, "%s", render_str(e, "severity"));
+		table_cell(t, "%s", render_str(e, "category"));
+		table_cell(t, "%s", render_str(e, "help"));
+	}
+	table_print(out, t);
+	fprintf(out, "\nTotal counters shown: %zu\n", n);
+}
+
+void render_log(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(render_list(doc, "entries"), i, e) fprintf(out, "%s\n", render_str(e, "line"));
+}
+
 /* ---- interfaces ------------------------------------------------------------------------------------ */
 
 static void addresses(const json_t *e, char *to, size_t cap)

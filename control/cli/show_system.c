@@ -1,48 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Counters, interfaces, routes, workers, the daemon itself. */
+/* Interfaces, routes, workers, the daemon itself. */
 #include "handlers.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-/* ---- counters -------------------------------------------------------------------------------------- */
-
-static void counter(json_t *list, const char *name, const char *unit, uint64_t n, const char *help)
-{
-	json_t *e = doc_append(list);
-
-	doc_str(e, "name", name);
-	doc_uint(e, unit, n);
-	doc_str(e, "help", help);
-}
-
-enum cli_page cli_show_counter_drop(struct cli_job *j, json_t *doc)
-{
-	bool all = cli_given(&j->m, "all");
-	json_t *list = doc_list(doc, "entries");
-	struct dp_drop d;
-
-	doc_str(doc, "type", "counter-drop");
-	for (unsigned i = 0; dp_drop_stats(i, &d) == 0; i++)
-		if (all || d.packets)
-			counter(list, d.name, "packets", d.packets, d.help);
-	return CLI_LAST;
-}
-
-enum cli_page cli_show_counter_ike(struct cli_job *j, json_t *doc)
-{
-	const struct ike_counters *v = ike_counters(j->c->ike);
-	bool all = cli_given(&j->m, "all");
-	json_t *list = doc_list(doc, "entries");
-
-	doc_str(doc, "type", "counter-ike");
-	for (unsigned i = 0; i < sizeof(v->v) / sizeof(v->v[0]) && ike_counter_name(i); i++)
-		if (all || v->v[i])
-			counter(list, ike_counter_name(i), "value", v->v[i], ike_counter_help(i));
-	return CLI_LAST;
-}
 
 /* ---- interfaces ------------------------------------------------------------------------------------ */
 
@@ -191,11 +154,16 @@ static unsigned list_connected(struct cli_job *j, json_t *list)
 
 enum cli_page cli_show_route(struct cli_job *j, json_t *doc)
 {
-	const char *to = cli_arg(&j->m, "destination");
+	const char *to = cli_arg(&j->m, j->m.cmd->id == CLI_TEST_FIB_LOOKUP ? "ip" : "destination");
 	const struct config *conf = j->c->conf;
 	json_t *list;
 	uint64_t end;
 
+	if (!to && j->m.cmd->id == CLI_TEST_FIB_LOOKUP) {
+		snprintf(j->err, sizeof(j->err), "ip: missing; allowed: an IP address");
+		j->exit = CLI_EXIT_USAGE;
+		return CLI_FAILED;
+	}
 	if (to)
 		return route_lookup(j, doc, to);
 	list = doc_list(doc, "entries");

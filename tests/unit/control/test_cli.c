@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "conn.h"
 #include "fake_world.h"
@@ -851,8 +852,86 @@ static void test_config_documents(void **state)
 }
 
 /* Every command answers with a document that the client knows. */
+/* A log file of the test's, gone with log_gone(). */
+static void log_with(const char *text)
+{
+	FILE *f;
+	int fd;
+
+	strcpy(fake->conf.sys.log_file, "/tmp/culvert-test-cli-XXXXXX");
+	fd = mkstemp(fake->conf.sys.log_file);
+	f = fd < 0 ? NULL : fdopen(fd, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+static void log_gone(void)
+{
+	unlink(fake->conf.sys.log_file);
+}
+
+static void test_log(void **state)
+{
+	char many[8192] = "";
+	struct got g;
+
+	for (int i = 0; i < 200; i++)
+		snprintf(many + strlen(many), sizeof(many) - strlen(many), "line %d %s\n", i,
+			 i % 10 ? "other" : "Tunnel T1 is up");
+	log_with(many);
+	assert_text("show log system match TUNNEL count 2",
+		    "line 180 Tunnel T1 is up\nline 190 Tunnel T1 is up\n");
+	g = ask("show log system", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 50);
+	got_free(&g);
+	assert_error("show log system count 0", 2, "count: found \"0\"; allowed: 1 to 1000");
+	log_gone();
+	strcpy(fake->conf.sys.log_file, "syslog");
+	assert_error(
+		"show log system", 1,
+		"the log goes to syslog: journalctl -t culvertd, or set log in the section system to a file");
+}
+
+static void test_counter_global(void **state)
+{
+	struct got g;
+	const json_t *e;
+
+	fake->drops[1] = 7;
+	g = ask("show counter global", 0);
+	e = entry(&g, "entries", 0);
+	assert_string_equal(json_string_value(json_object_get(e, "name")), "packets-received");
+	assert_int_equal(member(e, "value"), 5);
+	got_free(&g);
+	g = ask("show counter global delta", 0);
+	got_free(&g);
+	fake->drops[1] = 9;
+	fake->now += 2000000000;
+	g = ask("show counter global delta", 0);
+	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 1);
+	e = entry(&g, "entries", 0);
+	assert_string_equal(json_string_value(json_object_get(e, "name")), "esp-replay");
+	assert_string_equal(json_string_value(json_object_get(e, "severity")), "drop");
+	assert_int_equal(member(e, "value"), 2);
+	assert_int_equal(member(e, "rate"), 1);
+	got_free(&g);
+	assert_error("test routing fib-lookup", 2, "ip: missing; allowed: an IP address");
+}
+
 static void test_every_command(void **state)
 {
+	/* those that cannot do without */
+	static const struct {
+		enum cli_cmd id;
+		const char *words;
+	} needs[] = {
+		{CLI_TEST_VPN_PACKET, "source 10.20.20.10 destination 10.10.10.10"},
+		{CLI_TEST_FIB_LOOKUP, "ip 10.10.10.10"},
+		{CLI_DEBUG_CAPTURE, "T1 file /f.pcapng"},
+	};
+
+	log_with("a line\n");
 	fake_ike_sa();
 	fake_child(1);
 	for (size_t i = 0; i < cli_n_commands; i++) {
@@ -863,11 +942,10 @@ static void test_every_command(void **state)
 		for (size_t w = 0; cli_commands[i].words[w]; w++)
 			snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s ",
 				 cli_commands[i].words[w]);
-		if (cli_commands[i].id == CLI_TEST_VPN_PACKET) /* the one that cannot do without */
-			snprintf(words + strlen(words), sizeof(words) - strlen(words),
-				 "source 10.20.20.10 destination 10.10.10.10");
-		if (cli_commands[i].id == CLI_DEBUG_CAPTURE) /* the one that cannot do without */
-			snprintf(words + strlen(words), sizeof(words) - strlen(words), "T1 file /f.pcapng");
+		for (size_t w = 0; w < sizeof(needs) / sizeof(needs[0]); w++)
+			if (needs[w].id == cli_commands[i].id)
+				snprintf(words + strlen(words), sizeof(words) - strlen(words), "%s",
+					 needs[w].words);
 		g = ask(words, 0);
 		assert_non_null(g.doc);
 		assert_string_equal(json_string_value(json_object_get(g.last, "status")), "ok");
@@ -876,6 +954,7 @@ static void test_every_command(void **state)
 		free(text);
 		got_free(&g);
 	}
+	log_gone();
 }
 
 /* ---- pages ----------------------------------------------------------------------------------------- */
@@ -1331,6 +1410,8 @@ int main(void)
 		T(test_capture),
 		T(test_history),
 		T(test_knowledge),
+		T(test_log),
+		T(test_counter_global),
 	};
 
 	setenv("TZ", "UTC", 1);

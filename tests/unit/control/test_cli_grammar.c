@@ -188,7 +188,7 @@ static void test_completion(void **state)
 		{" ", "show test diagnose request clear debug commit explain reference"},
 		{"s", "show"},
 		{"c", "clear commit"},
-		{"show ", "vpn counter dataplane interface routing running rule-hit-count system"},
+		{"show ", "vpn counter log dataplane interface routing running rule-hit-count system"},
 		{"show vpn i", "ike-sa ipsec-sa"},
 		{"show vpn ike-sa ", "detail gateway"},
 		{"show vpn ike-sa detail ", "gateway"},
