@@ -37,6 +37,16 @@ static inline uint16_t header_sum(const uint8_t *b, unsigned len)
 	return (uint16_t)(sum + (sum >> 16));
 }
 
+/* The port's verdict where it has one; an inner packet and what this host made have none. */
+static inline bool checksum_right(const struct rte_mbuf *m, const uint8_t *b, unsigned len)
+{
+	uint64_t port = m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK;
+
+	if (port == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
+		return true;
+	return port != RTE_MBUF_F_RX_IP_CKSUM_BAD && header_sum(b, len) == 0xffff;
+}
+
 /* RFC 1122 3.2.1.3, RFC 1812 5.3.7: this network, loopback, multicast, class E and broadcast neither
  * send through a gateway nor are sent to by one.  Host order. */
 static inline bool martian(uint32_t ip)
@@ -87,7 +97,7 @@ enum drop parse_ip(struct pkt *p, uint16_t len)
 		return DROP_IP_HEADER;
 	if (unlikely(total > len))
 		return DROP_IP_TRUNCATED;
-	if (unlikely(header_sum(b, hlen) != 0xffff))
+	if (unlikely(!checksum_right(p->m, b, hlen)))
 		return DROP_IP_CHECKSUM;
 	p->l3_len = (uint16_t)hlen;
 	p->ip_len = (uint16_t)total;

@@ -122,6 +122,7 @@ static int configure(const struct dp_port_conf *c, uint16_t ethdev, char *err, s
 						   (RTE_ETH_RSS_IP | RTE_ETH_RSS_UDP | RTE_ETH_RSS_TCP |
 						    RTE_ETH_RSS_ESP);
 	}
+	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_IPV4_CKSUM;
 	/* All frames come from one pool and have one owner. */
 	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MBUF_FAST_FREE;
 	rc = rte_eth_dev_configure(ethdev, dp.n_workers, dp.n_workers, &conf);

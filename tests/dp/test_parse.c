@@ -83,6 +83,39 @@ static void ethernet(void **state)
 	drops(len, "l2-unknown-type");
 }
 
+/* A port that checks header checksums is believed, and one that does not know leaves the work to us. */
+static void checksum_of_the_port(void **state)
+{
+	static const struct {
+		uint64_t flags;
+		bool right;
+		const char *dropped;
+	} c[] = {
+		{RTE_MBUF_F_RX_IP_CKSUM_GOOD, true, "local-no-service"},
+		{RTE_MBUF_F_RX_IP_CKSUM_GOOD, false, "local-no-service"}, /* we have not looked */
+		{RTE_MBUF_F_RX_IP_CKSUM_BAD, true, "ip-bad-checksum"},
+		{RTE_MBUF_F_RX_IP_CKSUM_BAD, false, "ip-bad-checksum"},
+		{RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, true, "local-no-service"},
+		{RTE_MBUF_F_RX_IP_CKSUM_UNKNOWN, false, "ip-bad-checksum"},
+		{RTE_MBUF_F_RX_IP_CKSUM_NONE, true, "local-no-service"},
+		{RTE_MBUF_F_RX_IP_CKSUM_NONE, false, "ip-bad-checksum"},
+	};
+
+	for (unsigned i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
+		size_t len = make(OWN, 99, "text", 4);
+		struct rte_mbuf *m = rte_pktmbuf_alloc(dp.pool);
+
+		assert_non_null(m);
+		if (!c[i].right)
+			ip[10] ^= 1;
+		memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
+		m->ol_flags = c[i].flags;
+		dpt_inject_mbuf(0, 0, m);
+		dpt_run();
+		dpt_expect_drop(c[i].dropped, 1);
+	}
+}
+
 /* A frame that does not fit one buffer. */
 static void chained_buffers(void **state)
 {
@@ -466,12 +499,13 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(ethernet), cmocka_unit_test(chained_buffers),
-		cmocka_unit_test(arp),      cmocka_unit_test(ip_header),
-		cmocka_unit_test(martians), cmocka_unit_test(options),
-		cmocka_unit_test(layer_4),  cmocka_unit_test(fields),
-		cmocka_unit_test(to_us),    cmocka_unit_test(udp_length),
-		cmocka_unit_test(natt),     cmocka_unit_test(hostile),
+		cmocka_unit_test(ethernet),        cmocka_unit_test(checksum_of_the_port),
+		cmocka_unit_test(chained_buffers), cmocka_unit_test(arp),
+		cmocka_unit_test(ip_header),       cmocka_unit_test(martians),
+		cmocka_unit_test(options),         cmocka_unit_test(layer_4),
+		cmocka_unit_test(fields),          cmocka_unit_test(to_us),
+		cmocka_unit_test(udp_length),      cmocka_unit_test(natt),
+		cmocka_unit_test(hostile),
 	};
 
 	return cmocka_run_group_tests_name("parse", tests, setup, teardown);
