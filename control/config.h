@@ -116,6 +116,8 @@ struct cfg_system {
 	uint32_t memory_mb;
 	uint32_t max_sas;          /* room for so many Child SAs */
 	uint32_t icmp_rate;        /* ICMP errors of our own a second and worker; 0: none */
+	uint32_t datagrams;        /* for us that may wait for fragments at once, a worker ... */
+	uint32_t datagram_s;       /* ... and for how long */
 	char log_file[CFG_DEVICE]; /* "" : stderr */
 	char journal[CFG_DEVICE];  /* "" : in memory only */
 	char cli_socket[108];

@@ -13,7 +13,14 @@
 
 /* ---- system ------------------------------------------------------------------------------------ */
 
-enum { MAX_SAS_DEFAULT = 4096, MEMORY_MB_DEFAULT = 512, ICMP_RATE_DEFAULT = 1000, CPU_MAX = 1024 };
+enum {
+	MAX_SAS_DEFAULT = 4096,
+	MEMORY_MB_DEFAULT = 512,
+	ICMP_RATE_DEFAULT = 1000,
+	DATAGRAMS_DEFAULT = 256,
+	DATAGRAM_S_DEFAULT = 15,
+	CPU_MAX = 1024
+};
 
 void cfg_default_system(struct cfg_system *sys)
 {
@@ -25,6 +32,8 @@ void cfg_default_system(struct cfg_system *sys)
 		.memory_mb = MEMORY_MB_DEFAULT,
 		.max_sas = MAX_SAS_DEFAULT,
 		.icmp_rate = ICMP_RATE_DEFAULT,
+		.datagrams = DATAGRAMS_DEFAULT,
+		.datagram_s = DATAGRAM_S_DEFAULT,
 		.journal = "/var/lib/culvert/journal",
 		.cli_socket = "/run/culvert/culvert.sock",
 	};
@@ -112,6 +121,8 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 					    "journal",
 					    "cli-socket",
 					    "icmp-rate",
+					    "reassembly-max",
+					    "reassembly-timeout",
 					    "cookie-activation-threshold",
 					    "maximum-half-opened-sa",
 					    "half-opened-sa-per-source",
@@ -145,6 +156,10 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 		sys->max_sas = (uint32_t)v;
 	if (cfg_int(&o, "icmp-rate", CFG_OPTIONAL, 0, 1000000, &v))
 		sys->icmp_rate = (uint32_t)v;
+	if (cfg_int(&o, "reassembly-max", CFG_OPTIONAL, 1, 65535, &v))
+		sys->datagrams = (uint32_t)v;
+	if (cfg_int(&o, "reassembly-timeout", CFG_OPTIONAL, 1, 120, &v))
+		sys->datagram_s = (uint32_t)v;
 	cfg_text(&o, "log", CFG_OPTIONAL, "a file, \"syslog\", or \"\" for standard error", sys->log_file,
 		 sizeof(sys->log_file));
 	if (cfg_text(&o, "journal", CFG_OPTIONAL, "a file, or \"\" for memory only", sys->journal,

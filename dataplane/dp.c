@@ -407,6 +407,7 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 	s->tx_packets = count_read(&w->tx_packets);
 	s->handed_over = count_read(&w->handed_over);
 	s->fragments = count_read(&w->fragments);
+	s->reassembled = count_read(&w->reassembled);
 	s->rx_bursts = count_read(&w->rx_bursts);
 	s->busy_ns = tsc_ns(count_read(&w->busy_tsc));
 	s->up_ns = count_read(&w->start_tsc) ? tsc_ns(rte_rdtsc() - count_read(&w->start_tsc)) : 0;

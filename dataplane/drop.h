@@ -29,7 +29,12 @@
 	X(DROP_IP_TRUNCATED,      "ip-truncated",            "frame shorter than its IP header says") \
 	X(DROP_IP_HEADER,         "ip-bad-header",           "IP version, header length or total length is wrong") \
 	X(DROP_IP_CHECKSUM,       "ip-bad-checksum",         "IPv4 header checksum is wrong") \
-	X(DROP_IP_FRAGMENT,       "ip-fragment",             "fragment that this stage cannot handle") \
+	X(DROP_IP_FRAGMENT,       "ip-fragment",             "fragment that is malformed, at odds with others of its datagram, or of a kind not taken") \
+	X(DROP_FRAG_DUPLICATE,    "fragment-duplicate",      "fragment for the gateway that has come before") \
+	X(DROP_FRAG_OVERLAP,      "fragment-overlap",        "fragments of one datagram overlap: all of them are refused (RFC 5722)") \
+	X(DROP_FRAG_TIMEOUT,      "fragment-timeout",        "the rest of the fragment's datagram did not come in time") \
+	X(DROP_FRAG_FULL,         "fragment-table-full",     "too many datagrams wait for fragments: the oldest gives way") \
+	X(DROP_FRAG_TOO_BIG,      "fragment-too-big",        "datagram for the gateway larger than a packet buffer, or in too many fragments") \
 	X(DROP_IP_OPTIONS,        "ip-source-route",         "source route refused: IPv4 option or IPv6 routing header") \
 	X(DROP_IPV6_EXTENSION,    "ipv6-bad-extension",      "IPv6 extension headers out of order, too many, or longer than the packet") \
 	X(DROP_L4_TRUNCATED,      "l4-truncated",            "TCP, UDP or ICMP header or UDP length does not fit the packet") \

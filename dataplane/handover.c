@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "handover.h"
 
+#include "datagram.h"
 #include "dp.h"
 #include "path.h"
 #include "sa.h"
@@ -69,6 +70,18 @@ void handover_sa_out(struct worker *w, struct list *l)
 	}
 	if (unlikely(!all_ours))
 		hand_over(w, l, owner, PKT_TRANSIT);
+}
+
+void handover_fragments(struct worker *w, struct list *l)
+{
+	uint16_t owner[BURST_MAX];
+	struct fragment_info f;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		fragment_of(l->p[i], &f);
+		owner[i] = datagram_owner(&f.key);
+	}
+	hand_over(w, l, owner, PKT_FRAGMENT);
 }
 
 unsigned handover_poll(struct worker *w)

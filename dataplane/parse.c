@@ -148,10 +148,19 @@ static void classify_udp(struct pkt *p)
 }
 
 /* A fragment is no whole message: it must not be taken for one. */
+static void classify_fragment(struct pkt *p)
+{
+	if (p->proto == IPPROTO_ESP || p->proto == IPPROTO_UDP ||
+	    p->proto == (p->v == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
+		p->cls = PKT_FRAGMENT;
+	else
+		parse_drop(p, DROP_LOCAL_NO_SERVICE);
+}
+
 void parse_local(struct pkt *p)
 {
-	if (p->fragment) {
-		parse_drop(p, DROP_IP_FRAGMENT);
+	if (unlikely(p->fragment)) {
+		classify_fragment(p);
 		return;
 	}
 	switch (p->proto) {

@@ -25,6 +25,7 @@
 #include "mtu.h"
 #include "parse.h"
 #include "punt.h"
+#include "reassemble.h"
 #include "rules.h"
 #include "sad.h"
 #include "spd.h"
@@ -127,6 +128,7 @@ static void path_forward(struct worker *w, struct list *l);
  * the question came from.  An answer is never for the gateway again: fib_lookup refuses that. */
 static void path_local(struct worker *w, struct list *l)
 {
+	reassemble(w, l); /* what came out of a tunnel in fragments */
 	local_input(w, l);
 	stage_done(&w->stage, STAGE_GATEWAY, l->n);
 	if (l->n)
@@ -205,33 +207,67 @@ static void path_inbound(struct worker *w, struct list *l)
 		path_forward(w, l);
 }
 
+/* What has come in, by class. */
+struct arrivals {
+	struct list transit, esp, local, fragments;
+};
+
+static inline void arrivals_start(struct arrivals *a)
+{
+	a->transit.n = a->esp.n = a->local.n = a->fragments.n = 0;
+}
+
+static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt *p)
+{
+	switch ((enum pkt_class)p->cls) {
+	case PKT_TRANSIT: list_add(&a->transit, p); break;
+	case PKT_FRAGMENT: list_add(&a->fragments, p); break;
+	case PKT_ESP:
+	case PKT_ESP_UDP: list_add(&a->esp, p); break;
+	case PKT_IKE: punt_ike(w, p); break;
+	case PKT_ARP:
+	case PKT_ND:
+	case PKT_ICMP: list_add(&a->local, p); break;
+	case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
+	}
+}
+
+static void path_arrived(struct worker *w, struct arrivals *a)
+{
+	if (a->esp.n)
+		path_inbound(w, &a->esp);
+	if (a->transit.n)
+		path_forward(w, &a->transit);
+	if (a->local.n)
+		path_local(w, &a->local);
+}
+
+/* Fragments of datagrams for us.  What they make is taken for what it is, as if it had come in one piece. */
+static __rte_noinline void path_fragments(struct worker *w, struct list *l)
+{
+	struct arrivals whole;
+
+	handover_fragments(w, l); /* those of a datagram meet at one worker */
+	reassemble(w, l);
+	arrivals_start(&whole);
+	for (uint16_t i = 0; i < l->n; i++)
+		arrivals_add(w, &whole, l->p[i]);
+	stage_done(&w->stage, STAGE_GATEWAY, l->n);
+	path_arrived(w, &whole);
+}
+
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 {
-	struct list transit, esp, local;
+	struct arrivals a;
 
-	transit.n = esp.n = local.n = 0;
+	arrivals_start(&a);
 	parse_burst(w, in_if, m, n);
-	for (uint16_t i = 0; i < n; i++) {
-		struct pkt *p = &w->pkts[i];
-
-		switch ((enum pkt_class)p->cls) {
-		case PKT_TRANSIT: list_add(&transit, p); break;
-		case PKT_ESP:
-		case PKT_ESP_UDP: list_add(&esp, p); break;
-		case PKT_IKE: punt_ike(w, p); break;
-		case PKT_ARP:
-		case PKT_ND:
-		case PKT_ICMP: list_add(&local, p); break;
-		case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
-		}
-	}
+	for (uint16_t i = 0; i < n; i++)
+		arrivals_add(w, &a, &w->pkts[i]);
 	stage_done(&w->stage, STAGE_PARSE, n);
-	if (esp.n)
-		path_inbound(w, &esp);
-	if (transit.n)
-		path_forward(w, &transit);
-	if (local.n)
-		path_local(w, &local);
+	if (unlikely(a.fragments.n))
+		path_fragments(w, &a.fragments);
+	path_arrived(w, &a);
 	path_made(w);
 }
 
@@ -267,16 +303,21 @@ void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
 
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	struct list out, esp;
+	struct list out, esp, fragments;
 
-	out.n = esp.n = 0;
+	out.n = esp.n = fragments.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = &w->pkts[i];
 
 		*p = *handover_pkt(m[i]);
 		p->m = m[i];
-		list_add(p->cls == PKT_TRANSIT ? &out : &esp, p);
+		if (unlikely(p->cls == PKT_FRAGMENT))
+			list_add(&fragments, p);
+		else
+			list_add(p->cls == PKT_TRANSIT ? &out : &esp, p);
 	}
+	if (unlikely(fragments.n))
+		path_fragments(w, &fragments);
 	if (esp.n)
 		path_inbound(w, &esp);
 	if (out.n)

@@ -15,11 +15,13 @@
 #include <rte_malloc.h>
 #include <rte_pause.h>
 
+#include "datagram.h"
 #include "dp.h"
 #include "handover.h"
 #include "path.h"
 #include "port.h"
 #include "punt.h"
+#include "reassemble.h"
 #include "xmit.h"
 
 enum {
@@ -63,6 +65,7 @@ unsigned worker_turn(struct worker *w)
 		count_add(&w->rx_bursts, 1);
 		seen += n;
 	}
+	datagram_service(w, w->reassembly);
 	stage_start(&w->stage);
 	xmit_flush(w);
 	stage_done(&w->stage, STAGE_SEND, (uint16_t)seen);
@@ -151,7 +154,7 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	snprintf(name, sizeof(name), "up%u", id);
 	w->up = rte_ring_create_elem(name, punt_event_size(), WORKER_RINGS, SOCKET_ID_ANY,
 				     RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (w->vlan && w->mb && w->handover && w->inject && w->up)
+	if (reassemble_init(w) && w->vlan && w->mb && w->handover && w->inject && w->up)
 		return w;
 	worker_free(w);
 	return NULL;
@@ -173,6 +176,7 @@ void worker_free(struct worker *w)
 	for (unsigned i = 0; i < PORTS_MAX; i++)
 		for (uint16_t k = 0; k < w->tx[i].n; k++)
 			rte_pktmbuf_free(w->tx[i].m[k]);
+	datagram_table_free(w, w->reassembly);
 	drain(w->handover);
 	drain(w->inject);
 	if (w->up)

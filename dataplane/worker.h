@@ -37,6 +37,8 @@ enum punt_class {
 	PUNT_CLASSES
 };
 
+struct datagram_table;
+
 struct vlan_count { /* this worker: w, control: r */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
@@ -64,14 +66,16 @@ struct worker {
 	struct bucket icmp;         /* errors of our own ... */
 	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */
 	uint16_t n_made;
-	uint16_t ip_id;                /* of the next packet made here */
+	uint16_t ip_id; /* of the next packet made here */
+	struct datagram_table *reassembly;
 	struct tx_queue tx[PORTS_MAX]; /* as rx[] */
 
 	/* this worker: w, control: r */
 	alignas(64) uint64_t drops[DROP_MAX];
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
-	uint64_t cpu;       /* where it ran last */
-	uint64_t fragments; /* sent, of packets too big */
+	uint64_t cpu;         /* where it ran last */
+	uint64_t fragments;   /* sent, of packets too big */
+	uint64_t reassembled; /* datagrams, of fragments */
 	uint64_t rx_bursts;
 	uint64_t busy_tsc, start_tsc;     /* cycles of turns that had packets; when it began */
 	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */

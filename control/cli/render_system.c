@@ -205,9 +205,9 @@ static void render_stages(FILE *out, const json_t *doc)
 void render_dataplane(FILE *out, const json_t *doc)
 {
 	static const struct render_column cols[] = {
-		{"worker", 7},       {"cpu", 5},        {"busy%", 7},       {"total%", 8},
-		{"rx packets", 16},  {"per burst", 10}, {"tx packets", 16}, {"handed over", 16},
-		{"icmp errors", 12}, {"loops", 0}};
+		{"worker", 7},       {"cpu", 5},          {"busy%", 7},       {"total%", 8},
+		{"rx packets", 16},  {"per burst", 10},   {"tx packets", 16}, {"handed over", 16},
+		{"icmp errors", 12}, {"reassembled", 12}, {"loops", 0}};
 	struct render_table *t;
 	const json_t *e;
 	size_t i;
@@ -228,6 +228,7 @@ void render_dataplane(FILE *out, const json_t *doc)
 		table_cell(t, "%lld", render_int(e, "tx-packets"));
 		table_cell(t, "%lld", render_int(e, "handed-over"));
 		table_cell(t, "%lld", render_int(e, "icmp-sent"));
+		table_cell(t, "%lld", render_int(e, "reassembled"));
 		table_cell(t, "%lld", render_int(e, "loops"));
 	}
 	table_print(out, t);

@@ -242,6 +242,7 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 		doc_uint(e, "handed-over", s.handed_over);
 		doc_uint(e, "icmp-sent", s.icmp_sent);
 		doc_uint(e, "icmp-limited", s.icmp_limited);
+		doc_uint(e, "reassembled", s.reassembled);
 		stages(doc_list(e, "stages"), i);
 	}
 	return CLI_LAST;

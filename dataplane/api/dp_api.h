@@ -37,7 +37,11 @@ struct dp_conf {
 	uint32_t max_neighbours;
 	uint32_t n_mbufs;   /* per process */
 	uint32_t icmp_rate; /* ICMP errors of our own a second and worker; 0: none at all */
-	uint16_t max_mtu;   /* the largest MTU of a port that will be added; 0: 1500 */
+	/* Datagrams for us that may wait for fragments at once, a worker (0: 256; no more than buffers allow), and
+	 * for how many seconds (0: 15). */
+	uint32_t max_datagrams;
+	uint16_t datagram_timeout_s;
+	uint16_t max_mtu; /* the largest MTU of a port that will be added; 0: 1500 */
 	/* The device strings of the ports that will be added, as far as they are known.  PCI devices must be
 	 * among them: the EAL takes over those at its start and no others; without any it leaves PCI alone. */
 	const char *const *devices;
@@ -475,6 +479,7 @@ struct dp_worker_stats {
 	uint16_t cpu;
 	uint64_t loops, idle_loops, rx_packets, tx_packets, handed_over;
 	uint64_t fragments;               /* sent, of packets too big for their way */
+	uint64_t reassembled;             /* datagrams for the gateway that came in fragments */
 	uint64_t icmp_sent, icmp_limited; /* ICMP errors made, and those that the rate did not allow */
 	uint64_t rx_bursts;
 	uint64_t busy_ns, up_ns; /* turns that had packets, of the time since start */

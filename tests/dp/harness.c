@@ -115,6 +115,8 @@ void dpt_init(const struct dpt_conf *want)
 		.max_neighbours = c.max_neighbours ? c.max_neighbours : 64,
 		.n_mbufs = c.n_mbufs ? c.n_mbufs : 8192,
 		.icmp_rate = c.icmp_rate,
+		.max_datagrams = c.max_datagrams,
+		.datagram_timeout_s = c.datagram_timeout_s,
 		.log = on_log,
 	};
 	const struct dp_handlers h = {.udp = on_udp,
@@ -139,7 +141,7 @@ void dpt_fini(void)
 {
 	unsigned lost;
 
-	dpt_sleep_ms(10000); /* whoever waits for a neighbour gives up */
+	dpt_sleep_ms(20000); /* whoever waits for a neighbour or a fragment gives up */
 	dpt_clear();
 	lost = rte_mempool_in_use_count(dp.pool);
 	dp_fini();

@@ -30,7 +30,9 @@ struct dpt_conf {
 	uint16_t n_workers;
 	bool v6; /* port 0 has 2001:db8:1::1/64, port 1 fd00:1::1/64, besides */
 	uint32_t max_neighbours, max_routes, max_sas, max_policies, n_mbufs;
-	uint32_t icmp_rate;         /* 0: no errors of our own, so that only what a test is about leaves */
+	uint32_t icmp_rate; /* 0: no errors of our own, so that only what a test is about leaves */
+	uint32_t max_datagrams;
+	uint16_t datagram_timeout_s;
 	void (*before_start)(void); /* more interfaces */
 };
 

@@ -183,7 +183,7 @@ static void tunnel_not_answered(void **state)
 	tunnel_dropped(dpt_udp4(packet, INNER, 500, TUN, 500, "text", 4), "local-no-service");
 	tunnel_dropped(dpt_udp4(packet, INNER, 4500, TUN, 4500, "\xff", 1), "local-no-service");
 	h.src = INNER;
-	tunnel_dropped(dpt_ip4(packet, &h, "01234567", 8), "ip-fragment");
+	tunnel_dropped(dpt_ip4(packet, &h, "0123456", 7), "ip-fragment"); /* not a multiple of eight */
 	/* an answer to us is for the tunnel monitor, which knows whether it asked */
 	len = dpt_echo4(packet, INNER, TUN, 1, 0);
 	make_answer(packet);

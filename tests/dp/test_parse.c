@@ -370,7 +370,8 @@ static void to_us(void **state)
 	for (unsigned i = 0; i < sizeof(protos); i++) {
 		frag.proto = protos[i];
 		dpt_eth(frame, 0, 0x0800);
-		drops(ETH + dpt_ip4(ip, &frag, l4, 16), "ip-fragment");
+		p = parsed(frame, ETH + dpt_ip4(ip, &frag, l4, 16), NULL);
+		assert_int_equal(p.cls, protos[i] == IPPROTO_TCP ? PKT_DROP : PKT_FRAGMENT);
 	}
 	for (size_t n = 0; n < 8; n++)
 		drops(make(OWN, IPPROTO_ESP, l4, n), "esp-truncated");

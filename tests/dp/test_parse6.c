@@ -151,7 +151,9 @@ static void fragments(void **state)
 	p = parsed(chain(FAR, last, 1, IPPROTO_UDP));
 	assert_int_equal(p.fragment, 1);
 	assert_int_equal(p.proto, IPPROTO_UDP);
-	drops(chain(OWN6, first, 1, IPPROTO_UDP), "ip-fragment");
+	assert_int_equal(parsed(chain(OWN6, first, 1, IPPROTO_UDP)).cls, PKT_FRAGMENT);
+	assert_int_equal(parsed(chain(OWN6, last, 1, IPPROTO_ESP)).cls, PKT_FRAGMENT);
+	drops(chain(OWN6, first, 1, IPPROTO_TCP), "local-no-service");
 	drops(chain(LOCAL, last, 1, IPPROTO_ICMPV6), "ip-fragment");
 }
 

@@ -459,17 +459,6 @@ static void fragments_wait(void **state)
 	dpt_clear();
 }
 
-/* What comes in pieces is not put together here: IKE has its own fragments (RFC 7383). */
-static void fragments_up(void **state)
-{
-	struct dpt_ip4 h = {.src = PEER, .dst = OWN, .proto = IPPROTO_UDP, .frag = 0x2000};
-
-	inject(dpt_ip4(packet, &h, data, 1000));
-	dpt_run();
-	dpt_expect_drop("ip-fragment", 1);
-	assert_int_equal(dpt_seen.n_udp, 0);
-}
-
 static int setup(void **state)
 {
 	dpt_init(NULL);
@@ -501,7 +490,6 @@ int main(void)
 		cmocka_unit_test(not_sent),
 		cmocka_unit_test(fragmented),
 		cmocka_unit_test(fragments_wait),
-		cmocka_unit_test(fragments_up),
 	};
 
 	return cmocka_run_group_tests_name("punt", tests, setup, teardown);

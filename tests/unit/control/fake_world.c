@@ -451,7 +451,8 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 				      .busy_ns = 1000,
 				      .up_ns = 8000,
 				      .tx_packets = 6,
-				      .icmp_sent = 17};
+				      .icmp_sent = 17,
+				      .reassembled = 3};
 	return worker ? -ENOENT : 0;
 }
 
