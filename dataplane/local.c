@@ -24,7 +24,7 @@ enum {
 	ICMP_HDR = 8,
 	TTL_OWN = 64
 };
-enum { ICMP6_ECHO = 128, ICMP6_ECHO_REPLY = 129 };
+enum { ICMP6_TOO_BIG = 2, ICMP6_ECHO = 128, ICMP6_ECHO_REPLY = 129 };
 
 struct arp { /* RFC 826; parse_arp_frame has checked that it is there and for Ethernet and IPv4 */
 	uint8_t kind[6];
@@ -140,6 +140,10 @@ static bool echo_answer6(struct worker *w, struct pkt *p)
 	if (icmp[0] == ICMP6_ECHO_REPLY && icmp[1] == 0 && !dp.ifs[p->in_if].is_port) {
 		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6));
 		pkt_drop(w, p, DROP_PROBE_DONE);
+		return false;
+	}
+	if (icmp[0] == ICMP6_TOO_BIG && dp.ifs[p->in_if].is_port) {
+		punt_icmp(w, p);
 		return false;
 	}
 	if (icmp[0] != ICMP6_ECHO || icmp[1] != 0) {

@@ -11,6 +11,8 @@
 #include <rte_ip.h>
 
 #include "dp.h"
+#include "ip6.h"
+#include "mtu.h"
 #include "sad.h"
 #include "spd_table.h"
 #include "suite.h"
@@ -89,7 +91,7 @@ uint16_t pmtu_of(const struct sa_out *sa, uint16_t port)
 
 /* What an error quotes of an outer packet. */
 struct quoted {
-	uint32_t src, dst; /* network order */
+	struct addr src, dst;
 	uint32_t spi, seq; /* host order */
 	uint16_t sport, dport, len;
 	bool udp;
@@ -105,24 +107,12 @@ static uint16_t be16_at(const uint8_t *b)
 	return (uint16_t)(b[0] << 8 | b[1]);
 }
 
-/* ESP, raw or in UDP, with DF and not a later fragment: nothing else can be too big for a router. */
-static bool parse_quote(const uint8_t *b, size_t len, struct quoted *q)
+/* ESP, raw or in UDP: what stands behind the IP header. */
+static bool parse_esp(const uint8_t *b, size_t len, uint8_t proto, struct quoted *q)
 {
-	size_t hlen, need;
-
-	if (len < IPV4_HDR || b[0] >> 4 != 4)
+	q->udp = proto == IPPROTO_UDP;
+	if (len < (q->udp ? UDP_HDR : 0) + (size_t)ESP_HDR || (!q->udp && proto != IPPROTO_ESP))
 		return false;
-	hlen = (b[0] & 15u) * 4;
-	q->udp = b[9] == IPPROTO_UDP;
-	need = hlen + (q->udp ? UDP_HDR : 0) + ESP_HDR;
-	if (hlen < IPV4_HDR || len < need || (!q->udp && b[9] != IPPROTO_ESP))
-		return false;
-	if ((be16_at(b + 6) & ~0x8000) != RTE_IPV4_HDR_DF_FLAG)
-		return false;
-	q->len = be16_at(b + 2);
-	memcpy(&q->src, b + 12, 4);
-	memcpy(&q->dst, b + 16, 4);
-	b += hlen;
 	if (q->udp) {
 		q->sport = be16_at(b);
 		q->dport = be16_at(b + 2);
@@ -133,15 +123,48 @@ static bool parse_quote(const uint8_t *b, size_t len, struct quoted *q)
 	return true;
 }
 
+/* With DF and not a later fragment: nothing else can be too big for a router. */
+static bool parse_quote4(const uint8_t *b, size_t len, struct quoted *q)
+{
+	size_t hlen;
+
+	if (len < IPV4_HDR || b[0] >> 4 != 4)
+		return false;
+	hlen = (b[0] & 15u) * 4;
+	if (hlen < IPV4_HDR || len < hlen || (be16_at(b + 6) & ~0x8000) != RTE_IPV4_HDR_DF_FLAG)
+		return false;
+	q->len = be16_at(b + 2);
+	q->src = addr_v4(b + 12);
+	q->dst = addr_v4(b + 16);
+	return parse_esp(b + hlen, len - hlen, b[9], q);
+}
+
+/* Our outer headers have no extensions, but for the fragment header of what had to be cut; of those only the first
+ * shows its SPI. */
+static bool parse_quote6(const uint8_t *b, size_t len, struct quoted *q)
+{
+	size_t hlen = IP6_HDR;
+	uint8_t proto;
+
+	if (len < IP6_HDR + IP6_FRAG_HDR || b[0] >> 4 != 6)
+		return false;
+	proto = b[6];
+	if (proto == IPPROTO_FRAGMENT) {
+		if (be16_at(b + IP6_HDR + 2) & 0xfff8)
+			return false;
+		proto = b[IP6_HDR];
+		hlen += IP6_FRAG_HDR;
+	}
+	q->len = (uint16_t)RTE_MIN(IP6_HDR + be16_at(b + 4), UINT16_MAX);
+	q->src = addr_v6(b + 8);
+	q->dst = addr_v6(b + 24);
+	return parse_esp(b + hlen, len - hlen, proto, q);
+}
+
 static bool is_of(const struct sa_out *sa, const struct quoted *q)
 {
-	uint32_t src, dst;
-
-	if (sa->spi != q->spi || sa->local.a.v != 4 || !(sa->flags & SA_UDP) != !q->udp)
-		return false;
-	memcpy(&src, sa->local.a.b, 4);
-	memcpy(&dst, sa->remote.a.b, 4);
-	return src == q->src && dst == q->dst &&
+	return sa->spi == q->spi && !(sa->flags & SA_UDP) == !q->udp && addr_eq(&sa->local.a, &q->src) &&
+	       addr_eq(&sa->remote.a, &q->dst) &&
 	       (!q->udp || (sa->local.port == q->sport && sa->remote.port == q->dport));
 }
 
@@ -154,7 +177,7 @@ static struct sa_out *sender_of(const struct quoted *q)
 }
 
 /* RFC 1191 5 and 7.1: routers from before it leave the field zero; then the next smaller MTU that is in use. */
-static uint16_t told_mtu(const uint8_t *icmp, uint16_t quoted_len)
+static uint16_t told_mtu4(const uint8_t *icmp, uint16_t quoted_len)
 {
 	static const uint16_t plateau[] = {8166, 4352, 2002, 1492, 1006, 508};
 	uint16_t mtu = be16_at(icmp + 6);
@@ -165,7 +188,15 @@ static uint16_t told_mtu(const uint8_t *icmp, uint16_t quoted_len)
 	return mtu > MTU4_MIN ? mtu : MTU4_MIN;
 }
 
-static enum drop judge(const uint8_t *icmp, size_t len, const char *from)
+/* RFC 8201 4: less than every link carries is no news, but an error or an attack. */
+static uint16_t told_mtu6(const uint8_t *icmp, uint16_t quoted_len)
+{
+	uint32_t mtu = be32_at(icmp + 4);
+
+	return mtu >= MTU6_MIN && mtu < quoted_len ? (uint16_t)mtu : quoted_len;
+}
+
+static enum drop judge(bool v6, const uint8_t *icmp, size_t len, const char *from)
 {
 	struct quoted q = {0};
 	struct sa_out *sa;
@@ -173,11 +204,11 @@ static enum drop judge(const uint8_t *icmp, size_t len, const char *from)
 	char peer[ADDR_STR];
 	uint16_t mtu;
 
-	if (!parse_quote(icmp + ICMP_HDR, len - ICMP_HDR, &q) || !(sa = sender_of(&q)))
+	if (!(v6 ? parse_quote6 : parse_quote4)(icmp + ICMP_HDR, len - ICMP_HDR, &q) || !(sa = sender_of(&q)))
 		return DROP_PMTU_UNKNOWN;
 	if ((uint32_t)count_read(&sa->seq) - q.seq >= RECENT)
 		return DROP_PMTU_IMPLAUSIBLE;
-	mtu = told_mtu(icmp, q.len);
+	mtu = (v6 ? told_mtu6 : told_mtu4)(icmp, q.len);
 	if (mtu >= q.len || (sa->pmtu && mtu >= sa->pmtu))
 		return DROP_PMTU_IMPLAUSIBLE;
 	handle = atomic_load_explicit(&sa->handle, memory_order_relaxed);
@@ -190,15 +221,16 @@ static enum drop judge(const uint8_t *icmp, size_t len, const char *from)
 void pmtu_input(struct rte_mbuf *m, uint16_t icmp_off)
 {
 	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *);
+	bool v6 = b[0] >> 4 == 6;
 	struct addr from;
 	char text[ADDR_STR];
 
-	if (icmp_off < IPV4_HDR || m->data_len < icmp_off + ICMP_HDR) {
+	if (icmp_off < (v6 ? IP6_HDR : IPV4_HDR) || m->data_len < icmp_off + ICMP_HDR) {
 		dp_drop(m, DROP_ICMP_MALFORMED);
 		return;
 	}
-	from = addr_v4(b + 12);
-	dp_drop(m, judge(b + icmp_off, (size_t)(m->data_len - icmp_off), addr_str(&from, text)));
+	from = v6 ? addr_v6(b + 8) : addr_v4(b + 12);
+	dp_drop(m, judge(v6, b + icmp_off, (size_t)(m->data_len - icmp_off), addr_str(&from, text)));
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

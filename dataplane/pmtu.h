@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What routers on the way to a peer say of its MTU (RFC 1191, RFC 4301 8.2): an ICMP "fragmentation needed" that
- * quotes an outer packet which we have lately sent lowers what the SA takes for a while.  Anybody can send such a
+ * What routers on the way to a peer say of its MTU (RFC 1191, RFC 8201, RFC 4301 8.2): an ICMP "fragmentation
+ * needed", or an ICMPv6 "packet too big", that quotes an outer packet which we have lately sent lowers what the SA takes for a while.  Anybody can send such a
  * message; so it has to know SPI, addresses and a recent sequence number, it can never raise an MTU, and never
  * lower it below what every link of the Internet carries.  Control thread.
  */

@@ -5,6 +5,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "dp.h"
+#include "neigh.h"
+
 static void put16(uint8_t *b, size_t v)
 {
 	b[0] = (uint8_t)(v >> 8);
@@ -122,4 +125,16 @@ void ip6_neighbour(unsigned port, const char *ip, const uint8_t mac[6])
 	ip6_inject(port, packet, len);
 	dpt_run();
 	dpt_take_one(port, frame); /* the answer */
+}
+
+void ip6_reachable(unsigned port, const char *ip, const uint8_t mac[6])
+{
+	const struct endpoint e = dpt_ep(ip, 0);
+	uint8_t packet[DPT_FRAME_MAX];
+
+	ip6_neighbour(port, ip, mac);
+	neigh_used(neigh_find(dp.ifs[dpt_port[port]].port, &e.a));
+	dpt_run();
+	ip6_inject(port, packet, ip6_nd(packet, 136, ip, port ? INSIDE6 : OWN6, ip, 0x60, mac));
+	dpt_clear();
 }

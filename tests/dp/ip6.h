@@ -29,4 +29,6 @@ bool ip6_sum_right(const uint8_t *packet, size_t len);
 void ip6_inject(unsigned port, const uint8_t *packet, size_t len);
 /* A host becomes known by asking us. */
 void ip6_neighbour(unsigned port, const char *ip, const uint8_t mac[6]);
+/* And one that need not be asked whether it is still there when it is used first. */
+void ip6_reachable(unsigned port, const char *ip, const uint8_t mac[6]);
 void ip6_addr(const char *text, uint8_t b[16]);

@@ -451,6 +451,23 @@ static void least_mtu_burst(void **state)
 	peer_remove(&peers[2]);
 }
 
+/* A port that has become narrower than its SAs know: we are the source of outer IPv6 packets and may cut them. */
+static void stale_mtu(void **state)
+{
+	uint8_t sent[DPT_FRAME_MAX];
+	const struct peer *p = up(2);
+	uint64_t seq;
+	unsigned n;
+
+	ports[0].mtu = 1280;
+	inject_out(ip6_echo(packet, HOST, FAR, 1, 1400 - 48));
+	dpt_expect_drop("", 0);
+	assert_int_equal(peer_open(p, sent, put_together(p, 1280, sent, &n), inner, &seq), 1400);
+	assert_int_equal(n, 2);
+	ports[0].mtu = 1500;
+	peer_remove(&peers[2]);
+}
+
 /* ---- TCP, TFC ------------------------------------------------------------------------------------ */
 
 /* A SYN with an MSS of 1440, perhaps behind a destination options header, both ways. */
@@ -568,18 +585,6 @@ static void route(const char *dst, uint16_t to)
 	assert_int_equal(dp_route_add(&r), 0);
 }
 
-/* A neighbour that need not be asked whether it is still there when it is used. */
-static void reachable(unsigned port, const char *ip, const char *from)
-{
-	ip6_neighbour(port, ip, dpt_peer[port]);
-	ip6_inject(!port, packet, ip6_echo(packet, from, ip, 1, 5));
-	dpt_run();
-	dpt_clear();
-	ip6_inject(port, packet, ip6_nd(packet, 136, ip, port ? INSIDE6 : OWN6, ip, 0x60, dpt_peer[port]));
-	dpt_run();
-	dpt_clear();
-}
-
 static int setup(void **state)
 {
 	dpt_init(&(struct dpt_conf){.v6 = true, .icmp_rate = 1000});
@@ -593,8 +598,8 @@ static int setup(void **state)
 		peer_keys(&peers[i], (uint8_t)(60 + i));
 	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
 	dpt_neighbour(1, HOST4, dpt_peer[1]);
-	reachable(0, PEER6, HOST);
-	reachable(1, HOST, PEER6);
+	ip6_reachable(0, PEER6, dpt_peer[0]);
+	ip6_reachable(1, HOST, dpt_peer[1]);
 	return 0;
 }
 
@@ -617,6 +622,7 @@ int main(void)
 		cmocka_unit_test(least_mtu),
 		cmocka_unit_test(least_mtu_unresolved),
 		cmocka_unit_test(least_mtu_burst),
+		cmocka_unit_test(stale_mtu),
 		cmocka_unit_test(mss),
 		cmocka_unit_test(tfc),
 		cmocka_unit_test(extensions),

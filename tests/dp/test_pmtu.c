@@ -15,7 +15,7 @@
 #define FAR    "10.2.0.9"
 #define ROUTER "192.0.2.254"
 
-enum { ETH = 14, IP = 20, UNREACHABLE = 3, FRAG_NEEDED = 4 };
+enum { ETH = 14, IP = 20, IP6 = 40, UNREACHABLE = 3, FRAG_NEEDED = 4 };
 
 static uint16_t tunnel;
 static uint32_t policy;
@@ -222,11 +222,102 @@ static void inherited(void **state)
 	peer_remove(&next);
 }
 
+/* ---- over IPv6 --------------------------------------------------------------------------------- */
+
+static void router_says6(uint32_t mtu, size_t quote, const char *why)
+{
+	struct ip6 h = {.src = "2001:db8:1::fe", .dst = OWN6, .next = IPPROTO_ICMPV6};
+	uint8_t icmp[8 + 1500] = {
+		2, 0, 0, 0, (uint8_t)(mtu >> 24), (uint8_t)(mtu >> 16), (uint8_t)(mtu >> 8), (uint8_t)mtu};
+	uint8_t *p = dpt_eth(frame, 0, 0x86dd);
+
+	memcpy(icmp + 8, outer, quote);
+	dpt_drops(0, frame, ETH + ip6_put_sum(p, &h, icmp, 8 + quote, 2), why);
+	dpt_sleep_ms(50);
+}
+
+static void learned6(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct peer p = {.spi_out = 0x9601 + i, .outer6 = true, .cbc = i & 1, .udp = i & 2};
+		size_t head = IP6 + (p.udp ? 8u : 0) + 8, room = p.cbc ? 16 : 4, len;
+		uint16_t whole, narrow;
+
+		ip6_reachable(0, PEER6, dpt_peer[0]);
+		peer_keys(&p, (uint8_t)(190 + i));
+		peer_install(&p, policy, NULL);
+		whole = dp_sa_out_mtu(p.sa_out);
+		len = sends(1400);
+		router_says6(1400, head, "pmtu-learned");
+		assert_int_equal(dp_sa_out_pmtu(p.sa_out), 1400);
+		narrow = dp_sa_out_mtu(p.sa_out);
+		assert_in_range(whole - narrow, 100 - room, 100 + room);
+		len = sends(narrow);
+		assert_in_range(len, 1400 - room + 1, 1400);
+		router_says6(1400, len < 1232 ? len : 1232, "pmtu-implausible");
+		router_says6(0x10000 + 1300, head, "pmtu-implausible");
+		router_says6(1279, head, "pmtu-implausible"); /* RFC 8201 4 */
+		router_says6(0, head, "pmtu-implausible");
+		assert_int_equal(dp_sa_out_pmtu(p.sa_out), 1400);
+		router_says6(1280, head, "pmtu-learned");
+		assert_int_equal(dp_sa_out_pmtu(p.sa_out), 1280);
+		assert_in_range(sends(dp_sa_out_mtu(p.sa_out)), 1280 - room + 1, 1280);
+		peer_remove(&p);
+	}
+}
+
+static void forged6(void **state)
+{
+	for (unsigned u = 0; u < 2; u++) {
+		struct peer p = {.spi_out = 0x9701 + u, .outer6 = true, .udp = u};
+		size_t esp = IP6 + (u ? 8u : 0), head = esp + 8;
+		uint8_t kept[DPT_FRAME_MAX];
+		size_t len;
+
+		ip6_reachable(0, PEER6, dpt_peer[0]);
+		peer_keys(&p, 18);
+		peer_install(&p, policy, NULL);
+		len = sends(1400);
+		memcpy(kept, outer, len);
+		for (size_t at = 8; at < head - 4; at++) { /* addresses, ports, SPI */
+			if (u && at >= 44 && at < 48)
+				continue; /* UDP length and checksum say nothing */
+			outer[at] ^= 1;
+			router_says6(1300, head, "pmtu-unknown-packet");
+			outer[at] ^= 1;
+		}
+		for (size_t n = 0; n < head; n++)
+			router_says6(1300, n, "pmtu-unknown-packet");
+		outer[0] = 0x45;
+		router_says6(1300, head, "pmtu-unknown-packet");
+		outer[0] = 0x60;
+		outer[6] = IPPROTO_TCP;
+		router_says6(1300, head, "pmtu-unknown-packet");
+		memcpy(outer, kept, len);
+		router_says(1300, head, "pmtu-unknown-packet"); /* by a router of IPv4 */
+		outer[esp + 7]++;
+		router_says6(1300, head, "pmtu-implausible");
+		/* the first fragment of what was cut, and a later one */
+		memmove(outer + IP6 + 8, kept + IP6, len - IP6);
+		memset(outer + IP6, 0, 8);
+		outer[IP6] = outer[6];
+		outer[6] = IPPROTO_FRAGMENT;
+		outer[IP6 + 2] = 1;
+		router_says6(1300, head + 8, "pmtu-unknown-packet");
+		outer[IP6 + 2] = 0;
+		outer[IP6 + 3] = 1;
+		router_says6(1300, head + 7, "pmtu-unknown-packet");
+		router_says6(1300, head + 8, "pmtu-learned");
+		peer_remove(&p);
+		router_says6(1290, head + 8, "pmtu-unknown-packet");
+	}
+}
+
 static int setup(void **state)
 {
 	struct dp_route r = {0};
 
-	dpt_init(NULL);
+	dpt_init(&(struct dpt_conf){.v6 = true});
 	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
 	r.ifindex = tunnel;
 	assert_int_equal(prefix_parse("10.2.0.0/16", &r.dst), 0);
@@ -248,7 +339,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(learned),   cmocka_unit_test(old_router), cmocka_unit_test(forged),
-		cmocka_unit_test(forgotten), cmocka_unit_test(inherited),
+		cmocka_unit_test(forgotten), cmocka_unit_test(inherited),  cmocka_unit_test(learned6),
+		cmocka_unit_test(forged6),
 	};
 
 	return cmocka_run_group_tests_name("pmtu", tests, setup, teardown);

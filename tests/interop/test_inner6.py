@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lab.proc import wait_for
+from lab.proc import run, wait_for
 from lab.topology import sysctl
 from lab.traffic import MARKER, Capture, assert_ping, iperf, ping
 
@@ -107,6 +107,19 @@ def test_narrow_way(pair, tmp_path):
     assert wan.count("src host 198.51.100.20 and ip[6:2] & 0x3fff != 0") == 10
     assert "1 x icmp 2/0" in ping(a.host, b.host6_ip, size=1400 - 48, count=1, wait=1)[2]
     assert_ping(a.host, b.host6_ip, size=1400 - 48)  # cut by the host itself
+
+
+def test_path_mtu_over_ipv6(pair):
+    """A router on the way says "packet too big" of our ESP, and the next host is told what that leaves it."""
+    p = start(pair(v6=True), "v6")
+    a, b = p.t.hq, p.t.branch
+    p.up()
+    before = p.c.flow("tun")["mtu"]
+    run("ip", "-n", p.t.wan, "link", "set", "to-branch", "mtu", 1400)
+    ping(a.host, b.host6_ip, size=1352, count=1, wait=1)
+    wait_for(lambda: f"a smaller MTU than {before}: {p.c.drops()}", lambda: before - 104 <= p.c.flow("tun")["mtu"] < before - 96)
+    assert p.c.drops()["pmtu-learned"] == 1
+    assert "1 x icmp 2/0" in ping(a.host, b.host6_ip, size=1352, count=1, wait=1)[2]
 
 
 def test_rules(pair):
