@@ -4,13 +4,15 @@
  * Each line of standard input is a command, each has one line of answer; packets are hex, from their
  * outer IP header on.
  *
- *   sa ENCR BITS INTEG KEY SALT INTEG-KEY esn|noesn udp|raw   new SA pair, outbound SPI 0x00c0ffee:
- *                                     "sa SPI MTU"; ENCR and INTEG are the numbers of dp_api.h, "-" no key
+ *   sa ENCR BITS INTEG KEY SALT INTEG-KEY esn|noesn udp|raw INNER OUTER   new SA pair, outbound SPI 0x00c0ffee:
+ *                                     "sa SPI MTU"; ENCR and INTEG are the numbers of dp_api.h, "-" no key,
+ *                                     INNER and OUTER 4 or 6
  *   seq N                             next number to send is N + 1, highest received is N: "seq N"
  *   seal PACKET                       from the host side; what leaves towards the peer, or "drop REASON"
  *   open PACKET                       from the peer; what arrives at the host, or "drop REASON"
  *
- * Ours is 192.0.2.1, the peer 192.0.2.2; 10.1.0.0/16 is behind us, 10.2.0.0/16 behind the peer.
+ * Ours is 192.0.2.1, the peer 192.0.2.2; 10.1.0.0/16 is behind us, 10.2.0.0/16 behind the peer.  And 2001:db8:1::1,
+ * 2001:db8:1::2; fd00:1::/64, 2001:db8:f::/48.
  */
 #include "peer.h"
 
@@ -23,7 +25,7 @@
 
 enum { SPI_OUT = 0x00c0ffee, LINE = 2 * DPT_FRAME_MAX + 512 };
 
-static uint32_t policy, spi_in, sa_out;
+static uint32_t policy4, policy6, spi_in, sa_out;
 
 static void die(const char *what, int err)
 {
@@ -56,11 +58,14 @@ static void make_tunnel(void)
 	struct dp_route r = {0};
 	uint16_t tunnel;
 
-	dpt_init(NULL);
+	dpt_init(&(struct dpt_conf){.v6 = true});
 	if (dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel) != 0)
 		die("tunnel", 0);
 	prefix_parse("10.2.0.0/16", &r.dst);
 	r.ifindex = tunnel;
+	if (dp_route_add(&r) != 0)
+		die("route", 0);
+	prefix_parse("2001:db8:f::/48", &r.dst);
 	if (dp_route_add(&r) != 0)
 		die("route", 0);
 	memset(&r, 0, sizeof(r));
@@ -70,7 +75,10 @@ static void make_tunnel(void)
 		die("route", 0);
 	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
 	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
-	policy = peer_policy(tunnel, "0.0.0.0/0", "0.0.0.0/0", 0, 0, 0);
+	ip6_reachable(0, PEER6, dpt_peer[0]);
+	ip6_reachable(1, "fd00:1::7", dpt_peer[1]);
+	policy4 = peer_policy(tunnel, "0.0.0.0/0", "0.0.0.0/0", 0, 0, 0);
+	policy6 = peer_policy(tunnel, "::/0", "::/0", 0, 0, 0);
 }
 
 static void remove_sa(void)
@@ -85,15 +93,16 @@ static void remove_sa(void)
 static void cmd_sa(const char *args)
 {
 	char key[80], salt[16], integ_key[160], esn[8], udp[8];
-	unsigned encr, bits, integ;
-	struct dp_sa_in_conf in = {.policy = policy, .replay_window = 64, .n_local = 1, .n_remote = 1};
-	struct dp_sa_out_conf out = {.policy = policy, .spi = SPI_OUT, .n_local = 1, .n_remote = 1};
+	unsigned encr, bits, integ, inner, outer;
+	struct dp_sa_in_conf in = {.replay_window = 64, .n_local = 1, .n_remote = 1};
+	struct dp_sa_out_conf out = {.spi = SPI_OUT, .n_local = 1, .n_remote = 1};
 	int err;
 
 	remove_sa();
-	if (sscanf(args, "%u %u %u %79s %15s %159s %7s %7s", &encr, &bits, &integ, key, salt, integ_key, esn,
-		   udp) != 8)
+	if (sscanf(args, "%u %u %u %79s %15s %159s %7s %7s %u %u", &encr, &bits, &integ, key, salt, integ_key,
+		   esn, udp, &inner, &outer) != 10)
 		die(args, 0);
+	in.policy = out.policy = inner == 6 ? policy6 : policy4;
 	in.suite = out.suite = (struct dp_suite){(enum dp_encr)encr, (uint16_t)bits, (enum dp_integ)integ};
 	in.keys.encr_len = unhex(key, in.keys.encr, sizeof(in.keys.encr));
 	in.keys.salt_len = unhex(salt, in.keys.salt, sizeof(in.keys.salt));
@@ -101,15 +110,15 @@ static void cmd_sa(const char *args)
 	out.keys = in.keys;
 	in.esn = out.esn = strcmp(esn, "esn") == 0;
 	in.udp_encap = out.udp_encap = strcmp(udp, "udp") == 0;
-	in.local = out.local = dpt_ep(OWN_IP, in.udp_encap ? 4500 : 0);
-	in.remote = out.remote = dpt_ep(PEER_IP, in.udp_encap ? 4500 : 0);
-	in.ts_local[0] = out.ts_local[0] = peer_ts("10.1.0.0/16", 0, 0);
-	in.ts_remote[0] = out.ts_remote[0] = peer_ts("10.2.0.0/16", 0, 0);
+	in.local = out.local = dpt_ep(outer == 6 ? OWN6 : OWN_IP, in.udp_encap ? 4500 : 0);
+	in.remote = out.remote = dpt_ep(outer == 6 ? PEER6 : PEER_IP, in.udp_encap ? 4500 : 0);
+	in.ts_local[0] = out.ts_local[0] = peer_ts(inner == 6 ? "fd00:1::/64" : "10.1.0.0/16", 0, 0);
+	in.ts_remote[0] = out.ts_remote[0] = peer_ts(inner == 6 ? "2001:db8:f::/48" : "10.2.0.0/16", 0, 0);
 	if ((err = dp_spi_alloc(&spi_in)) != 0)
 		die("dp_spi_alloc", err);
 	in.spi = spi_in;
 	if ((err = dp_sa_in_install(&in)) != 0 || (err = dp_sa_out_install(&out, &sa_out)) != 0 ||
-	    (err = dp_policy_bind(policy, sa_out)) != 0)
+	    (err = dp_policy_bind(in.policy, sa_out)) != 0)
 		die(args, err);
 	printf("sa %" PRIu32 " %u\n", spi_in, dp_sa_out_mtu(sa_out));
 }
@@ -140,7 +149,10 @@ static void pass(unsigned from, unsigned to, const char *hex)
 		b[i] = (uint8_t)byte;
 	}
 	dpt_mark();
-	dpt_inject_ip(from, 0, b, n);
+	if (b[0] >> 4 == 6)
+		ip6_inject(from, b, n);
+	else
+		dpt_inject_ip(from, 0, b, n);
 	dpt_run();
 	n = dpt_take(to, frame, NULL);
 	if (n) {
@@ -175,7 +187,8 @@ int main(void)
 		fflush(stdout);
 	}
 	remove_sa();
-	dp_policy_del(policy);
+	dp_policy_del(policy4);
+	dp_policy_del(policy6);
 	dp_fini();
 	return 0;
 }

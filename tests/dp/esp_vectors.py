@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ESP against scapy, through the production path: esp_vectors.py ESP_TOOL
 
-For every suite, raw and in UDP, with and without ESN: packets that scapy (or, where it lacks the suite or
+For every suite, raw and in UDP, with and without ESN, IPv4 and IPv6 inside and outside: packets that scapy (or, where it lacks the suite or
 does it wrong, a few lines of RFC here) makes must arrive at the host as they were, and packets of ours
 must be, byte for byte, what the other implementation makes of the same text, number and IV.
 """
@@ -13,10 +13,12 @@ import subprocess
 import sys
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from scapy.all import IP, UDP, ICMP, Raw
+from scapy.all import IP, UDP, ICMP, ICMPv6EchoRequest, IPv6, Raw
 from scapy.layers.ipsec import ESP, SecurityAssociation
 
-OUR, PEER, HOST, FAR, SPI_OUT = "192.0.2.1", "192.0.2.2", "10.1.0.7", "10.2.0.9", 0x00C0FFEE
+SPI_OUT = 0x00C0FFEE
+OUR, PEER = {4: "192.0.2.1", 6: "2001:db8:1::1"}, {4: "192.0.2.2", 6: "2001:db8:1::2"}
+HOST, FAR = {4: "10.1.0.7", 6: "fd00:1::7"}, {4: "10.2.0.9", 6: "2001:db8:f::9"}
 # numbers of dp_api.h
 NONE, GCM16, GCM12, GCM8, CBC, CTR, CHACHA, NULL, GMAC = range(9)
 SHA = {1: ("HMAC-SHA1-96", 20, 12, hashlib.sha1), 2: ("SHA2-256-128", 32, 16, hashlib.sha256),
@@ -40,16 +42,18 @@ class Suite:
     def __str__(self):
         return "encr %d/%d integ %d%s" % (self.encr, self.bits, self.integ, " esn" if self.esn else "")
 
-    def line(self, udp):
-        return "sa %d %d %d %s %s %s %s %s" % (
+    def line(self, udp, inner, outer):
+        return "sa %d %d %d %s %s %s %s %s %d %d" % (
             self.encr, self.bits, self.integ, self.key.hex() or "-", self.salt.hex() or "-", self.akey.hex() or "-",
-            "esn" if self.esn else "noesn", "udp" if udp else "raw")
+            "esn" if self.esn else "noesn", "udp" if udp else "raw", inner, outer)
 
     def seal(self, inner, spi, seq, iv):
         """The ESP packet, without outer header."""
+        v6 = inner[0] >> 4 == 6
+        next_header = 41 if v6 else 4
         if self.encr in (GCM12, GCM8):  # scapy has ICVs of 16 only: RFC 4106 by hand
             pad = -(len(inner) + 2) % 4
-            text = inner + bytes(range(1, pad + 1)) + bytes([pad, 4])
+            text = inner + bytes(range(1, pad + 1)) + bytes([pad, next_header])
             head = spi.to_bytes(4, "big")
             low = (seq & 0xFFFFFFFF).to_bytes(4, "big")
             aad = head + ((seq >> 32).to_bytes(4, "big") if self.esn else b"") + low
@@ -57,7 +61,7 @@ class Suite:
             return head + low + iv + sealed[:len(text) + self.icv_len]
         if self.encr == GMAC:  # scapy has none: RFC 4543 by hand
             pad = -(len(inner) + 2) % 4
-            text = inner + bytes(range(1, pad + 1)) + bytes([pad, 4])
+            text = inner + bytes(range(1, pad + 1)) + bytes([pad, next_header])
             head, low = spi.to_bytes(4, "big"), (seq & 0xFFFFFFFF).to_bytes(4, "big")
             aad = head + ((seq >> 32).to_bytes(4, "big") if self.esn else b"") + low + iv + text
             return head + low + iv + text + AESGCM(self.key).encrypt(self.salt + iv, b"", aad)
@@ -67,8 +71,8 @@ class Suite:
         kw = {"esn_en": True, "esn": seq >> 32} if self.esn and aead else {}
         sa = SecurityAssociation(ESP, spi=spi, crypt_algo=name, crypt_key=self.key + self.salt or None,
                                  auth_algo=SHA[self.integ][0] if self.integ else None, auth_key=self.akey or None,
-                                 tunnel_header=IP(src=PEER, dst=OUR), **kw)
-        p = bytes(sa.encrypt(IP(inner), seq_num=seq & 0xFFFFFFFF, iv=iv)[ESP])
+                                 tunnel_header=IP(src=PEER[4], dst=OUR[4]), **kw)
+        p = bytes(sa.encrypt((IPv6 if v6 else IP)(inner), seq_num=seq & 0xFFFFFFFF, iv=iv)[ESP])
         if self.esn and not aead:
             body = p[:-self.icv_len]
             high = (seq >> 32).to_bytes(4, "big")
@@ -76,14 +80,25 @@ class Suite:
         return p
 
 
-def wrap(esp, udp):
-    if udp:
-        return bytes(IP(src=PEER, dst=OUR) / UDP(sport=4500, dport=4500, chksum=0) / Raw(esp))
-    return bytes(IP(src=PEER, dst=OUR, proto=50) / Raw(esp))
+def wrap(esp, udp, outer):
+    ip = IPv6(src=PEER[6], dst=OUR[6], nh=17 if udp else 50) if outer == 6 else \
+        IP(src=PEER[4], dst=OUR[4], proto=17 if udp else 50)
+    return bytes(ip / UDP(sport=4500, dport=4500, chksum=0) / Raw(esp) if udp else ip / Raw(esp))
+
+
+def echo(src, dst, seq, data, **ip):
+    """An echo request of the addresses' family."""
+    if ":" in src:
+        return bytes(IPv6(src=src, dst=dst, tc=ip.get("tos", 0)) / ICMPv6EchoRequest(id=7, seq=seq, data=data))
+    return bytes(IP(src=src, dst=dst, id=seq, **ip) / ICMP(id=7, seq=seq) / data)
 
 
 def hop(packet):
     """The packet after one router."""
+    if packet[0] >> 4 == 6:
+        p = IPv6(packet)
+        p.hlim -= 1
+        return bytes(p)
     p = IP(packet)
     p.ttl -= 1
     del p.chksum
@@ -114,41 +129,56 @@ def check(what, got, want):
         print("FAILED %s\n  got  %s\n  want %s" % (what, got, want))
 
 
-def one_suite(tool, s, udp):
-    word, spi, mtu = tool.ask(s.line(udp)).split()
-    spi, mtu, base = int(spi), int(mtu), 0
+def sealed_by_us(what, packet, udp, outer):
+    """The ESP packet in one of ours, whose outer header is right."""
+    if outer == 4:
+        out = IP(packet)
+        check(what + ": outer header", (out.src, out.dst, out.ttl, out.tos, int(out.flags), out.len),
+              (OUR[4], PEER[4], 64, 0xB8, 2, len(packet)))
+    else:
+        out = IPv6(packet)
+        check(what + ": outer header", (out.src, out.dst, out.hlim, out.tc, out.fl, out.plen),
+              (OUR[6], PEER[6], 64, 0xB8, 0, len(packet) - 40))
+    esp, again = bytes(out.payload), out.__class__(packet)
+    if outer == 4:
+        del again.chksum
+        check(what + ": header checksum", out.chksum, IP(bytes(again)).chksum)
+    if udp:
+        u = out[UDP]
+        esp = esp[8:]
+        check(what + ": udp header", (u.sport, u.dport, u.len), (4500, 4500, len(esp) + 8))
+        del again[UDP].chksum
+        check(what + ": udp checksum", u.chksum, 0 if outer == 4 else IPv6(bytes(again))[UDP].chksum)
+    return esp
+
+
+def one_suite(tool, s, udp, inner_v=4, outer_v=4):
+    word, spi, mtu = tool.ask(s.line(udp, inner_v, outer_v)).split()
+    spi, mtu, base, head = int(spi), int(mtu), 0, 28 if inner_v == 4 else 48
     if s.esn:
         base = 5 * 2**32 + 17
         tool.ask("seq %d" % base)
-    sizes = [0, 1, 2, 3, 14, 15, 16, 17, 100, 255, 1000, mtu - 28]
+    sizes = [0, 1, 2, 3, 14, 15, 16, 17, 100, 255, 1000, mtu - head]
+    if (inner_v, outer_v) != (4, 4):
+        sizes = [0, 3, 15, 100, 1000, mtu - head]
     for n, size in enumerate(sizes, 1):
-        what = "%s %s, %d bytes" % (s, "udp" if udp else "raw", size)
+        what = "%s %s, %d in %d, %d bytes" % (s, "udp" if udp else "raw", inner_v, outer_v, size)
         seq = base + n
         # theirs
-        inner = bytes(IP(src=FAR, dst=HOST, id=n) / ICMP(id=7, seq=n) / rnd(size))
+        inner = echo(FAR[inner_v], HOST[inner_v], n, rnd(size))
         esp = s.seal(inner, spi, seq, rnd(s.iv_len))
-        check(what + ": open", tool.ask("open " + wrap(esp, udp).hex()), hop(inner).hex())
-        check(what + ": replay", tool.ask("open " + wrap(esp, udp).hex()), "drop esp-replay")
+        check(what + ": open", tool.ask("open " + wrap(esp, udp, outer_v).hex()), hop(inner).hex())
+        check(what + ": replay", tool.ask("open " + wrap(esp, udp, outer_v).hex()), "drop esp-replay")
         # theirs, altered
         bad = bytearray(s.seal(inner, spi, seq + 1000, rnd(s.iv_len)))
         bad[random.randrange(8, len(bad))] ^= 1 << random.randrange(8)
-        check(what + ": altered", tool.ask("open " + wrap(bytes(bad), udp).hex()), "drop esp-auth-failed")
+        check(what + ": altered", tool.ask("open " + wrap(bytes(bad), udp, outer_v).hex()), "drop esp-auth-failed")
         # ours
-        inner = bytes(IP(src=HOST, dst=FAR, id=n, tos=0xB8, flags="DF") / ICMP(id=8, seq=n) / rnd(size))
-        out = IP(bytes.fromhex(tool.ask("seal " + inner.hex())))
-        check(what + ": outer header", (out.src, out.dst, out.ttl, out.tos, int(out.flags), out.len),
-              (OUR, PEER, 64, 0xB8, 2, len(bytes(out))))
-        again = IP(bytes(out))
-        del again.chksum
-        check(what + ": header checksum", out.chksum, IP(bytes(again)).chksum)
-        esp = bytes(out.payload)
-        if udp:
-            u = out[UDP]
-            check(what + ": udp header", (u.sport, u.dport, u.len, u.chksum), (4500, 4500, len(esp), 0))
-            esp = esp[8:]
+        inner = echo(HOST[inner_v], FAR[inner_v], n, rnd(size), tos=0xB8, flags="DF")
+        esp = sealed_by_us(what, bytes.fromhex(tool.ask("seal " + inner.hex())), udp, outer_v)
         iv = esp[8:8 + s.iv_len]
         check(what + ": sealed", esp.hex(), s.seal(hop(inner), SPI_OUT, seq, iv).hex())
-    big = bytes(IP(src=HOST, dst=FAR, flags="DF") / ICMP() / rnd(mtu - 27))
+    big = echo(HOST[inner_v], FAR[inner_v], 1, rnd(mtu - head + 1), flags="DF")
     check("%s: one byte more than fits" % s, tool.ask("seal " + big.hex()), "drop too-big")
 
 
@@ -160,6 +190,9 @@ def main():
         for esn in (False, True):
             for udp in (False, True):
                 one_suite(tool, Suite(*suite, esn), udp)
+        for inner, outer in ((6, 4), (4, 6), (6, 6)):
+            for udp in (False, True):
+                one_suite(tool, Suite(*suite, udp), udp, inner, outer)
     print("%d checks over %d suites, %d failed" % (checked, len(suites), failed))
     tool.p.stdin.close()
     return 1 if failed or tool.p.wait() else 0
