@@ -2,11 +2,9 @@
 #include "capture_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,47 +21,6 @@ struct ctl_capture {
 	bool dirty;
 	struct capture_state s;
 };
-
-/* ---- the file -------------------------------------------------------------------------------- */
-
-static int refuse_name(const char *file, char *err, size_t err_len)
-{
-	static const char suffix[] = ".pcapng";
-	size_t n = strlen(file);
-
-	if (file[0] == '/' && n > sizeof(suffix) && n < CAPTURE_PATH &&
-	    strcmp(file + n - (sizeof(suffix) - 1), suffix) == 0)
-		return 0;
-	snprintf(err, err_len,
-		 "file: found \"%.80s\"; allowed: an absolute path of at most %d bytes ending in %s", file,
-		 CAPTURE_PATH - 1, suffix);
-	return -EINVAL;
-}
-
-static int open_file(struct ctl_capture *k, const char *file, char *err, size_t err_len)
-{
-	static const char *const interfaces[] = {"inner", "outer"};
-	int fd = open(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-
-	if (fd < 0) {
-		int e = errno;
-
-		snprintf(err, err_len, "%s: %s", file,
-			 e == EEXIST ? "exists already; a capture never writes over a file" : strerror(e));
-		return -e;
-	}
-	k->f = fdopen(fd, "wb");
-	if (k->f && pcapng_begin(k->f, "culvert", interfaces) == 0)
-		return 0;
-	snprintf(err, err_len, "%s: cannot be written", file);
-	if (k->f)
-		fclose(k->f);
-	else
-		close(fd);
-	k->f = NULL;
-	unlink(file);
-	return -EIO;
-}
 
 /* ---- start and end --------------------------------------------------------------------------- */
 
@@ -84,12 +41,11 @@ static void end(struct ctl_capture *k, const char *why)
 
 int ctl_capture_start(struct ctl *c, const struct capture_conf *conf, char *err, size_t err_len)
 {
+	static const char *const interfaces[2] = {"inner", "outer"};
 	struct ctl_capture *k = c->capture;
 	struct timespec now;
-	int rc = refuse_name(conf->file, err, err_len);
+	int rc;
 
-	if (rc < 0)
-		return rc;
 	if (k && k->s.on) {
 		snprintf(err, err_len, "a capture of %s goes on already; debug capture stop ends it",
 			 k->s.tunnel);
@@ -102,7 +58,7 @@ int ctl_capture_start(struct ctl *c, const struct capture_conf *conf, char *err,
 		return -ENOMEM;
 	}
 	memset(k, 0, sizeof(*k));
-	rc = open_file(k, conf->file, err, err_len);
+	rc = pcapng_create(conf->file, "culvert", interfaces, &k->f, err, err_len);
 	if (rc == 0) {
 		clock_gettime(CLOCK_REALTIME, &now);
 		k->from_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;

@@ -14,10 +14,11 @@
 #include <stdint.h>
 
 #include "dp_api.h"
+#include "pcapng.h"
 
 struct ctl;
 
-enum { CAPTURE_COUNT_MAX = 1000000, CAPTURE_COUNT = 1000, CAPTURE_PATH = 256, CAPTURE_WHY = 128 };
+enum { CAPTURE_COUNT_MAX = 1000000, CAPTURE_COUNT = 1000, CAPTURE_PATH = PCAPNG_PATH, CAPTURE_WHY = 128 };
 
 struct capture_conf {
 	const char *tunnel, *file;

@@ -15,6 +15,7 @@
 
 #include "capture_file.h"
 #include "cli/server.h"
+#include "ike_capture.h"
 #include "journal.h"
 #include "log.h"
 
@@ -77,6 +78,7 @@ static void dp_service_and_rearm(struct ctl *c)
 {
 	dp_service(ctl_now());
 	ctl_capture_flush(c);
+	ctl_ike_capture_tick(c);
 	ctl_ike_rearm(c);
 	stop_step(c);
 }
@@ -304,6 +306,7 @@ out:
 							.text = "culvertd stopped"});
 	cli_server_stop(c.cli);
 	ctl_capture_fini(&c);
+	ctl_ike_capture_fini(&c);
 	ike_free(c.ike);
 	dp_fini();
 	ctl_apply_fini(&c);

@@ -9,6 +9,7 @@
  *     ctl_route.c  which of the configured routes are in force
  *     ctl_monitor.c  tunnel monitors
  *     capture_file.c  packets of a tunnel into a file, at the operator's wish
+ *     ike_capture.c  a gateway's IKE messages in clear into a file, and more of it in the log
  *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
  *
  * One thread; everything here belongs to it.
@@ -27,6 +28,7 @@
 
 struct cli_server;
 struct ctl_capture;
+struct ctl_ike_capture;
 struct journal;
 
 struct ctl_interface {
@@ -87,6 +89,7 @@ struct ctl {
 	struct cli_server *cli;
 	struct journal *journal;     /* journal.h */
 	struct ctl_capture *capture; /* capture_file.c */
+	struct ctl_ike_capture *ike_capture;
 	struct ctl_child *children;
 	uint32_t n_policies, next_number, next_rule_id;
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */

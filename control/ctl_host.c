@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "capture_file.h"
+#include "ike_capture.h"
 #include "journal.h"
 #include "log.h"
 #include "wire.h"
@@ -317,6 +318,7 @@ const struct ike_host ctl_ike_host = {
 	.child_usage = host_child_usage,
 	.esp_supported = host_esp_supported,
 	.event = host_event,
+	.clear = ctl_ike_clear,
 };
 
 static void dp_udp_in(void *ctx, const struct dp_udp *u)

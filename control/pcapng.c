@@ -11,7 +11,10 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	BLOCK_SECTION = 0x0a0d0d0a,
@@ -114,7 +117,49 @@ int pcapng_begin(FILE *f, const char *program, const char *const interface[2])
 {
 	if (put_section(f, program) < 0 || put_interface(f, interface[0]) < 0)
 		return -EIO;
-	return put_interface(f, interface[1]);
+	return interface[1] ? put_interface(f, interface[1]) : 0;
+}
+
+static int refuse_name(const char *file, char *err, size_t err_len)
+{
+	static const char suffix[] = ".pcapng";
+	size_t n = strlen(file);
+
+	if (file[0] == '/' && n > sizeof(suffix) && n < PCAPNG_PATH &&
+	    strcmp(file + n - (sizeof(suffix) - 1), suffix) == 0)
+		return 0;
+	snprintf(err, err_len,
+		 "file: found \"%.80s\"; allowed: an absolute path of at most %d bytes ending in %s", file,
+		 PCAPNG_PATH - 1, suffix);
+	return -EINVAL;
+}
+
+int pcapng_create(const char *path, const char *program, const char *const interface[2], FILE **f, char *err,
+		  size_t err_len)
+{
+	int rc = refuse_name(path, err, err_len), fd;
+
+	if (rc < 0)
+		return rc;
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		rc = -errno;
+		snprintf(err, err_len, "%s: %s", path,
+			 rc == -EEXIST ? "exists already; a capture never writes over a file"
+				       : strerror(-rc));
+		return rc;
+	}
+	*f = fdopen(fd, "wb");
+	if (*f && pcapng_begin(*f, program, interface) == 0)
+		return 0;
+	snprintf(err, err_len, "%s: cannot be written", path);
+	if (*f)
+		fclose(*f);
+	else
+		close(fd);
+	*f = NULL;
+	unlink(path);
+	return -EIO;
 }
 
 size_t pcapng_size(const struct pcapng_packet *p)

@@ -124,25 +124,6 @@ enum cli_page cli_clear_ipsec_sa(struct cli_job *j, json_t *doc)
 	return clear_done(j, doc, "ipsec-sa", tunnel, ike_clear_ipsec_sa(j->c->ike, tunnel, ctl_now()));
 }
 
-static enum cli_page debug_ike(struct cli_job *j, json_t *doc, bool on)
-{
-	ike_set_debug(j->c->ike, on);
-	doc_str(doc, "type", "debug-ike");
-	doc_bool(doc, "on", on);
-	doc_str(doc, "log", j->c->conf->sys.log_file);
-	return CLI_LAST;
-}
-
-enum cli_page cli_debug_ike_on(struct cli_job *j, json_t *doc)
-{
-	return debug_ike(j, doc, true);
-}
-
-enum cli_page cli_debug_ike_off(struct cli_job *j, json_t *doc)
-{
-	return debug_ike(j, doc, false);
-}
-
 /* ---- commit -------------------------------------------------------------------------------------- */
 
 struct said {

@@ -125,6 +125,15 @@ const struct cli_command cli_commands[] = {
 	{CLI_DEBUG_IKE_OFF, {"debug", "ike", "off"}, {{0}}, "log events only"},
 	{CLI_DEBUG_IKE_ON, {"debug", "ike", "global", "on"}, {{0}}, "same as debug ike on"},
 	{CLI_DEBUG_IKE_OFF, {"debug", "ike", "global", "off"}, {{0}}, "same as debug ike off"},
+	{CLI_DEBUG_IKE_GATEWAY,
+	 {"debug", "ike", "gateway"},
+	 {{NULL, CLI_ARG_GATEWAY, "of which one; without more words: what goes on"},
+	  {"on", CLI_ARG_NONE, "log its messages"},
+	  {"off", CLI_ARG_NONE, "end both"},
+	  {"pcap", CLI_ARG_FILE,
+	   "its messages, decrypted, to a new file: an absolute path ending in .pcapng"},
+	  {"minutes", CLI_ARG_MINUTES, "it ends by itself; 10 when not given"}},
+	 "IKE of one gateway: more of it in the log, or decrypted into a file"},
 	{CLI_DEBUG_CAPTURE,
 	 {"debug", "capture", "tunnel"},
 	 {{NULL, CLI_ARG_TUNNEL, "whose packets"},
@@ -177,6 +186,7 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_PORT: return "<port>";
 	case CLI_ARG_BYTES: return "<bytes>";
 	case CLI_ARG_COUNT: return "<count>";
+	case CLI_ARG_MINUTES: return "<minutes>";
 	case CLI_ARG_FILE: return "<file>";
 	case CLI_ARG_TEXT: return "<text>";
 	case CLI_ARG_TERM: return "<term>";

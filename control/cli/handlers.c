@@ -36,6 +36,7 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_CLEAR_VPN_IPSEC_SA] = cli_clear_ipsec_sa,
 	[CLI_DEBUG_IKE_ON] = cli_debug_ike_on,
 	[CLI_DEBUG_IKE_OFF] = cli_debug_ike_off,
+	[CLI_DEBUG_IKE_GATEWAY] = cli_debug_ike_gateway,
 	[CLI_COMMIT] = cli_commit,
 	[CLI_EXPLAIN] = cli_explain,
 	[CLI_REFERENCE] = cli_explain,

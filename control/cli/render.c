@@ -35,6 +35,7 @@ static const struct {
 	{"request-vpn", render_request},
 	{"clear-vpn", render_clear},
 	{"debug-ike", render_debug},
+	{"debug-ike-gateway", render_debug_gateway},
 	{"debug-capture", render_capture},
 	{"commit", render_commit},
 };

@@ -289,6 +289,29 @@ void render_clear(FILE *out, const json_t *doc)
 		render_int(doc, "ikev2"));
 }
 
+void render_debug_gateway(FILE *out, const json_t *doc)
+{
+	const char *gateway = render_str(doc, "gateway");
+	const json_t *k = json_object_get(doc, "capture");
+
+	if (render_bool(doc, "on"))
+		fprintf(out, "IKE messages of gateway %s are logged to %s for %lld minutes.\n", gateway,
+			render_str(doc, "log")[0] ? render_str(doc, "log") : "standard error",
+			render_int(doc, "minutes"));
+	if (render_bool(doc, "off"))
+		fprintf(out, "IKE of gateway %s: events only.\n", gateway);
+	if (!k && !render_bool(doc, "on") && !render_bool(doc, "off"))
+		fprintf(out, "There was no capture of IKE of gateway %s.\n", gateway);
+	if (!k)
+		return;
+	if (render_bool(k, "on"))
+		fprintf(out, "Its messages go, decrypted, to %s; %lld so far.\n", render_str(k, "file"),
+			render_int(k, "messages"));
+	else
+		fprintf(out, "%s holds %lld messages: %s.\n", render_str(k, "file"),
+			render_int(k, "messages"), render_str(k, "ended"));
+}
+
 void render_debug(FILE *out, const json_t *doc)
 {
 	const char *log = render_str(doc, "log");

@@ -24,6 +24,7 @@
 #include "fsm.h"
 #include "natd.h"
 #include "reason.h"
+#include "tap.h"
 #include "xchg.h"
 
 enum { NONCE_LEN = 32, NONCE_MIN = 16, KE_TRIES = 3, COOKIE_TRIES = 3 };
@@ -495,6 +496,9 @@ static void accept_peer(struct in *in, const struct choice *c)
 	half_open_add(sa, &sa->remote.a);
 	sa_state_set(sa, SA_INIT_RCVD);
 	timer_set(&k->timers, &sa->t[SA_T_HALF_OPEN], k->now + k->tune.half_open_s * NS_S);
+	/* The SA has no gateway yet; this one would have agreed to what was chosen. */
+	tap_plain(c->gw, true, &sa->local, &sa->remote, in->m->raw);
+	tap_plain(c->gw, false, &sa->local, &sa->remote, view(sa->init->response.p, sa->init->response.len));
 	xchg_send(sa, &sa->local, &sa->remote, sa->init->response.p, sa->init->response.len);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tap.h"
 #include "xchg.h"
 
 /* ---- out -------------------------------------------------------------------------------------------------- */
@@ -53,6 +54,7 @@ int frag_seal(struct ike_sa *sa, const struct ike_hdr *h, const struct out *o, s
 
 	if (o->w.w.bad)
 		return -EMSGSIZE;
+	tap_inner(sa, false, &sa->local, &sa->remote, h, msg_wr_inner_first(&o->w), plain);
 	if (IKE_HDR + IKE_PAYLOAD_HDR + over + plain.len > max)
 		return seal_parts(sa, h, o, max - IKE_HDR - SKF_HDR - over, d);
 	rc = sk_seal(&sa->keys, sa->role == IKE_INITIATOR, h, msg_wr_inner_first(&o->w), plain, buf,

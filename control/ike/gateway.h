@@ -60,9 +60,10 @@ struct gw {
 	bool in_pair;
 	uint16_t group; /* DH group the peer asked for last */
 	uint64_t attempts, failures, next_try;
-	unsigned fails;       /* in a row */
-	bool known;           /* had an SA */
-	uint64_t spi_told_at; /* last time that ESP with an unknown SPI made us do something */
+	unsigned fails;                  /* in a row */
+	bool known;                      /* had an SA */
+	uint64_t debug_until, tap_until; /* tap.h */
+	uint64_t spi_told_at;            /* last time that ESP with an unknown SPI made us do something */
 	struct ike_reason *last;
 	struct timer retry;
 };

@@ -13,6 +13,7 @@
 #include "hint.h"
 #include "natd.h"
 #include "reason.h"
+#include "tap.h"
 #include "xchg.h"
 
 /* ---- life ------------------------------------------------------------------------------------------------ */
@@ -104,7 +105,7 @@ void engine_debug(struct ike *k, const struct ike_sa *sa, const char *fmt, ...)
 	char text[512];
 	va_list ap;
 
-	if (!k->debug)
+	if (!k->debug && !tap_talks(sa))
 		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -163,7 +164,7 @@ static void debug_msg(struct ike *k, const struct ike_sa *sa, const struct msg *
 {
 	char text[400];
 
-	if (k->debug)
+	if (k->debug || tap_talks(sa))
 		engine_debug(k, sa, "received %s", msg_str(m, text, sizeof(text)));
 }
 
@@ -229,6 +230,7 @@ static void input_init_response(struct ike_sa *sa, const struct ike_packet *p, c
 		return;
 	}
 	debug_msg(sa->k, sa, m);
+	tap_plain(sa->gw, true, &p->local, &p->remote, m->raw);
 	fsm_dispatch(&in);
 }
 
@@ -284,6 +286,7 @@ static void authentic(struct ike_sa *sa, const struct ike_packet *p, struct msg 
 	enum msg_error e = msg_parse_inner(plain, m->sk_first, m);
 
 	debug_msg(sa->k, sa, m);
+	tap_inner(sa, true, &p->local, &p->remote, &m->hdr, m->sk_first, plain);
 	sa->last_heard = sa->k->now;
 	sa->from_local = p->local;
 	sa->from_remote = p->remote;

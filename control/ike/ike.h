@@ -121,6 +121,16 @@ struct ike_child_usage {
 	uint64_t last_in; /* now-time of the last authenticated inbound packet; 0: none */
 };
 
+/* A message of a gateway that is being debugged, in clear: with the payloads inside it in place of the one that
+ * encrypts them.  Valid during the call. */
+struct ike_clear {
+	const char *gateway;
+	bool inbound;
+	struct endpoint local, remote;
+	const uint8_t *data;
+	size_t len;
+};
+
 struct ike_host {
 	void (*send)(void *ctx, const struct ike_packet *p);
 	/* Reserve an inbound SPI; give one back that was never installed. */
@@ -135,6 +145,7 @@ struct ike_host {
 	void (*child_usage)(void *ctx, const struct ike_child_sa *c, struct ike_child_usage *u);
 	bool (*esp_supported)(void *ctx, uint16_t encr, uint16_t key_bits, uint16_t integ);
 	void (*event)(void *ctx, const struct ike_event *e);
+	void (*clear)(void *ctx, const struct ike_clear *c); /* may be NULL */
 };
 
 /* ---- life ------------------------------------------------------------------------------------------ */
@@ -164,6 +175,10 @@ void ike_free(struct ike *k);
 int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now);
 int ike_gateway_remove(struct ike *k, const char *name, uint64_t now);
 void ike_set_debug(struct ike *k, bool on);
+/* Of one gateway, until then (a now-time; 0: no more): debug events; messages in clear to struct ike_host.clear.
+ * -ENOENT. */
+int ike_gateway_debug(struct ike *k, const char *name, uint64_t until);
+int ike_gateway_tap(struct ike *k, const char *name, uint64_t until);
 
 /* ---- what comes in ----------------------------------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include "fsm.h"
 #include "reason.h"
 #include "reauth.h"
+#include "tap.h"
 
 enum { TRIES_MIN = 8, HOLDS_INITIATOR = 3, HOLDS_RESPONDER = 1 };
 
@@ -79,6 +80,9 @@ void xchg_send(struct ike_sa *sa, const struct endpoint *local, const struct end
 		out.len = h.len;
 		if (!rd_take(&r, h.len))
 			return;
+		if (h.exchange == IKE_SA_INIT)
+			tap_plain(sa->gw, false, local, remote,
+				  (struct bytes){.p = out.data, .len = out.len});
 		send_packet(sa->k, &out);
 	}
 }

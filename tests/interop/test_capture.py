@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """debug capture: both sides of a tunnel in a file that tshark reads, and TFC padding as the wire sees it."""
 import os
+import re
 import stat
 
 from lab import esp
@@ -107,3 +108,29 @@ def test_strongswan_takes_tfc_padding(pair, tmp_path):
     assert 1490 < longest <= 1500
     assert len(lengths(wan, p.t.branch.wan_ip)) == 3
     assert "TFC padding:            to the tunnel mtu\n" in p.c.cli("show vpn flow name tun")
+
+
+def test_ike_in_clear(pair, tmp_path):
+    """debug ike gateway: what the peers say under encryption, as tshark reads it; no key is in the file."""
+    p = pair().start()
+    file = f"{tmp_path}/ike.pcapng"
+    assert "decrypted" in p.c.cli(f"debug ike gateway peer on pcap {file}")
+    rc, out = p.c.cli(f"debug ike gateway peer pcap {tmp_path}/second.pcapng", check=False, rc=True)
+    assert rc != 0 and "goes on already" in out
+    p.up("culvert")
+    p.s.swanctl("--rekey", "--child", "net")
+    wait_for("rekeyed", lambda: p.s.log_has(r"CHILD_SA closed|closing CHILD_SA"))
+    assert "stopped by the operator" in p.c.cli("debug ike gateway peer off")
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    rows = tshark(file, "-e", "ip.src", "-e", "isakmp.exchangetype", "-e", "isakmp.typepayload", "-e", "_ws.malformed",
+                  "-e", "udp.checksum.status")
+    hq, branch = p.t.hq.wan_ip, p.t.branch.wan_ip
+    assert [(r[0], r[1]) for r in rows[:4]] == [(hq, "34"), (branch, "34"), (hq, "35"), (branch, "35")]
+    assert {"35", "39", "33", "44", "45"} <= set(rows[2][2].split(",")), "IDi, AUTH, SA, TSi, TSr are there to read"
+    assert "36" in {r[1] for r in rows} and "37" in {r[1] for r in rows}
+    assert not any(r[3] for r in rows), rows
+    assert p.c.conf["ike-gateways"][0]["pre-shared-key"].encode() not in open(file, "rb").read()
+    told = p.c.log()
+    assert re.search(r"ikev2-debug peer received IKE_AUTH", told), "and the log has more words"
+    p.s.swanctl("--rekey", "--child", "net")
+    assert "ikev2-debug" not in p.c.log()[len(told):]

@@ -210,6 +210,35 @@ int64_t ctl_wall_ms(void)
 	return ctl_wall(fake->now) * 1000;
 }
 
+int ike_gateway_debug(struct ike *k, const char *gateway, uint64_t until)
+{
+	snprintf(fake->called, sizeof(fake->called), "debug %s %llu", gateway,
+		 (unsigned long long)(until ? (until - fake->now) / 60000000000 : 0));
+	return 0;
+}
+
+int ctl_ike_capture_start(struct ctl *c, const char *gateway, const char *file, uint64_t until, char *err,
+			  size_t err_len)
+{
+	fake->ike_capture = (struct ike_capture_state){.on = true, .messages = 4, .until = until};
+	snprintf(fake->ike_capture.gateway, sizeof(fake->ike_capture.gateway), "%s", gateway);
+	snprintf(fake->ike_capture.file, sizeof(fake->ike_capture.file), "%s", file);
+	return 0;
+}
+
+bool ctl_ike_capture_stop(struct ctl *c, const char *gateway)
+{
+	fake->ike_capture.on = false;
+	strcpy(fake->ike_capture.ended, "stopped by the operator");
+	return true;
+}
+
+bool ctl_ike_capture_state(const struct ctl *c, struct ike_capture_state *s)
+{
+	*s = fake->ike_capture;
+	return s->file[0];
+}
+
 const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex)
 {
 	return ifindex < c->n_interfaces ? c->interfaces[ifindex].name : "?";

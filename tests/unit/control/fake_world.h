@@ -7,6 +7,7 @@
 
 #include "capture_file.h"
 #include "ctl.h"
+#include "ike_capture.h"
 
 enum { FAKE_MAX = 4096 };
 
@@ -34,6 +35,7 @@ struct fake_world {
 	uint64_t drops[3];
 	struct dp_route route;
 	struct capture_state capture;
+	struct ike_capture_state ike_capture;
 	int route_rc;
 	uint32_t inactive;            /* a bit for each route */
 	struct dp_trace_packet asked; /* dp_trace_packet() */

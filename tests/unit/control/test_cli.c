@@ -919,6 +919,24 @@ static void test_counter_global(void **state)
 	assert_error("test routing fib-lookup", 2, "ip: missing; allowed: an IP address");
 }
 
+static void test_debug_of_a_gateway(void **state)
+{
+	assert_text("debug ike gateway G1", "There was no capture of IKE of gateway G1.\n");
+	assert_text("debug ike gateway G1 on minutes 5",
+		    "IKE messages of gateway G1 are logged to standard error for 5 minutes.\n");
+	assert_string_equal(fake->called, "debug G1 5");
+	assert_text("debug ike gateway G1 pcap /tmp/x.pcapng",
+		    "Its messages go, decrypted, to /tmp/x.pcapng; 4 so far.\n");
+	assert_text("debug ike gateway G1 off", "IKE of gateway G1: events only.\n"
+						"/tmp/x.pcapng holds 4 messages: stopped by the operator.\n");
+	assert_string_equal(fake->called, "debug G1 0");
+	assert_error("debug ike gateway", 2, "a gateway is missing; show vpn gateway lists them");
+	assert_error("debug ike gateway G1 off on", 2, "off goes with nothing else");
+	assert_error("debug ike gateway G1 on minutes 0", 2, "minutes: allowed: 1 to 1440");
+	assert_error("debug ike gateway nix on", 1,
+		     "there is no gateway \"nix\"; show vpn gateway lists them");
+}
+
 static void test_every_command(void **state)
 {
 	/* those that cannot do without */
@@ -929,6 +947,7 @@ static void test_every_command(void **state)
 		{CLI_TEST_VPN_PACKET, "source 10.20.20.10 destination 10.10.10.10"},
 		{CLI_TEST_FIB_LOOKUP, "ip 10.10.10.10"},
 		{CLI_DEBUG_CAPTURE, "T1 file /f.pcapng"},
+		{CLI_DEBUG_IKE_GATEWAY, "G1"},
 	};
 
 	log_with("a line\n");
@@ -1411,6 +1430,7 @@ int main(void)
 		T(test_history),
 		T(test_knowledge),
 		T(test_log),
+		T(test_debug_of_a_gateway),
 		T(test_counter_global),
 	};
 

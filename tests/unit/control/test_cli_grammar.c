@@ -138,7 +138,7 @@ static void test_refused(void **state)
 		{"show interface a b", "show interface a b: unknown word \"b\"; allowed: nothing more"},
 		{"show counter drop x", "show counter drop x: unknown word \"x\"; allowed: all"},
 		{"commit now", "commit now: unknown word \"now\"; allowed: nothing more"},
-		{"debug ike", "debug ike: incomplete; allowed next: on, off, global"},
+		{"debug ike", "debug ike: incomplete; allowed next: on, off, global, gateway"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
