@@ -443,6 +443,19 @@ bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool firs
 	return false;
 }
 
+static bool all_addresses(const struct ts_list *l)
+{
+	const struct ts *t = &l->t[0];
+	unsigned n = t->lo.v == 6 ? 16 : 4;
+	uint8_t zeros = 0, ones = 0xff;
+
+	for (unsigned i = 0; i < n; i++) {
+		zeros |= t->lo.b[i];
+		ones &= t->hi.b[i];
+	}
+	return l->n == 1 && zeros == 0 && ones == 0xff;
+}
+
 void child_refused(const struct slot *s, bool first, uint16_t notify, struct ike_reason *r)
 {
 	struct proposals offered;
@@ -454,6 +467,12 @@ void child_refused(const struct slot *s, bool first, uint16_t notify, struct ike
 		child_conf_ts(s, &local, &remote);
 		reason_ours(r, "local %s remote %s", ts_list_str(&local, a, 100),
 			    ts_list_str(&remote, b, sizeof(b)));
+		if (all_addresses(&local) && all_addresses(&remote))
+			reason_hint(
+				r,
+				"we propose any to any, as route-based gateways do, and the peer is policy-based "
+				"(Azure, AWS, a crypto map): give the tunnel a proxy-ID for each pair of networks "
+				"that the peer has, its remote as our local");
 	} else if (r->cause == IKE_CAUSE_NO_PROPOSAL || r->cause == IKE_CAUSE_INVALID_KE) {
 		offer(s, 0, first, &offered);
 		reason_ours(r, "%s", proposals_str(&offered, a, sizeof(a)));
