@@ -368,6 +368,7 @@ void dp_service(uint64_t now_ns)
 	port_service(now_ns);
 	pmtu_service(now_ns);
 	fib_service();
+	sad_service();
 	free_retired();
 }
 

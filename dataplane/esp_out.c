@@ -144,6 +144,7 @@ static inline void become_outer(struct pkt *p, const uint8_t *tmpl, uint8_t flag
 		p->proto = tmpl[offsetof(struct rte_ipv4_hdr, next_proto_id)];
 	}
 	p->fragment = 0;
+	p->in_if = IF_SELF; /* nobody is told what becomes of it */
 	p->drop = DROP_NONE;
 }
 

@@ -27,6 +27,8 @@ void fib_fini(void);
 int fib_if_add(uint16_t ifindex);
 /* Bring what has changed to the workers; see fib.c. */
 void fib_service(void);
+/* Grows with every change of a route. */
+uint64_t fib_changes(void);
 /* The port and neighbour a packet to dst leaves by: 0, or -ENETUNREACH when that is not a port. */
 int fib_resolve(const struct addr *dst, uint8_t *port, struct addr *next_hop);
 /* Where workers send a packet: the same tables, one packet. */

@@ -48,6 +48,7 @@ static struct {
 	bool spare_in_use; /* workers may still read it ... */
 	uint64_t token;    /* ... until they have been quiescent since this */
 	struct change *log;
+	uint64_t n_changes;
 	size_t n_log, log_size, n_half; /* log[0..n_half) is in the active fib, not yet in the spare */
 	struct nh_hold hold[NH_MAX];
 	uint16_t free_nh[NH_MAX], n_free_nh;
@@ -158,8 +159,14 @@ static int change_room(void)
 static void change(enum op op, const struct prefix *p, uint16_t id)
 {
 	t.log[t.n_log++] = (struct change){.op = (uint8_t)op, .nh = id};
+	t.n_changes++;
 	if (p)
 		t.log[t.n_log - 1].p = *p;
+}
+
+uint64_t fib_changes(void)
+{
+	return t.n_changes;
 }
 
 /* ---- next hops ----------------------------------------------------------------------------- */

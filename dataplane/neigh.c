@@ -312,12 +312,24 @@ static void send_waiting(struct neigh *e)
 		(void)send_to(e, e->wait, n); /* counted there */
 }
 
+/* Nobody is there.  A worker tells the senders, at its own rate; of what we made ourselves there is none. */
 static void drop_waiting(struct neigh *e)
 {
+	struct worker *w = dp.worker[index_of(e) % dp.n_workers];
+
 	t.n_waiting -= e->n_wait;
-	drop_all(e->wait, e->n_wait, DROP_NEIGH_UNRESOLVED);
+	for (uint16_t i = 0; i < e->n_wait; i++) {
+		struct rte_mbuf *m = e->wait[i];
+		bool own = m->port == IF_SELF;
+
+		m->port |= INJECT_UNRESOLVED;
+		if (own || rte_ring_enqueue(w->inject, m) < 0)
+			dp_drop(m, DROP_NEIGH_UNRESOLVED);
+	}
 	e->n_wait = 0;
 }
+static_assert(IF_SELF == RTE_MBUF_PORT_INVALID, "a buffer that the control plane filled came in nowhere");
+static_assert((int)IFS_MAX <= (int)INJECT_UNRESOLVED, "the interface lies beside it");
 
 /* ---- coming and going ---------------------------------------------------------------------- */
 

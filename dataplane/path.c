@@ -19,6 +19,7 @@
 #include "esp_out.h"
 #include "fib.h"
 #include "handover.h"
+#include "icmp.h"
 #include "ip6.h"
 #include "local.h"
 #include "mss.h"
@@ -63,8 +64,7 @@ static void path_outer_too_big(struct worker *w)
 	for (uint16_t i = 0; i < big.n; i++) {
 		struct pkt *p = big.p[i];
 
-		p->in_if = IF_SELF; /* who sent what is inside has been told all it can use */
-		p->wide = true;     /* and we may cut our own */
+		p->wide = true; /* we may cut our own */
 		memcpy(&p->spi, pkt_at(p, p->esp_off), sizeof(p->spi));
 	}
 	mtu_walk_start(&c, &big);
@@ -298,6 +298,17 @@ void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
 		p.dst4 = ip->dst_addr;
 	}
 	path_outbound(w, &l);
+	path_made(w);
+}
+
+void path_unresolved(struct worker *w, uint16_t in_if, struct rte_mbuf *m)
+{
+	struct pkt p = {.m = m, .in_if = in_if};
+
+	if (parse_ip(&p, m->data_len) == DROP_NONE) /* as it was when it came */
+		icmp_drop(w, &p, DROP_NEIGH_UNRESOLVED);
+	else
+		pkt_drop(w, &p, DROP_NEIGH_UNRESOLVED);
 	path_made(w);
 }
 

@@ -10,6 +10,9 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
 /* An IPv4 packet of the gateway's own, behind room for a frame's header, into a tunnel interface: past routes
  * and rules, then like any other.  Takes m. */
 void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m);
+/* A packet, its IP header in front, that came in by `in_if` and whose next hop has not answered: its sender is told
+ * (RFC 1812 5.2.7.1, RFC 4443 3.1).  Takes m. */
+void path_unresolved(struct worker *w, uint16_t in_if, struct rte_mbuf *m);
 /* Packets another worker handed over because this one owns their SA: their struct pkt lies in the mbuf's
  * private area (handover.h).  The SA is looked up again, since the other worker's pointer to it is not
  * good beyond that worker's turn. */

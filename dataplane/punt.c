@@ -155,6 +155,7 @@ void punt_unresolved(struct worker *w, struct pkt *p, uint8_t port, const struct
 		pkt_drop(w, p, DROP_TOO_BIG);
 		return;
 	}
+	p->m->port = p->in_if; /* for neigh.c, should nobody answer */
 	e.packet.m = p->m;
 	put_packet(w, p, &e, PUNT_UNRESOLVED);
 }

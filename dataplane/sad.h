@@ -34,5 +34,8 @@ struct sa_in *sad_in_of(uint32_t policy, uint32_t *next);
 /* What an outbound SA's template and limits follow from has changed: make them anew, if it lives. */
 void sad_out_refresh(uint32_t handle);
 
+/* Measure outbound SAs anew after routes have changed, some with every call.  Control thread. */
+void sad_service(void);
+
 int sad_init(uint32_t max_sas);
 void sad_fini(void); /* wipes keys; no worker runs */

@@ -29,6 +29,12 @@
 
 enum { OUTER_TTL = 64, MTU_UNKNOWN = 1500, ECN_MASK = 3 };
 
+/* Up to which change of routes outbound SAs have been measured, and how far the round that goes on has come. */
+static struct {
+	uint64_t changes;
+	uint32_t slot;
+} measured;
+
 /* ---- selectors ------------------------------------------------------------------------------- */
 
 static bool any_proto(const struct ts *s)
@@ -471,6 +477,26 @@ uint16_t dp_sa_out_mtu(uint32_t sa_out)
 	struct sa_out *sa = sad_out_find(sa_out);
 
 	return sa ? set_mtu(sa) : 0; /* routes may have changed */
+}
+
+/* The route to a peer may lead to a port of another MTU now.  A round that routes change under is followed by
+ * another one. */
+void sad_service(void)
+{
+	enum { SLOTS = 4096 }; /* at once: a fraction of a millisecond */
+
+	if (measured.slot == 0) {
+		if (measured.changes == fib_changes())
+			return;
+		measured.changes = fib_changes();
+	}
+	for (uint32_t i = 0; i < SLOTS && measured.slot <= sad_mask; i++, measured.slot++) {
+		const struct sa_out *sa = sad_out_at(measured.slot);
+
+		(void)dp_sa_out_mtu(atomic_load_explicit(&sa->handle, memory_order_relaxed));
+	}
+	if (measured.slot > sad_mask)
+		measured.slot = 0;
 }
 
 uint16_t dp_sa_out_pmtu(uint32_t sa_out)

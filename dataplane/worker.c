@@ -36,7 +36,9 @@ static unsigned inject_poll(struct worker *w)
 	unsigned n = rte_ring_sc_dequeue_burst(w->inject, (void **)m, BURST_MAX, NULL);
 
 	for (unsigned i = 0; i < n; i++) {
-		if (dp.ifs[m[i]->port].is_port)
+		if (unlikely(m[i]->port & INJECT_UNRESOLVED))
+			path_unresolved(w, m[i]->port & ~INJECT_UNRESOLVED, m[i]);
+		else if (dp.ifs[m[i]->port].is_port)
 			xmit_frame(w, m[i]->port, m[i]);
 		else
 			path_into_tunnel(w, m[i]->port, m[i]);

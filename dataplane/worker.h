@@ -43,6 +43,10 @@ struct vlan_count { /* this worker: w, control: r */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
+/* Beside the interface in m->port of an injected packet: it is no frame to send, but came in there, and the next hop
+ * it waited for is silent. */
+enum inject { INJECT_UNRESOLVED = 0x8000 };
+
 struct worker {
 	/* read-only after start */
 	uint16_t id, lcore;
@@ -52,7 +56,7 @@ struct worker {
 	} rx[PORTS_MAX];
 	IMB_MGR *mb;
 	struct rte_ring *handover; /* other workers: enqueue, this one: dequeue */
-	struct rte_ring *inject;   /* control: enqueue ready frames, m->port = ifindex */
+	struct rte_ring *inject;   /* control: enqueue ready frames, m->port = ifindex; enum inject */
 	struct rte_ring *up;       /* this worker: enqueue struct event, control: dequeue */
 	uint64_t tsc_hz;
 

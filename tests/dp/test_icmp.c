@@ -17,6 +17,7 @@ enum { ETH = 14, RATE = 100, BURST = 64 };
 
 static uint16_t tunnel;
 static uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX], inner[DPT_FRAME_MAX];
+static const uint8_t data[64];
 static struct peer peer = {.spi_out = 0xc0ffee02};
 
 /* The error at e, of len bytes, is of this type and code and quotes `about`. */
@@ -209,6 +210,84 @@ static void tunnel_address(void **state)
 	f->n_addr = 0;
 }
 
+/* How many frames left by the port, each an ARP question. */
+static unsigned take_asks(unsigned port)
+{
+	unsigned n = 0;
+
+	for (; dpt_take(port, frame, NULL) > 0; n++)
+		assert_int_equal(frame[12] << 8 | frame[13], 0x0806);
+	return n;
+}
+
+static void to_far(struct dp_sa_out_conf *c)
+{
+	c->remote = dpt_ep("203.0.113.5", 0);
+	c->ts_remote[0] = peer_ts("10.3.0.0/16", 0, 0);
+}
+
+/* Nobody answers on the link: three seconds later each sender of what waited is told, be it behind a port or behind
+ * the tunnel.  What we made ourselves, answers and outer packets, has no sender to tell. */
+static void silent_neighbour(void **state)
+{
+	uint8_t outer[DPT_FRAME_MAX], open[DPT_FRAME_MAX];
+	struct peer far = {.spi_out = 0xc0ffee03};
+	struct dp_worker_stats before, after;
+	struct dp_route r = {.via = dpt_ep("192.0.2.77", 0).a};
+	const struct peer_edit edit = {.out = to_far};
+	uint64_t seq;
+	size_t len, got;
+
+	assert_int_equal(dp_worker_stats(0, &before), 0);
+	for (uint16_t i = 0; i < 2; i++) {
+		len = dpt_udp4(packet, HOST, 7, "192.0.2.66", i, data, 30);
+		dpt_inject_ip(1, 0, packet, len);
+	}
+	dpt_run();
+	dpt_expect_drop("", 0);
+	dpt_sleep_ms(3000);
+	assert_int_equal(take_asks(0), 3);
+	dpt_expect_drop("neighbour-unresolved", 2);
+	for (uint16_t i = 0; i < 2; i++) {
+		len = with_ttl(dpt_udp4(packet, HOST, 7, "192.0.2.66", i, data, 30), 63);
+		got = dpt_take(1, frame, NULL);
+		is_error(frame + ETH, got - ETH, 3, 1, "10.1.1.1", HOST, packet, len);
+	}
+	dpt_take_none(1);
+
+	len = dpt_udp4(inner, "10.2.0.5", 7, "10.1.1.99", 9, data, 30);
+	dpt_inject_ip(0, 0, outer, peer_seal(&peer, inner, len, NULL, outer));
+	dpt_run();
+	dpt_sleep_ms(3000);
+	assert_int_equal(take_asks(1), 3);
+	dpt_expect_drop("neighbour-unresolved", 1);
+	with_ttl(len, 64);
+	inner[8]--;
+	dpt_sum4(inner);
+	got = dpt_take_one(0, frame);
+	got = peer_open(&peer, frame + ETH, got - ETH, open, &seq);
+	is_error(open, got, 3, 1, "10.1.1.1", "10.2.0.5", inner, len);
+
+	dpt_inject_ip(1, 0, packet,
+		      dpt_echo4(packet, "192.0.2.88", "10.1.1.1", 1, 20)); /* our answer waits */
+	assert_int_equal(prefix_parse("203.0.113.0/24", &r.dst), 0);
+	assert_int_equal(dp_route_add(&r), 0);
+	peer_keys(&far, 4);
+	peer_install(&far, peer_policy(tunnel, "10.1.0.0/16", "10.3.0.0/16", 0, 0, 0), &edit);
+	dpt_inject_ip(1, 0, packet, dpt_echo4(packet, HOST, "10.3.0.1", 1, 20));
+	dpt_run();
+	dpt_sleep_ms(3000);
+	dpt_expect_drop("neighbour-unresolved", 2);
+	assert_int_equal(take_asks(0), 2 * 3);
+	dpt_take_none(1);
+	assert_int_equal(dp_worker_stats(0, &after), 0);
+	assert_int_equal(after.icmp_sent - before.icmp_sent, 3);
+	peer_remove(&far);
+	assert_int_equal(dp_policy_del(far.policy), 0);
+	assert_int_equal(dp_route_del(&r.dst), 0);
+	dpt_clear();
+}
+
 static uint32_t sum_all(const uint8_t *b, size_t len)
 {
 	uint32_t sum = 0;
@@ -341,10 +420,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(no_route),       cmocka_unit_test(time_exceeded),
-		cmocka_unit_test(never_about),    cmocka_unit_test(prohibited),
-		cmocka_unit_test(limited),        cmocka_unit_test(into_the_tunnel),
-		cmocka_unit_test(tunnel_address), cmocka_unit_test(version6),
+		cmocka_unit_test(no_route),         cmocka_unit_test(time_exceeded),
+		cmocka_unit_test(never_about),      cmocka_unit_test(prohibited),
+		cmocka_unit_test(limited),          cmocka_unit_test(into_the_tunnel),
+		cmocka_unit_test(tunnel_address),   cmocka_unit_test(version6),
+		cmocka_unit_test(silent_neighbour),
 	};
 
 	return cmocka_run_group_tests_name("icmp", tests, setup, teardown);

@@ -10,6 +10,7 @@
 
 #include "dp.h"
 #include "port.h"
+#include "sad.h"
 
 #define HOST "10.1.1.7"
 #define NEAR "192.0.2.7"
@@ -170,6 +171,38 @@ static void through_tunnels(void **state)
 		assert_int_equal(dp_policy_del(policy), 0);
 		dpt_run();
 	}
+}
+
+/* The route to the peer moves to a port of another MTU, and back: what fits the tunnel follows, nobody having asked. */
+static void route_moves(void **state)
+{
+	struct peer p = {.spi_out = 0x8f01};
+	struct dp_route r = {.ifindex = dpt_port[1], .via = dpt_ep("10.1.1.9", 0).a};
+	uint32_t policy = peer_policy(tunnel, "10.1.0.0/16", "10.2.0.0/16", 0, 0, 0);
+	const uint16_t want[] = {1500, 700, 1500};
+	uint16_t most[3];
+
+	peer_keys(&p, 79);
+	peer_install(&p, policy, NULL);
+	ports[1].mtu = 700;
+	assert_int_equal(prefix_parse(PEER_IP "/32", &r.dst), 0);
+	for (unsigned i = 0; i < 3; i++) {
+		if (i > 0)
+			assert_int_equal(i == 1 ? dp_route_add(&r) : dp_route_del(&r.dst), 0);
+		dpt_run();
+		most[i] = atomic_load(&sad_out_at(p.sa_out)->max_inner);
+		assert_in_range(most[i], want[i] - 100, want[i] - 20 - 8 - 8 - 16 - 2);
+		dpt_sleep_ms(50);
+		make(DF, FAR, most[i] + 1u, no_options, 0);
+		dpt_inject_ip(1, 0, packet, most[i] + 1u);
+		dpt_run();
+		dpt_expect_drop("too-big", 1);
+		told_mtu(most[i], packet);
+	}
+	assert_int_equal(most[0], most[2]);
+	ports[1].mtu = 1500;
+	peer_remove(&p);
+	assert_int_equal(dp_policy_del(policy), 0);
 }
 
 /* A burst becomes many: all fragments come, in order, those of a packet together. */
@@ -452,11 +485,11 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(through_tunnels), cmocka_unit_test(whole_burst),
-		cmocka_unit_test(matched_whole),   cmocka_unit_test(narrower),
-		cmocka_unit_test(in_the_clear),    cmocka_unit_test(options),
-		cmocka_unit_test(cut_again),       cmocka_unit_test(unknown_neighbour),
-		cmocka_unit_test(no_buffers),
+		cmocka_unit_test(through_tunnels),   cmocka_unit_test(route_moves),
+		cmocka_unit_test(whole_burst),       cmocka_unit_test(matched_whole),
+		cmocka_unit_test(narrower),          cmocka_unit_test(in_the_clear),
+		cmocka_unit_test(options),           cmocka_unit_test(cut_again),
+		cmocka_unit_test(unknown_neighbour), cmocka_unit_test(no_buffers),
 	};
 
 	return cmocka_run_group_tests_name("mtu", tests, setup, teardown);
