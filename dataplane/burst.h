@@ -24,11 +24,14 @@ enum { IF_SELF = 0xffff };
 
 /* What a packet is to this host, decided by parse_burst(). */
 enum pkt_class {
-	PKT_TRANSIT,  /* not addressed to us: forward or encrypt */
-	PKT_FRAGMENT, /* of a datagram to one of our addresses */
-	PKT_ESP,      /* raw ESP to one of our addresses; esp_off set */
-	PKT_ESP_UDP,  /* ESP in UDP 4500 to one of our addresses; esp_off set */
-	PKT_IKE,      /* UDP 500, or UDP 4500 behind a non-ESP marker */
+	PKT_TRANSIT,          /* not addressed to us: forward or encrypt */
+	PKT_TRANSIT_FRAGMENT, /* the same, and part of a larger packet */
+	PKT_FRAGMENT,         /* of a datagram to one of our addresses */
+	PKT_WAITED,           /* transit, and has waited for its ports (frag_ports.h) ... */
+	PKT_WAITED_IN,        /* ... before the selectors of its inbound SA were asked */
+	PKT_ESP,              /* raw ESP to one of our addresses; esp_off set */
+	PKT_ESP_UDP,          /* ESP in UDP 4500 to one of our addresses; esp_off set */
+	PKT_IKE,              /* UDP 500, or UDP 4500 behind a non-ESP marker */
 	PKT_ARP,
 	PKT_ND,   /* neighbour discovery of this link */
 	PKT_ICMP, /* to one of our addresses */

@@ -34,6 +34,7 @@
 	X(DROP_FRAG_OVERLAP,      "fragment-overlap",        "fragments of one datagram overlap: all of them are refused (RFC 5722)") \
 	X(DROP_FRAG_TIMEOUT,      "fragment-timeout",        "the rest of the fragment's datagram did not come in time") \
 	X(DROP_FRAG_FULL,         "fragment-table-full",     "too many datagrams wait for fragments: the oldest gives way") \
+	X(DROP_FRAG_TINY,         "fragment-tiny",           "first fragment without a whole TCP, UDP or ICMP header, where ports are asked for (RFC 1858)") \
 	X(DROP_FRAG_TOO_BIG,      "fragment-too-big",        "datagram for the gateway larger than a packet buffer, or in too many fragments") \
 	X(DROP_IP_OPTIONS,        "ip-source-route",         "source route refused: IPv4 option or IPv6 routing header") \
 	X(DROP_IPV6_EXTENSION,    "ipv6-bad-extension",      "IPv6 extension headers out of order, too many, or longer than the packet") \

@@ -10,11 +10,13 @@
 #include <rte_prefetch.h>
 #include <rte_udp.h>
 
+#include "frag_ports.h"
 #include "ip6.h"
 #include "life.h"
 #include "parse.h"
 #include "punt.h"
 #include "replay.h"
+#include "sad.h"
 #include "selector.h"
 #include "suite.h"
 
@@ -217,9 +219,28 @@ static inline bool ecn_decapsulate(struct pkt *p, uint8_t outer_tos)
 	return true;
 }
 
+/* Outside the selectors, unless it is a fragment that has yet to know its ports (RFC 4301 7).  DROP_MAX: it waits. */
+static __rte_noinline enum drop ask_ports(struct worker *w, struct pkt *p, const struct sa_in *sa,
+					  uint8_t outer_tos)
+{
+	enum drop why;
+
+	if (p->fragment != FRAG_BLIND)
+		return DROP_ESP_SELECTOR;
+	if (!ecn_decapsulate(p, outer_tos))
+		return DROP_ESP_ECN;
+	p->in_if = sa->tunnel_if;
+	p->cls = PKT_WAITED_IN;
+	why = frag_ports_find(w, p);
+	p->cls = PKT_TRANSIT;
+	if (why != DROP_NONE)
+		return why;
+	return selector_in(sa, p) ? DROP_NONE : DROP_ESP_SELECTOR;
+}
+
 /* Make the inner packet the packet.  The inner IP header says how long it is; what lies between it and
  * the padding hides the length (RFC 4303 2.7) and is cut off. */
-static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const struct suite *s)
+static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_in *sa, const struct suite *s)
 {
 	uint8_t outer_tos = tos_of(p);
 	uint32_t len = suite_text_len(s, p), off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
@@ -244,7 +265,7 @@ static inline enum drop unwrap(struct pkt *p, const struct sa_in *sa, const stru
 	p->m->data_len = (uint16_t)(L2 + p->ip_len);
 	p->m->pkt_len = L2 + p->ip_len;
 	if (unlikely(!selector_in(sa, p)))
-		return DROP_ESP_SELECTOR;
+		return ask_ports(w, p, sa, outer_tos);
 	if (unlikely(!ecn_decapsulate(p, outer_tos)))
 		return DROP_ESP_ECN;
 	p->in_if = sa->tunnel_if;
@@ -262,6 +283,19 @@ static inline bool record(struct sa_in *sa, uint64_t seq)
 	return true;
 }
 
+static inline enum drop account(struct worker *w, const struct pkt *p, struct sa_in *sa)
+{
+	if (unlikely(sa->packets >= sa->stop_packets || sa->bytes + p->ip_len > sa->stop_bytes)) {
+		enum drop why = life_in(w, sa, p->ip_len);
+
+		if (why != DROP_NONE)
+			return why;
+	}
+	count_add(&sa->packets, 1);
+	count_add(&sa->bytes, p->ip_len);
+	return DROP_NONE;
+}
+
 static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa)
 {
 	bool newest = p->seq > sa->seq_top;
@@ -274,17 +308,8 @@ static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa
 		count_add(&sa->late[replay_bucket(behind)], 1);
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
 	watch_peer(w, p, sa, newest);
-	why = unwrap(p, sa, suite_at(sa->suite));
-	if (unlikely(why != DROP_NONE))
-		return why;
-	if (unlikely(sa->packets >= sa->stop_packets || sa->bytes + p->ip_len > sa->stop_bytes)) {
-		why = life_in(w, sa, p->ip_len);
-		if (why != DROP_NONE)
-			return why;
-	}
-	count_add(&sa->packets, 1);
-	count_add(&sa->bytes, p->ip_len);
-	return DROP_NONE;
+	why = unwrap(w, p, sa, suite_at(sa->suite));
+	return unlikely(why != DROP_NONE) ? why : account(w, p, sa);
 }
 
 void esp_in_finish(struct worker *w, struct list *l)
@@ -296,10 +321,34 @@ void esp_in_finish(struct worker *w, struct list *l)
 		enum drop why = finish(w, p, p->sa_in);
 
 		if (unlikely(why != DROP_NONE)) {
-			in_drop(w, p, why);
+			if (why != DROP_MAX)
+				in_drop(w, p, why);
 			continue;
 		}
 		l->p[kept++] = p;
+	}
+	l->n = kept;
+}
+
+void esp_in_resume(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		enum drop why;
+
+		p->sa_in = sad_in_find(p->spi);
+		p->cls = PKT_TRANSIT;
+		if (!p->sa_in) {
+			pkt_drop(w, p, DROP_ESP_NO_SA);
+			continue;
+		}
+		why = selector_in(p->sa_in, p) ? account(w, p, p->sa_in) : DROP_ESP_SELECTOR;
+		if (why != DROP_NONE)
+			in_drop(w, p, why);
+		else
+			l->p[kept++] = p;
 	}
 	l->n = kept;
 }

@@ -208,7 +208,7 @@ static inline void parse_ipv4_frame(struct pkt *p, const struct rte_ether_hdr *e
 	if (fib_is_own(p->dst4))
 		parse_local(p);
 	else
-		p->cls = PKT_TRANSIT;
+		p->cls = parse_transit(p);
 }
 
 /* RFC 826, for Ethernet and IPv4 only. */

@@ -45,19 +45,17 @@ static bool at_fragment(struct pkt *p, const uint8_t *ext)
 	return p->fragment != FRAG_NO;
 }
 
-/* From the fixed header on: proto and l3_len of the upper layer. */
-static enum drop walk(struct pkt *p, const uint8_t *b, unsigned total)
+/* From header `next` at `off` on: proto and l3_len of the upper layer, or of what is behind a fragment header. */
+static enum drop walk(struct pkt *p, const uint8_t *b, unsigned total, uint8_t next, unsigned off)
 {
-	uint8_t next = b[6];
-	unsigned off = IP6_HDR, len;
+	unsigned len;
 
-	p->fragment = FRAG_NO;
 	for (unsigned i = 0; i < EXT_MAX; i++) {
 		const uint8_t *ext = b + off;
 
 		switch (next) {
 		case IPPROTO_HOPOPTS:
-			if (i != 0) /* RFC 8200 4.1: directly behind the fixed header */
+			if (off != IP6_HDR) /* RFC 8200 4.1: directly behind the fixed header */
 				return DROP_IPV6_EXTENSION;
 			break;
 		case IPPROTO_ROUTING:
@@ -88,6 +86,13 @@ static enum drop walk(struct pkt *p, const uint8_t *b, unsigned total)
 	return DROP_IPV6_EXTENSION;
 }
 
+enum drop parse6_upper(struct pkt *p)
+{
+	enum drop why = walk(p, header(p), p->ip_len, p->proto, p->l3_len);
+
+	return why != DROP_NONE ? why : p->fragment ? DROP_IPV6_EXTENSION : DROP_NONE;
+}
+
 /* All but the addresses. */
 static enum drop parse_header(struct pkt *p, uint16_t len)
 {
@@ -106,7 +111,8 @@ static enum drop parse_header(struct pkt *p, uint16_t len)
 		return DROP_IP_TRUNCATED;
 	p->ip_len = (uint16_t)total;
 	p->src4 = p->dst4 = 0;
-	why = walk(p, b, total);
+	p->fragment = FRAG_NO;
+	why = walk(p, b, total, b[6], IP6_HDR);
 	return why != DROP_NONE ? why : parse_l4(p, b + p->l3_len, total - p->l3_len);
 }
 
@@ -191,7 +197,7 @@ static void classify(struct pkt *p)
 		if (own)
 			parse_local(p);
 		else
-			p->cls = PKT_TRANSIT;
+			p->cls = parse_transit(p);
 		return;
 	}
 	/* On the link, for us: nothing but echo. */

@@ -47,8 +47,19 @@ static inline void parse_drop(struct pkt *p, enum drop why)
 	p->drop = (uint8_t)why;
 }
 
+/* The class of a packet that is not addressed to us. */
+static inline uint8_t parse_transit(const struct pkt *p)
+{
+	static_assert(PKT_TRANSIT + FRAG_NO == PKT_TRANSIT &&
+			      PKT_TRANSIT + FRAG_BLIND == PKT_TRANSIT_FRAGMENT,
+		      "no branch for what is rare");
+	return p->fragment;
+}
+
 /* The class of a sound packet that is addressed to us. */
 void parse_local(struct pkt *p);
+/* Of a first fragment of IPv6: go on behind the fragment header, so that proto and l3_len are of the upper layer. */
+enum drop parse6_upper(struct pkt *p);
 
 /* An IPv6 packet, as parse_ip() wants it; and a frame whose EtherType says that it is one. */
 enum drop parse6_ip(struct pkt *p, uint16_t len);

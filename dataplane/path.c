@@ -18,6 +18,7 @@
 #include "esp_in.h"
 #include "esp_out.h"
 #include "fib.h"
+#include "frag_ports.h"
 #include "handover.h"
 #include "icmp.h"
 #include "ip6.h"
@@ -203,6 +204,17 @@ static void path_inbound(struct worker *w, struct list *l)
 	capture_tap(w, l, DP_CAPTURE_INNER, true);
 	mss_clamp_in(l); /* no TCP segment back will be too big for the tunnel */
 	stage_done(&w->stage, STAGE_IN_FINISH, l->n);
+	if (unlikely(frag_ports_on()))
+		frag_ports(w, l); /* fragments wait for the first of their datagram, which tells ports */
+	if (l->n)
+		path_forward(w, l);
+}
+
+/* Decrypted fragments that have waited for the first before their SA's selectors could be asked. */
+static void path_inbound_resume(struct worker *w, struct list *l)
+{
+	esp_in_resume(w, l);
+	capture_tap(w, l, DP_CAPTURE_INNER, true);
 	if (l->n)
 		path_forward(w, l);
 }
@@ -221,6 +233,7 @@ static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt
 {
 	switch ((enum pkt_class)p->cls) {
 	case PKT_TRANSIT: list_add(&a->transit, p); break;
+	case PKT_TRANSIT_FRAGMENT: list_add(frag_ports_on() ? &a->fragments : &a->transit, p); break;
 	case PKT_FRAGMENT: list_add(&a->fragments, p); break;
 	case PKT_ESP:
 	case PKT_ESP_UDP: list_add(&a->esp, p); break;
@@ -229,6 +242,8 @@ static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt
 	case PKT_ND:
 	case PKT_ICMP: list_add(&a->local, p); break;
 	case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
+	case PKT_WAITED:
+	case PKT_WAITED_IN: break; /* do not come from the parser */
 	}
 }
 
@@ -242,18 +257,24 @@ static void path_arrived(struct worker *w, struct arrivals *a)
 		path_local(w, &a->local);
 }
 
-/* Fragments of datagrams for us.  What they make is taken for what it is, as if it had come in one piece. */
+/* Fragments: in transit they get to know their ports; those of datagrams for us make these, which are then taken for
+ * what they are, as if they had come in one piece. */
 static __rte_noinline void path_fragments(struct worker *w, struct list *l)
 {
-	struct arrivals whole;
+	struct list ours;
+	struct arrivals a;
 
 	handover_fragments(w, l); /* those of a datagram meet at one worker */
-	reassemble(w, l);
-	arrivals_start(&whole);
+	arrivals_start(&a);
+	ours.n = 0;
 	for (uint16_t i = 0; i < l->n; i++)
-		arrivals_add(w, &whole, l->p[i]);
-	stage_done(&w->stage, STAGE_GATEWAY, l->n);
-	path_arrived(w, &whole);
+		list_add(l->p[i]->cls == PKT_FRAGMENT ? &ours : &a.transit, l->p[i]);
+	frag_ports(w, &a.transit);
+	reassemble(w, &ours);
+	for (uint16_t i = 0; i < ours.n; i++)
+		arrivals_add(w, &a, ours.p[i]);
+	stage_done(&w->stage, STAGE_GATEWAY, ours.n);
+	path_arrived(w, &a);
 }
 
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
@@ -314,23 +335,31 @@ void path_unresolved(struct worker *w, uint16_t in_if, struct rte_mbuf *m)
 
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	struct list out, esp, fragments;
+	struct list out, esp, fragments, waited, waited_in;
 
-	out.n = esp.n = fragments.n = 0;
+	out.n = esp.n = fragments.n = waited.n = waited_in.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = &w->pkts[i];
 
 		*p = *handover_pkt(m[i]);
 		p->m = m[i];
-		if (unlikely(p->cls == PKT_FRAGMENT))
-			list_add(&fragments, p);
-		else
-			list_add(p->cls == PKT_TRANSIT ? &out : &esp, p);
+		switch ((enum pkt_class)p->cls) {
+		case PKT_TRANSIT: list_add(&out, p); break;
+		case PKT_TRANSIT_FRAGMENT:
+		case PKT_FRAGMENT: list_add(&fragments, p); break;
+		case PKT_WAITED: list_add(&waited, p); break;
+		case PKT_WAITED_IN: list_add(&waited_in, p); break;
+		default: list_add(&esp, p); break;
+		}
 	}
 	if (unlikely(fragments.n))
 		path_fragments(w, &fragments);
 	if (esp.n)
 		path_inbound(w, &esp);
+	if (unlikely(waited_in.n))
+		path_inbound_resume(w, &waited_in);
+	if (unlikely(waited.n))
+		path_forward(w, &waited);
 	if (out.n)
 		path_outbound(w, &out);
 	path_made(w);

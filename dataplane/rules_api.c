@@ -4,6 +4,7 @@
  * before them freed when no worker can hold it.  Until then its workers may still count there, so what
  * it counted is added to its successor only when it goes: no hit is lost by a commit.
  */
+#include "frag_ports.h"
 #include "rules_table.h"
 
 #include <errno.h>
@@ -259,6 +260,15 @@ static int check(const struct dp_rule *rules, uint32_t n_rules, const struct dp_
 	return 0;
 }
 
+static bool ask_ports(const struct dp_rule_term *terms, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (terms[i].sport_lo || terms[i].dport_lo || terms[i].sport_hi != UINT16_MAX ||
+		    terms[i].dport_hi != UINT16_MAX)
+			return true;
+	return false;
+}
+
 /* ---- the seam -------------------------------------------------------------------------------- */
 
 int dp_rules_set(const struct dp_rule *rules, uint32_t n_rules, const struct dp_rule_term *terms,
@@ -284,8 +294,13 @@ int dp_rules_set(const struct dp_rule *rules, uint32_t n_rules, const struct dp_
 			return rc;
 		}
 		r->prev = old;
+		r->ports = ask_ports(terms, n_terms);
 	}
+	if (r && r->ports)
+		frag_ports_want(true);
 	atomic_store_explicit(&rules_now, r, memory_order_release);
+	if (old && old->ports)
+		frag_ports_want(false);
 	if (old)
 		dp_retire(r ? settle : free_alone, r ? r : old);
 	return 0;

@@ -39,6 +39,7 @@ struct rules {
 	struct rules_hit *hits[DP_WORKERS_MAX];
 	/* control only */
 	struct rules_hit *base; /* what earlier lists counted for the same ids */
+	bool ports;             /* some term asks for ports */
 	struct rules *prev;     /* the list before, while workers may still count there */
 };
 

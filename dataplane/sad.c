@@ -150,7 +150,7 @@ struct sa_in *sad_in_find(uint32_t spi)
 {
 	struct sa_in *sa = &sad_in[spi & sad_mask];
 
-	return spi != 0 && atomic_load_explicit(&sa->spi, memory_order_relaxed) == spi ? sa : NULL;
+	return spi != 0 && atomic_load_explicit(&sa->spi, memory_order_acquire) == spi ? sa : NULL;
 }
 
 struct sa_in *sad_in_of(uint32_t policy, uint32_t *next)

@@ -24,7 +24,7 @@ static inline struct sa_out *sad_out_at(uint32_t handle)
 	return &sad_out[handle & sad_mask];
 }
 
-/* The live inbound SA of an SPI, or NULL.  Control thread. */
+/* The live inbound SA of an SPI, or NULL.  A worker has it for the turn. */
 struct sa_in *sad_in_find(uint32_t spi);
 /* The live outbound SA of a handle, or NULL when the handle is stale.  Control thread. */
 struct sa_out *sad_out_find(uint32_t handle);

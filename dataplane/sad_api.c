@@ -19,11 +19,13 @@
 
 #include "dp.h"
 #include "fib.h"
+#include "frag_ports.h"
 #include "ip6.h"
 #include "life.h"
 #include "pmtu.h"
 #include "port.h"
 #include "replay.h"
+#include "selector.h"
 #include "spd.h"
 #include "suite.h"
 
@@ -340,6 +342,8 @@ int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out)
 	atomic_store_explicit(&sa->handle, handle, memory_order_release);
 	pmtu_add(sa, handle & sad_mask);
 	(void)dp_sa_out_mtu(handle);
+	if (selector_asks_ports(sa->sel))
+		frag_ports_want(true);
 	*sa_out = handle;
 	return 0;
 }
@@ -365,6 +369,8 @@ int dp_sa_out_remove(uint32_t sa_out)
 	if (sa->guests) /* their bindings would lead nowhere */
 		return -EBUSY;
 	spd_unbind(sa->policy, sa_out);
+	if (selector_asks_ports(sa->sel))
+		frag_ports_want(false);
 	pmtu_del(sa, sa_out & sad_mask);
 	atomic_store_explicit(&sa->handle, DP_SA_NONE, memory_order_release);
 	dp_retire(free_out, sa);

@@ -16,6 +16,17 @@ static bool one_has(const struct ts *t, uint8_t n, const struct addr *a, const s
 	return false;
 }
 
+bool selector_asks_ports(const struct sa_selectors *s)
+{
+	bool asks = false;
+
+	for (uint8_t i = 0; s && i < s->n_local; i++)
+		asks |= !any_port(&s->local[i]);
+	for (uint8_t i = 0; s && i < s->n_remote; i++)
+		asks |= !any_port(&s->remote[i]);
+	return asks;
+}
+
 bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbound)
 {
 	bool icmp = p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6;

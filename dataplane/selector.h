@@ -17,10 +17,13 @@ static inline bool selector_ranges_have(const struct sa_ranges *r, uint32_t loca
 	       remote - r->remote_lo <= r->remote_hi - r->remote_lo;
 }
 
-/* All other selectors: some local and some remote one must hold the packet.  A fragment tells no ports
- * and so fits only where any port does (RFC 4301 7); ICMP has one number, type and code, for both
+/* All other selectors: some local and some remote one must hold the packet.  A fragment that knows no ports fits only
+ * where any port does (RFC 4301 7); ICMP has one number, type and code, for both
  * sides (RFC 7296 3.13.1). */
 bool selector_has(const struct sa_selectors *s, const struct pkt *p, bool outbound);
+
+/* Does some selector leave some port out?  s may be NULL: plain ranges. */
+bool selector_asks_ports(const struct sa_selectors *s);
 
 /* The same of a packet that is to leave by an outbound SA, whichever kind its selectors are of. */
 static inline bool selector_out(const struct sa_out *sa, const struct pkt *p)

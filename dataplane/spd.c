@@ -26,7 +26,7 @@ struct search {
 };
 static_assert(BURST_MAX <= 32, "a bit for each packet");
 
-/* Can a packet match a combination at all?  Fragments tell no ports, RFC 4301 7. */
+/* Can a packet match a combination at all?  A fragment may know no ports (RFC 4301 7). */
 static inline bool may_match(const struct pkt *p, const struct spd_mask *m)
 {
 	if (m->proto && p->proto == 0)
@@ -198,12 +198,6 @@ bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr
 	return handle != DP_SA_NONE && selector_out(sad_out_at(handle), &p);
 }
 
-static enum drop none_fits(const struct search *s, uint16_t i, const struct pkt *p)
-{
-	return p->fragment == FRAG_BLIND && s->tun[i] && s->tun[i]->ports ? DROP_IP_FRAGMENT
-									  : DROP_TUNNEL_NO_PROXY_ID;
-}
-
 enum drop spd_find(struct pkt *p, uint32_t *policy, uint32_t *sa_out)
 {
 	struct list l = {.n = 1, .p = {p}};
@@ -211,7 +205,7 @@ enum drop spd_find(struct pkt *p, uint32_t *policy, uint32_t *sa_out)
 
 	search(&l, &s);
 	if (s.policy[0] == SPD_NONE)
-		return none_fits(&s, 0, p);
+		return DROP_TUNNEL_NO_PROXY_ID;
 	*policy = s.policy[0];
 	*sa_out = atomic_load_explicit(&spd_policy[*policy].sa_out, memory_order_acquire);
 	return *sa_out == DP_SA_NONE ? DROP_TUNNEL_NO_SA : DROP_NONE;
@@ -228,7 +222,7 @@ void spd_match(struct worker *w, struct list *l)
 		uint32_t handle;
 
 		if (unlikely(s.policy[i] == SPD_NONE)) {
-			icmp_drop(w, p, none_fits(&s, i, p));
+			icmp_drop(w, p, DROP_TUNNEL_NO_PROXY_ID);
 			continue;
 		}
 		handle = atomic_load_explicit(&spd_policy[s.policy[i]].sa_out, memory_order_acquire);

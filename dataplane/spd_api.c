@@ -18,6 +18,7 @@
 #include <rte_malloc.h>
 
 #include "capture.h"
+#include "frag_ports.h"
 #include "sad.h"
 
 struct policy_ctl { /* control's half of struct policy */
@@ -204,6 +205,8 @@ int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 		return err;
 	}
 	t.ctl[n].live = true;
+	if (p.mask.ports)
+		frag_ports_want(true);
 	++*policies_on(p.family, p.tunnel_if);
 	t.next_owner = (uint16_t)((t.next_owner + 1) % RTE_MAX(dp.n_workers, 1));
 	*policy = n;
@@ -247,6 +250,8 @@ int dp_policy_del(uint32_t policy)
 	guest_leaves(policy);
 	c = &t.ctl[policy];
 	c->live = false;
+	if (c->mask.ports)
+		frag_ports_want(false);
 	capture_forget(policy);
 	left = --*policies_on(c->family, c->tunnel_if);
 	spd_if_hide(c->family, c->tunnel_if, &c->mask, left == 0);

@@ -66,8 +66,6 @@ static void if_publish(struct spd_family *f, uint16_t i, struct spd_if *s)
 {
 	struct spd_if *old = if_now(f, i);
 
-	for (uint16_t k = 0; s && k < s->n_masks; k++)
-		s->ports |= s->mask[k].ports != 0;
 	atomic_store_explicit(&f->tunnel[i], s, memory_order_release);
 	if (old)
 		dp_retire(rte_free, old);

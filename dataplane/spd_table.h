@@ -73,7 +73,6 @@ struct spd_mask {
 struct spd_if {
 	uint32_t single; /* policy + 1 when it is the only one and any-any: no lookup */
 	uint16_t n_masks;
-	bool ports;             /* some combination looks at ports */
 	struct spd_mask mask[]; /* most specific first */
 };
 

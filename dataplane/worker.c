@@ -17,6 +17,7 @@
 
 #include "datagram.h"
 #include "dp.h"
+#include "frag_ports.h"
 #include "handover.h"
 #include "path.h"
 #include "port.h"
@@ -68,6 +69,7 @@ unsigned worker_turn(struct worker *w)
 		seen += n;
 	}
 	datagram_service(w, w->reassembly);
+	datagram_service(w, w->frag_ports);
 	stage_start(&w->stage);
 	xmit_flush(w);
 	stage_done(&w->stage, STAGE_SEND, (uint16_t)seen);
@@ -156,7 +158,7 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	snprintf(name, sizeof(name), "up%u", id);
 	w->up = rte_ring_create_elem(name, punt_event_size(), WORKER_RINGS, SOCKET_ID_ANY,
 				     RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (reassemble_init(w) && w->vlan && w->mb && w->handover && w->inject && w->up)
+	if (reassemble_init(w) && frag_ports_init(w) && w->vlan && w->mb && w->handover && w->inject && w->up)
 		return w;
 	worker_free(w);
 	return NULL;
@@ -179,6 +181,7 @@ void worker_free(struct worker *w)
 		for (uint16_t k = 0; k < w->tx[i].n; k++)
 			rte_pktmbuf_free(w->tx[i].m[k]);
 	datagram_table_free(w, w->reassembly);
+	datagram_table_free(w, w->frag_ports);
 	drain(w->handover);
 	drain(w->inject);
 	if (w->up)

@@ -71,7 +71,8 @@ struct worker {
 	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */
 	uint16_t n_made;
 	uint16_t ip_id; /* of the next packet made here */
-	struct datagram_table *reassembly;
+	struct datagram_table *reassembly, *frag_ports;
+	uint32_t n_frag_wait;          /* packets that wait in frag_ports */
 	struct tx_queue tx[PORTS_MAX]; /* as rx[] */
 
 	/* this worker: w, control: r */

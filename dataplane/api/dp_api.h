@@ -219,8 +219,8 @@ int dp_route_lookup(const struct addr *dst, struct dp_route *r);
 enum { DP_ZONE_NONE = 0 };
 int dp_if_zone(uint16_t ifindex, uint16_t zone);
 
-/* What a rule matches: one combination of its lists.  A fragment has no ports, so it fits only where any
- * port does. */
+/* What a rule matches: one combination of its lists.  A fragment has the ports of its
+ * datagram. */
 struct dp_rule_term {
 	uint32_t rule;          /* index into the rules */
 	uint16_t from, to;      /* zones; DP_ZONE_NONE: any */

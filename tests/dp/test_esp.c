@@ -557,10 +557,13 @@ static void selector_lists(void **state)
 		else
 			in_dropped(&gcm, packet, len, NULL, "esp-inner-selector");
 	}
-	/* a fragment shows no port: only the any-port selector can hold it */
+	/* a fragment has the ports of its datagram's first, which were not right here */
 	len = dpt_ip4(packet, &(struct dpt_ip4){.src = HOST, .dst = FAR, .proto = 17, .frag = 0x2000}, part,
 		      64);
 	out_dropped(packet, len, "outside-selectors");
+	len = dpt_ip4(packet, &(struct dpt_ip4){.src = "10.1.5.1", .dst = FAR, .proto = 17, .frag = 0x2000},
+		      part, 64);
+	out(&gcm, packet, len, got, &seq);
 	len = dpt_ip4(packet, &(struct dpt_ip4){.src = "10.1.5.1", .dst = FAR, .proto = 17, .frag = 8}, part,
 		      64);
 	out(&gcm, packet, len, got, &seq);

@@ -309,7 +309,7 @@ static void layer_4(void **state)
 		for (unsigned k = 0; k < 3; k++) {
 			h.frag = (const uint16_t[]){0x2000, 0x2001, 0x0001}[k];
 			p = parsed(frame, ETH + dpt_ip4(ip, &h, l4, 1), NULL);
-			assert_int_equal(p.cls, PKT_TRANSIT);
+			assert_int_equal(p.cls, PKT_TRANSIT_FRAGMENT);
 			assert_true(p.fragment);
 			assert_int_equal(p.sport | p.dport, 0);
 		}

@@ -143,7 +143,7 @@ static void fragments(void **state)
 	static const uint8_t first[][4] = {{44, 0, 0, 1}}, last[][4] = {{44, 0, 1, 0}};
 	struct pkt p = parsed(chain(FAR, first, 1, IPPROTO_UDP));
 
-	assert_int_equal(p.cls, PKT_TRANSIT);
+	assert_int_equal(p.cls, PKT_TRANSIT_FRAGMENT);
 	assert_int_equal(p.fragment, 1);
 	assert_int_equal(p.proto, IPPROTO_UDP);
 	assert_int_equal(p.l3_len, 48);
