@@ -20,6 +20,10 @@
 
 enum { LIST_MAX = 16, MANY = 100000, RESULTS_MAX = 16384, SAS_MAX = 1000000 };
 
+/* What a round may take with waiting for quiet; one on a quiet machine takes 5 to 15 ms. */
+#define QUICK_ROUND_S 0.06
+#define ROUND_S       0.1
+
 static const char usage[] =
 	"bench_path [--quick | --verify] [option...]\n"
 	"\n"
@@ -129,7 +133,7 @@ static void defaults(void)
 	set_numbers(&want.sas, RTE_DIM(all_sas), all_sas);
 	if (!want.effort.quiet)
 		want.effort.quiet = want.quick ? 15 : 40;
-	want.effort.rounds = want.effort.quiet * (want.quick ? 3 : 6);
+	want.effort.seconds = want.effort.quiet * (want.quick ? QUICK_ROUND_S : ROUND_S);
 }
 
 static void options(int argc, char **argv)

@@ -57,7 +57,7 @@ static double of_the_bench(uint32_t pairs)
 
 static void measure_ways(const struct layout *l, struct state *s)
 {
-	const struct effort effort = {.quiet = 15, .rounds = 60};
+	const struct effort effort = {.quiet = 15, .seconds = 2};
 
 	bound_keys(l->suite, l->sas);
 	for (unsigned in = 0; in < 2; in++) {

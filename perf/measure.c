@@ -114,13 +114,15 @@ static enum verdict judge(const struct result *r)
 void measure(const struct effort *e, struct result *r)
 {
 	static struct turns m;
+	uint64_t end;
 
 	memset(&m, 0, sizeof(m));
 	m.t = &r->traffic;
 	m.way = bound_choose(&r->traffic, TRIES);
 	if (!m.way)
 		die("%s: the library alone cannot do it", r->traffic.suite->name);
-	for (r->rounds = 0; r->rounds < e->rounds && m.quiet < e->quiet; r->rounds++)
+	end = rte_rdtsc() + (uint64_t)(e->seconds * (double)rte_get_tsc_hz());
+	for (r->rounds = 0; rte_rdtsc() < end && m.quiet < e->quiet; r->rounds++)
 		round_of(&m);
 	r->quiet = m.quiet;
 	r->way = m.way->name;

@@ -16,8 +16,8 @@ enum verdict {
 const char *verdict_name(enum verdict v);
 
 struct effort {
-	unsigned quiet;  /* rounds wanted */
-	unsigned rounds; /* at most */
+	unsigned quiet; /* rounds wanted */
+	double seconds; /* of patience */
 };
 
 struct result {
