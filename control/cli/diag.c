@@ -306,6 +306,33 @@ static void inside(const struct diag_facts *f, struct diag_report *r)
 	}
 }
 
+/* What the next rekey will meet; the first SA, made with the IKE SA, shows nothing of PFS (RFC 7296 1.2). */
+static void rekeys(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "rekey-fails", pfs[] = "pfs-mismatch";
+	const struct ike_reason *why = f->child_failure;
+	bool dh = why && (why->cause == IKE_CAUSE_INVALID_KE ||
+			  (why->cause == IKE_CAUSE_NO_PROPOSAL && f->pfs != f->sa_pfs));
+	char buf[DIAG_TEXT];
+
+	if (why) {
+		step(r, "rekey", DIAG_BAD, "%s; the SA ends in %llu s", told(why, buf),
+		     (unsigned long long)f->expires_in_s);
+		verdict(r, dh ? pfs : word, "new keys are refused: %s; in %llu s the tunnel goes down",
+			why->text, (unsigned long long)f->expires_in_s);
+		fix(r, pfs, "make PFS (dh-group of the ipsec crypto profile) the same on both sides: %s",
+		    why->hint);
+		fix(r, word, "%s", why->hint);
+		r->ask_peer |= why->reported_by_peer;
+	} else if (f->pfs && !f->sa_pfs) {
+		step(r, "rekey", DIAG_NOTE,
+		     "in %llu s, the first one with PFS: if the peer has another group or none, it shows then",
+		     (unsigned long long)f->rekey_in_s);
+	} else {
+		step(r, "rekey", DIAG_OK, "in %llu s", (unsigned long long)f->rekey_in_s);
+	}
+}
+
 static void counters(const struct diag_facts *f, struct diag_report *r)
 {
 	step(r, "encap", f->encap ? DIAG_OK : DIAG_NOTE, "%llu packets sent by these SAs",
@@ -430,6 +457,7 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 {
 	step(r, "IKE SA", f->ike_up ? DIAG_OK : DIAG_NOTE, f->ike_up ? "established" : "being replaced");
 	step(r, "IPsec SA", DIAG_OK, "up for %llu s", (unsigned long long)f->sa_age_s);
+	rekeys(f, r);
 	counters(f, r);
 	if (f->traffic == TRAFFIC_NONE)
 		no_traffic(f, r);

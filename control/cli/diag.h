@@ -26,6 +26,8 @@ struct diag_facts {
 	bool child_up, negotiating;
 	const struct ike_reason *child_failure;
 	uint64_t sa_age_s;
+	bool pfs, sa_pfs; /* configured; used for the SA that is up */
+	uint64_t rekey_in_s, expires_in_s;
 	/* traffic, of the SAs there are */
 	enum proxy_traffic traffic;
 	uint64_t one_way_s, encap, decap;

@@ -84,6 +84,9 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	if (!f->child_up)
 		return;
 	f->udp_encap = s->sa.udp_encap;
+	f->sa_pfs = s->sa.suite.dh;
+	f->rekey_in_s = s->sa.rekey_at > now ? (s->sa.rekey_at - now) / SECOND : 0;
+	f->expires_in_s = s->sa.expires > now ? (s->sa.expires - now) / SECOND : 0;
 	f->sa_age_s = now > s->sa.created ? (now - s->sa.created) / SECOND : 0;
 	f->traffic = proxy_traffic(s, &f->one_way_s);
 	f->encap = s->out.packets;
@@ -201,6 +204,9 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 		return;
 	snprintf(net, sizeof(net), "%s/%u", addr_str(&s->p->proxy->remote.a, remote),
 		 s->p->proxy->remote.len);
+	for (size_t i = 0; i < c->conf->n_ipsec_profiles; i++)
+		if (strcmp(c->conf->ipsec_profiles[i].name, t->profile) == 0)
+			f.pfs = c->conf->ipsec_profiles[i].algs.n_dh > 0;
 	take_gateway(c, g, &f);
 	take_proxy(s, &f);
 	take_trace(c, s->p, &f);

@@ -23,6 +23,7 @@ ITEMS = {
     "148 NAT traversal off behind a NAT": ["test_scenarios.py::test_nat_traversal_off_behind_a_nat"],
     "149 proxy-IDs do not fit": ["test_failures.py::test_cause_in_words_and_recovery",
                                  "test_selectors.py::test_exact_policy_refuses_to_narrow"],
+    "150 PFS differs": ["test_worked_cases.py::test_pfs_shows_at_the_rekey"],
     "152 up, but no traffic: route, policy, NAT": ["test_scenarios.py::test_up_but_no_traffic",
                                                    "test_rules.py::test_rules_decide_count_and_log",
                                                    "test_packet.py::test_verdicts"],

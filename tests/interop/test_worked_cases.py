@@ -56,3 +56,18 @@ def test_clear_and_test_again(culverts):
     assert "proxy-id-mismatch" not in a.cli("diagnose vpn")
     events = [e["event"] for e in a.cli("show vpn history gateway peer", json_out=True)["entries"]]
     assert "ike-up" in events and "commit" in events and events[-1] == "up"
+
+
+@pytest.mark.parametrize("theirs", ["aes256gcm16", "aes256gcm16-modp3072"], ids=["no-pfs", "group15"])
+def test_pfs_shows_at_the_rekey(pair, theirs):
+    """PFS differs (150): the first Child SA comes up all the same, and what diagnose says of the next rekey comes true;
+    the SA that is up goes on."""
+    p = pair().start(strongswan={"esp": theirs})
+    p.up("culvert")
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert p.c.verdict() == "healthy" and "the first one with PFS" in told(p.c)
+    p.c.cli("request vpn rekey ipsec-sa tunnel tun")
+    wait_for(lambda: told(p.c), lambda: p.c.verdict() == "pfs-mismatch")
+    assert "in 3" in told(p.c) and "the tunnel goes down" in told(p.c) and "group14" in told(p.c)
+    assert len(p.c.children()) == 1
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)

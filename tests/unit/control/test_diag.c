@@ -227,6 +227,28 @@ static void test_not_well(void **state)
 	expect("up", "healthy");
 }
 
+static void test_the_next_rekey(void **state)
+{
+	f.pfs = true;
+	f.rekey_in_s = 3000;
+	expect("up", "healthy");
+	assert_string_equal(state_of("rekey"), "note");
+	f.sa_pfs = true;
+	expect("up", "healthy");
+	assert_string_equal(state_of("rekey"), "ok");
+	f.expires_in_s = 300;
+	f.child_failure = &why;
+	why.cause = IKE_CAUSE_INVALID_KE;
+	expect("up", "pfs-mismatch");
+	assert_string_equal(r.cause, "new keys are refused: the text; in 300 s the tunnel goes down");
+	why.cause = IKE_CAUSE_TS_UNACCEPTABLE;
+	expect("up", "rekey-fails");
+	assert_string_equal(r.fix, "the hint");
+	why.cause = IKE_CAUSE_NO_PROPOSAL; /* the peer may have no PFS at all */
+	f.sa_pfs = false;
+	expect("up", "pfs-mismatch");
+}
+
 static void test_what_is_large_is_noted(void **state)
 {
 	f.path_mtu = 1300;
@@ -243,15 +265,11 @@ static void test_what_is_large_is_noted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_well),
-		T(test_no_way_to_the_peer),
-		T(test_phase_1),
-		T(test_phase_1_not_tried),
-		T(test_phase_1_only),
-		T(test_no_traffic),
-		T(test_one_way),
-		T(test_not_well),
-		T(test_what_is_large_is_noted),
+		T(test_well),           T(test_no_way_to_the_peer),
+		T(test_phase_1),        T(test_phase_1_not_tried),
+		T(test_phase_1_only),   T(test_no_traffic),
+		T(test_one_way),        T(test_not_well),
+		T(test_the_next_rekey), T(test_what_is_large_is_noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
