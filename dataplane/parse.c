@@ -22,17 +22,20 @@ enum {
 	PORT_NATT = 4500,
 };
 
-/* One's complement sum over the header; 0xffff when the checksum in it is right (RFC 1071). */
+/* One's complement sum over a header, which is a number of 32-bit words; 0xffff when the checksum in it is right
+ * (RFC 1071 2).  len is a constant nearly always. */
 static inline uint16_t header_sum(const uint8_t *b, unsigned len)
 {
-	uint32_t sum = 0;
+	uint64_t sum = 0;
 
-	for (unsigned i = 0; i < len; i += 2) {
-		uint16_t word;
+	for (unsigned i = 0; i < len; i += 4) {
+		uint32_t word;
 
-		memcpy(&word, b + i, 2);
+		memcpy(&word, b + i, sizeof(word));
 		sum += word;
 	}
+	sum = (sum & UINT32_MAX) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return (uint16_t)(sum + (sum >> 16));
 }
@@ -44,7 +47,9 @@ static inline bool checksum_right(const struct rte_mbuf *m, const uint8_t *b, un
 
 	if (port == RTE_MBUF_F_RX_IP_CKSUM_GOOD)
 		return true;
-	return port != RTE_MBUF_F_RX_IP_CKSUM_BAD && header_sum(b, len) == 0xffff;
+	if (port == RTE_MBUF_F_RX_IP_CKSUM_BAD)
+		return false;
+	return (likely(len == IPV4_MIN) ? header_sum(b, IPV4_MIN) : header_sum(b, len)) == 0xffff;
 }
 
 /* RFC 1122 3.2.1.3, RFC 1812 5.3.7: this network, loopback, multicast, class E and broadcast neither
