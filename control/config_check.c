@@ -602,29 +602,57 @@ static void check_tunnels(struct check *k)
 			k->c->sys.max_sas, (unsigned long long)total * 2, (unsigned long long)total);
 }
 
-/* A tunnel interface that routes point at and no tunnel uses swallows packets. */
-static void check_idle_interfaces(struct check *k)
-{
-	bool *has_tunnel = calloc(k->c->n_interfaces ? k->c->n_interfaces : 1, sizeof(bool));
+enum { HAS_V4 = 1, HAS_V6 = 2, IN_USE = 4 };
 
-	if (!has_tunnel) {
+static uint8_t family_bit(const struct addr *a)
+{
+	return a->v == 6 ? HAS_V6 : a->v == 4 ? HAS_V4 : 0;
+}
+
+/* Packets that a route sends to proxy-IDs of the other family die, all of them. */
+static void check_route_family(struct check *k, size_t i, const uint8_t *carries)
+{
+	const struct cfg_route *r = &k->c->routes[i];
+	int f = index_find(&k->interfaces, r->interface);
+	char dst[PREFIX_STR];
+	struct cfg_obj o;
+
+	if (f < 0 || !(carries[f] & (HAS_V4 | HAS_V6)) || !r->dst.a.v || carries[f] & family_bit(&r->dst.a))
+		return;
+	o = object(k, "route", prefix_str(&r->dst, dst), k->l->src.routes[i]);
+	cfg_warn(&o, config_setting_get_member(o.s, "interface"), "interface",
+		 "\"%s\" has no proxy-ID of IPv%u: packets routed there die", r->interface, r->dst.a.v);
+}
+
+/* A tunnel interface that routes point at and no tunnel uses swallows packets. */
+static void check_tunnel_interfaces(struct check *k)
+{
+	uint8_t *carries = calloc(k->c->n_interfaces ? k->c->n_interfaces : 1, sizeof(carries[0]));
+
+	if (!carries) {
 		cfg_out_of_memory(k->l);
 		return;
 	}
 	for (size_t i = 0; i < k->c->n_tunnels; i++) {
-		int f = index_find(&k->interfaces, k->c->tunnels[i].interface);
+		const struct cfg_tunnel *t = &k->c->tunnels[i];
+		int f = index_find(&k->interfaces, t->interface);
 
-		if (f >= 0)
-			has_tunnel[f] = true;
+		if (f < 0)
+			continue;
+		carries[f] |= IN_USE;
+		for (uint32_t x = 0; x < t->n_proxy_ids; x++)
+			carries[f] |= family_bit(&t->proxy_ids[x].local.a);
 	}
 	for (size_t i = 0; i < k->c->n_interfaces; i++) {
 		struct cfg_obj o = object(k, "interface", k->c->interfaces[i].name, k->l->src.interfaces[i]);
 
-		if (k->c->interfaces[i].tunnel && !has_tunnel[i])
+		if (k->c->interfaces[i].tunnel && !carries[i])
 			cfg_warn(&o, NULL, NULL,
 				 "no ipsec-tunnel uses this tunnel interface: packets routed there die");
 	}
-	free(has_tunnel);
+	for (size_t i = 0; i < k->c->n_routes; i++)
+		check_route_family(k, i, carries);
+	free(carries);
 }
 
 void cfg_check(struct cfg_load *l)
@@ -665,7 +693,7 @@ void cfg_check(struct cfg_load *l)
 	l->paths_unsure |= l->errors != before;
 	check_tunnels(&k);
 	check_gateways(&k);
-	check_idle_interfaces(&k);
+	check_tunnel_interfaces(&k);
 	cfg_check_overlaps(l);
 	cfg_check_rules(l);
 	cfg_check_monitors(l);

@@ -48,9 +48,16 @@ struct sa_ranges {
 	uint32_t local_lo, local_hi, remote_lo, remote_hi;
 };
 
+/* An IPv6 prefix as a packet's address is compared with it, network order. */
+struct sa_prefix6 {
+	uint64_t net[2], mask[2];
+};
+
 /* Negotiated selectors that struct sa_ranges cannot express.  Immutable while the SA lives. */
 struct sa_selectors {
 	uint8_t n_local, n_remote;
+	bool plain6; /* one IPv6 prefix a side, any protocol and port: these two say all */
+	struct sa_prefix6 local6, remote6;
 	struct ts local[DP_TS_MAX], remote[DP_TS_MAX];
 };
 

@@ -39,9 +39,9 @@ static struct {
 
 /* ---- selectors ------------------------------------------------------------------------------- */
 
-static bool any_proto(const struct ts *s)
+static bool any_proto(const struct ts *s, uint8_t v)
 {
-	return s->proto == 0 && s->port_lo == 0 && s->port_hi == UINT16_MAX && s->lo.v == 4;
+	return s->proto == 0 && s->port_lo == 0 && s->port_hi == UINT16_MAX && s->lo.v == v;
 }
 
 static uint32_t host4(const struct addr *a)
@@ -60,6 +60,21 @@ static bool sound(const struct ts *s, uint8_t n)
 	return true;
 }
 
+/* False: it is a range that is no prefix. */
+static bool prefix6_of(const struct ts *t, struct sa_prefix6 *p)
+{
+	struct addr mask = {.v = 6};
+	struct prefix as;
+
+	if (!ts_prefix(t, &as))
+		return false;
+	for (unsigned i = 0; i < 16; i++)
+		mask.b[i] = (uint8_t) ~(t->lo.b[i] ^ t->hi.b[i]);
+	memcpy(p->net, t->lo.b, sizeof(p->net));
+	memcpy(p->mask, mask.b, sizeof(p->mask));
+	return true;
+}
+
 /* One IPv4 range a side and nothing else goes into *r, and *sel stays NULL; all else into *sel.  0 or
  * -errno. */
 static int selectors(const struct ts *local, uint8_t n_local, const struct ts *remote, uint8_t n_remote,
@@ -69,7 +84,7 @@ static int selectors(const struct ts *local, uint8_t n_local, const struct ts *r
 
 	if (!sound(local, n_local) || !sound(remote, n_remote))
 		return -EINVAL;
-	if (n_local == 1 && n_remote == 1 && any_proto(local) && any_proto(remote)) {
+	if (n_local == 1 && n_remote == 1 && any_proto(local, 4) && any_proto(remote, 4)) {
 		*r = (struct sa_ranges){host4(&local->lo), host4(&local->hi), host4(&remote->lo),
 					host4(&remote->hi)};
 		return 0;
@@ -81,6 +96,8 @@ static int selectors(const struct ts *local, uint8_t n_local, const struct ts *r
 	s->n_remote = n_remote;
 	memcpy(s->local, local, n_local * sizeof(*local));
 	memcpy(s->remote, remote, n_remote * sizeof(*remote));
+	s->plain6 = n_local == 1 && n_remote == 1 && any_proto(local, 6) && any_proto(remote, 6) &&
+		    prefix6_of(local, &s->local6) && prefix6_of(remote, &s->remote6);
 	*sel = s;
 	return 0;
 }

@@ -191,7 +191,7 @@ static unsigned fit(const struct slot *s, const struct ts_list *local, const str
 	child_conf_ts(s, &l, &r);
 	ts_narrow(&l, local, &p->local);
 	ts_narrow(&r, remote, &p->remote);
-	if (!p->local.n || !p->remote.n)
+	if (!ts_list_meet(&p->local, &p->remote))
 		return 0;
 	if (same_cover(&l, local) && same_cover(&r, remote))
 		return EQUAL;
@@ -423,9 +423,9 @@ bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool firs
 	p->spi_out = spi_read(&p->suite);
 	child_conf_ts(s, &l, &rem);
 	if (ts_decode(in->m->tsi, &p->local, NULL) || ts_decode(in->m->tsr, &p->remote, NULL) ||
-	    !p->local.n || !p->remote.n) {
+	    !ts_list_meet(&p->local, &p->remote)) {
 		reason_set(r, in->k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, in->m->hdr.exchange,
-			   "peer's traffic selectors are malformed or none");
+			   "peer's traffic selectors are malformed, none, or none of one family");
 		return false;
 	}
 	p->narrowed = !same_cover(&p->local, &l) || !same_cover(&p->remote, &rem);

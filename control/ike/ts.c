@@ -178,6 +178,15 @@ bool ts_list_eq(const struct ts_list *a, const struct ts_list *b)
 	return true;
 }
 
+bool ts_list_meet(const struct ts_list *local, const struct ts_list *remote)
+{
+	for (uint8_t i = 0; i < local->n; i++)
+		for (uint8_t j = 0; j < remote->n; j++)
+			if (local->t[i].lo.v == remote->t[j].lo.v)
+				return true;
+	return false;
+}
+
 const char *ts_list_str(const struct ts_list *l, char *buf, size_t cap)
 {
 	char one[TS_STR];

@@ -27,5 +27,7 @@ void ts_narrow(const struct ts_list *mine, const struct ts_list *theirs, struct 
 bool ts_list_within(const struct ts_list *a, const struct ts_list *b);
 /* The same selectors, whatever their order. */
 bool ts_list_eq(const struct ts_list *a, const struct ts_list *b);
+/* Is there an address family that both have?  No packet goes from one to another. */
+bool ts_list_meet(const struct ts_list *local, const struct ts_list *remote);
 /* "10.1.0.0/16,10.9.0.0/24[tcp/443]"; "none" when empty. */
 const char *ts_list_str(const struct ts_list *l, char *buf, size_t cap);

@@ -288,6 +288,34 @@ static void narrowed(void **state)
 	peer_remove(&peers[0]);
 }
 
+static void ts_out_range(struct dp_sa_out_conf *c)
+{
+	ts_out6(c);
+	c->ts_remote[0].lo = dpt_ep("2001:db8:f::5", 0).a;
+	c->ts_remote[0].hi = dpt_ep("2001:db8:f::9", 0).a;
+}
+
+/* A range that is no prefix. */
+static void ranges(void **state)
+{
+	const struct peer_edit edit = {ts_in6, ts_out_range};
+	static const char *const in[] = {"2001:db8:f::5", "2001:db8:f::8", FAR};
+
+	peer_install(&peers[0], policy6, &edit);
+	for (unsigned i = 0; i < 3; i++) {
+		size_t len = ip6_echo(packet, HOST, in[i], 1, 20);
+
+		inject_out(len);
+		leaves_sealed(&peers[0], len, 0);
+	}
+	inject_out(ip6_echo(packet, HOST, "2001:db8:f::4", 1, 20));
+	dpt_expect_drop("outside-selectors", 1);
+	inject_out(ip6_echo(packet, HOST, "2001:db8:f::a", 1, 20));
+	dpt_expect_drop("outside-selectors", 1);
+	dpt_clear();
+	peer_remove(&peers[0]);
+}
+
 /* ---- MTU ---------------------------------------------------------------------------------------- */
 
 static void too_big(void **state)
@@ -618,6 +646,7 @@ int main(void)
 		cmocka_unit_test(side_by_side),
 		cmocka_unit_test(not_without),
 		cmocka_unit_test(narrowed),
+		cmocka_unit_test(ranges),
 		cmocka_unit_test(too_big),
 		cmocka_unit_test(least_mtu),
 		cmocka_unit_test(least_mtu_unresolved),

@@ -86,6 +86,20 @@ static void lists_of_both_families(void **state)
 	assert_ts(A, 1, "10.1.0.0/24,10.1.5.0/24,fd00:1::/64", "10.2.1.0/24,10.2.2.0/24,fd00:2:0:7::/64");
 }
 
+/* What is left is IPv4 at one end and IPv6 at the other: no packet would ever fit. */
+static void families_that_do_not_meet(void **state)
+{
+	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+
+	pair(&a.children[0], "10.1.0.0/24,fd00:1::/64", "10.2.0.0/24,fd00:2::/64");
+	pair(&b.children[0], "10.2.0.0/24", "fd00:1::/64");
+	net_set(&net, NET_B, &b);
+	net_set(&net, NET_A, &a);
+	net_run(&net, NET_S);
+	assert_null(child_of(A, 1));
+	assert_null(child_of(B, 1));
+}
+
 /* Of two networks of the peer that fit, the one the packet goes to. */
 static void packet_goes_first(void **state)
 {
@@ -248,8 +262,11 @@ static void single_pair_is_rekeyed_as_such(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		T(lists_of_both_families),         T(packet_goes_first),
-		T(packet_that_does_not_count),     T(single_pair),
+		T(lists_of_both_families),
+		T(families_that_do_not_meet),
+		T(packet_goes_first),
+		T(packet_that_does_not_count),
+		T(single_pair),
 		T(single_pair_is_rekeyed_as_such),
 	};
 
