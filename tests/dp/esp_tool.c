@@ -139,8 +139,8 @@ static void pass(unsigned from, unsigned to, const char *hex)
 	size_t n = strlen(hex) / 2;
 	struct dp_drop d;
 
-	if (n > sizeof(b) - 14)
-		die("packet too long", 0);
+	if (n == 0 || n > sizeof(b) - 14)
+		die("no packet, or one too long", 0);
 	for (size_t i = 0; i < n; i++) {
 		unsigned byte;
 

@@ -247,7 +247,7 @@ static void learned6(void **state)
 		peer_keys(&p, (uint8_t)(190 + i));
 		peer_install(&p, policy, NULL);
 		whole = dp_sa_out_mtu(p.sa_out);
-		len = sends(1400);
+		sends(1400);
 		router_says6(1400, head, "pmtu-learned");
 		assert_int_equal(dp_sa_out_pmtu(p.sa_out), 1400);
 		narrow = dp_sa_out_mtu(p.sa_out);
