@@ -15,6 +15,7 @@
 #include <rte_ip.h>
 
 #include "capture.h"
+#include "early.h"
 #include "esp_in.h"
 #include "esp_out.h"
 #include "fib.h"
@@ -331,6 +332,20 @@ void path_unresolved(struct worker *w, uint16_t in_if, struct rte_mbuf *m)
 	else
 		pkt_drop(w, &p, DROP_NEIGH_UNRESOLVED);
 	path_made(w);
+}
+
+unsigned path_early(struct worker *w)
+{
+	struct list esp;
+	unsigned n;
+
+	esp.n = 0;
+	early_take(w, &esp);
+	n = esp.n;
+	if (n)
+		path_inbound(w, &esp);
+	path_made(w);
+	return n;
 }
 
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)

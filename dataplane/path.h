@@ -13,6 +13,8 @@ void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m);
 /* A packet, its IP header in front, that came in by `in_if` and whose next hop has not answered: its sender is told
  * (RFC 1812 5.2.7.1, RFC 4443 3.1).  Takes m. */
 void path_unresolved(struct worker *w, uint16_t in_if, struct rte_mbuf *m);
+/* Packets that have waited for their SA (early.h) and go on now, or not at all.  Returns how many go on. */
+unsigned path_early(struct worker *w);
 /* Packets another worker handed over because this one owns their SA: their struct pkt lies in the mbuf's
  * private area (handover.h).  The SA is looked up again, since the other worker's pointer to it is not
  * good beyond that worker's turn. */

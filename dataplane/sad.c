@@ -12,6 +12,7 @@
 #include <rte_prefetch.h>
 
 #include "dp.h"
+#include "early.h"
 #include "pmtu.h"
 #include "punt.h"
 
@@ -27,6 +28,8 @@ struct fifo { /* free slots, the one that was freed first leaves first */
 };
 
 static struct sa_in *sad_in;
+static _Atomic uint32_t
+	*early_spi; /* of a slot: reserved and without SA yet, or 0.  control: w, workers: r */
 static struct {
 	struct fifo free_in, free_out;
 	uint8_t *state_in; /* enum slot_state */
@@ -59,6 +62,8 @@ void sad_lookup(struct worker *w, struct list *l)
 		uint32_t spi = atomic_load_explicit(&p->sa_in->spi, memory_order_acquire);
 
 		if (unlikely(spi != p->spi || spi == 0)) {
+			if (early_keep(w, p))
+				continue;
 			punt_unknown_spi(w, p);
 			pkt_drop(w, p, DROP_ESP_NO_SA);
 		} else {
@@ -66,6 +71,11 @@ void sad_lookup(struct worker *w, struct list *l)
 		}
 	}
 	l->n = kept;
+}
+
+bool sad_reserved(uint32_t spi)
+{
+	return spi != 0 && atomic_load_explicit(&early_spi[spi & sad_mask], memory_order_acquire) == spi;
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */
@@ -113,6 +123,7 @@ int dp_spi_alloc(uint32_t *spi)
 	} while (r < SPI_MIN || r == t.spi[slot]); /* a late packet must not meet the successor */
 	t.spi[slot] = r;
 	t.state_in[slot] = SLOT_RESERVED;
+	atomic_store_explicit(&early_spi[slot], r, memory_order_relaxed);
 	*spi = r;
 	return 0;
 }
@@ -123,6 +134,7 @@ void dp_spi_release(uint32_t spi)
 
 	if (t.state_in[slot] != SLOT_RESERVED || t.spi[slot] != spi)
 		return;
+	atomic_store_explicit(&early_spi[slot], 0, memory_order_relaxed);
 	t.state_in[slot] = SLOT_FREE;
 	put(&t.free_in, slot);
 }
@@ -162,6 +174,12 @@ struct sa_in *sad_in_of(uint32_t policy, uint32_t *next)
 			return &sad_in[slot];
 	}
 	return NULL;
+}
+
+void sad_in_publish(struct sa_in *sa, uint32_t spi)
+{
+	atomic_store_explicit(&sa->spi, spi, memory_order_release);
+	atomic_store_explicit(&early_spi[spi & sad_mask], 0, memory_order_release);
 }
 
 void sad_in_put(struct sa_in *sa)
@@ -244,10 +262,11 @@ int sad_init(uint32_t max_sas)
 	sad_mask = n - 1;
 	sad_in = rte_zmalloc("sad_in", n * sizeof(*sad_in), RTE_CACHE_LINE_SIZE);
 	sad_out = rte_zmalloc("sad_out", n * sizeof(*sad_out), RTE_CACHE_LINE_SIZE);
+	early_spi = calloc(n, sizeof(*early_spi));
 	t.state_in = calloc(n, sizeof(*t.state_in));
 	t.spi = calloc(n, sizeof(*t.spi));
 	t.gen_out = calloc(n, sizeof(*t.gen_out));
-	err = sad_in && sad_out && t.state_in && t.spi && t.gen_out ? 0 : -ENOMEM;
+	err = sad_in && sad_out && early_spi && t.state_in && t.spi && t.gen_out ? 0 : -ENOMEM;
 	if (err == 0)
 		err = fill(&t.free_in, n);
 	if (err == 0)
@@ -268,6 +287,7 @@ void sad_fini(void)
 	pmtu_fini();
 	rte_free(sad_in);
 	rte_free(sad_out);
+	free(early_spi);
 	free(t.free_in.slot);
 	free(t.free_out.slot);
 	free(t.state_in);
@@ -275,5 +295,6 @@ void sad_fini(void)
 	free(t.gen_out);
 	sad_in = NULL;
 	sad_out = NULL;
+	early_spi = NULL;
 	memset(&t, 0, sizeof(t));
 }

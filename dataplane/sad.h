@@ -12,8 +12,11 @@
 #include "sa.h"
 #include "worker.h"
 
-/* ESP packets: reads the SPI, sets spi, sa_in and seq's low 32 bits; unknown SPIs are dropped. */
+/* ESP packets: reads the SPI, sets spi, sa_in and seq's low 32 bits; unknown SPIs are dropped, or wait (early.h). */
 void sad_lookup(struct worker *w, struct list *l);
+
+/* Has control reserved this SPI for an SA that is not there yet? */
+bool sad_reserved(uint32_t spi);
 
 /* The slot of a handle that a policy is bound to. */
 extern struct sa_out *sad_out;

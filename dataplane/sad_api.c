@@ -191,7 +191,7 @@ int dp_sa_in_install(const struct dp_sa_in_conf *c)
 	}
 	sa->owner = at.owner;
 	sa->tunnel_if = at.tunnel_if;
-	atomic_store_explicit(&sa->spi, c->spi, memory_order_release);
+	sad_in_publish(sa, c->spi);
 	return 0;
 }
 

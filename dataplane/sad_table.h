@@ -10,6 +10,8 @@ struct sa_out *sad_out_take(uint32_t *handle);
 struct sa_in *sad_in_take(uint32_t spi, int *err);
 /* The install came to nothing: the SPI is reserved as before. */
 void sad_in_untake(struct sa_in *sa);
+/* Workers find it by this SPI from now on. */
+void sad_in_publish(struct sa_in *sa, uint32_t spi);
 /* Back to the free slots; the caller has wiped them. */
 void sad_out_put(struct sa_out *sa);
 void sad_in_put(struct sa_in *sa);

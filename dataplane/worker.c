@@ -17,6 +17,7 @@
 
 #include "datagram.h"
 #include "dp.h"
+#include "early.h"
 #include "frag_ports.h"
 #include "handover.h"
 #include "path.h"
@@ -55,6 +56,8 @@ unsigned worker_turn(struct worker *w)
 	stage_turn(&w->stage, w->rx_bursts);
 	stage_start(&w->stage);
 	seen = inject_poll(w) + handover_poll(w);
+	if (unlikely(w->early.n))
+		seen += path_early(w);
 	for (uint16_t i = 0; i < w->n_rx; i++) {
 		uint16_t n;
 
@@ -182,6 +185,7 @@ void worker_free(struct worker *w)
 			rte_pktmbuf_free(w->tx[i].m[k]);
 	datagram_table_free(w, w->reassembly);
 	datagram_table_free(w, w->frag_ports);
+	early_free(w);
 	drain(w->handover);
 	drain(w->inject);
 	if (w->up)

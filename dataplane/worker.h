@@ -47,6 +47,14 @@ struct vlan_count { /* this worker: w, control: r */
  * it waited for is silent. */
 enum inject { INJECT_UNRESOLVED = 0x8000 };
 
+/* ESP packets that wait for their SA: early.h.  All of them until the first has waited long enough. */
+enum { EARLY_MAX = BURST_MAX };
+struct early {
+	uint16_t n;
+	uint64_t until; /* tsc */
+	struct pkt p[EARLY_MAX];
+};
+
 struct worker {
 	/* read-only after start */
 	uint16_t id, lcore;
@@ -70,6 +78,7 @@ struct worker {
 	struct bucket icmp;         /* errors of our own ... */
 	struct pkt made[BURST_MAX]; /* ... that wait until the stages which run have ended: icmp.h */
 	uint16_t n_made;
+	struct early early;
 	uint16_t ip_id; /* of the next packet made here */
 	struct datagram_table *reassembly, *frag_ports;
 	uint32_t n_frag_wait;          /* packets that wait in frag_ports */

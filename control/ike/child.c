@@ -358,8 +358,7 @@ void child_remove(struct child_sa *c, const struct ike_reason *r)
 	slot_put(s);
 }
 
-/* It does not carry outbound traffic any more, if another one can. */
-static void hand_over(struct child_sa *c)
+void child_hand_over(struct child_sa *c)
 {
 	struct child_sa *sib = c->slot->current == c ? child_sibling(c) : NULL;
 
@@ -383,7 +382,7 @@ static void fade(struct child_sa *c, const struct ike_reason *r)
 
 void child_finish(struct child_sa *c, const struct ike_reason *r)
 {
-	hand_over(c);
+	child_hand_over(c);
 	if (!c->in_dp || c->slot->current == c)
 		child_remove(c, r);
 	else
@@ -400,7 +399,7 @@ void child_delete(struct child_sa *c, const struct ike_reason *r, bool keep)
 	timer_stop(&c->sa->k->timers, &c->t[CHILD_T_SETTLE]);
 	task_drop(c->sa, TASK_CHILD_REKEY, c->spi_in);
 	if (keep)
-		hand_over(c);
+		child_hand_over(c);
 	else
 		leave_dp(c);
 	task_add(c->sa, TASK_CHILD_DELETE, c->spi_in, false);
@@ -414,7 +413,7 @@ void child_retire(struct child_sa *c, const struct child_sa *heir, const struct 
 {
 	struct ike *k = c->sa->k;
 
-	hand_over(c);
+	child_hand_over(c);
 	if (!c->in_dp || c->state == CHILD_GONE)
 		return;
 	down(c, r);
@@ -428,7 +427,7 @@ void child_drain(struct child_sa *c, const struct child_sa *heir, const struct i
 {
 	struct ike_sa *from = c->sa;
 
-	hand_over(c);
+	child_hand_over(c);
 	if (!c->in_dp || c->slot->current == c) {
 		child_remove(c, r);
 		return;

@@ -68,6 +68,8 @@ void child_finish(struct child_sa *c, const struct ike_reason *r);
 void child_delete(struct child_sa *c, const struct ike_reason *r, bool keep);
 /* Traffic goes out on this one from now on. */
 void child_use(struct child_sa *c);
+/* It does not carry outbound traffic any more, if another one can. */
+void child_hand_over(struct child_sa *c);
 /* Another child of the slot that can carry traffic, or NULL. */
 struct child_sa *child_sibling(const struct child_sa *c);
 /* The Child SA that serves c's proxy-ID on another IKE SA, or NULL. */

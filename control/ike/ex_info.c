@@ -190,8 +190,12 @@ static bool superseded(const struct ike_sa *sa)
 static void end_sa(struct in *in)
 {
 	struct ike_sa *sa = in->sa;
+	struct child_sa *c;
 	struct ike_reason r;
 
+	/* Once it has our answer the peer takes nothing more. */
+	DL_FOREACH (sa->children, c)
+		child_hand_over(c);
 	xchg_respond_empty(sa, in->m);
 	/* 2.25.2: its own rekey of this SA, that came with it, stands; ours is forgotten. */
 	rekey_rival_wins(sa);

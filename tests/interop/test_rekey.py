@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Rekeying of Child and IKE SAs under traffic, started by either side: not one packet is lost (RFC 7296 2.8)."""
-import time
-
+"""Rekeying of Child and IKE SAs under traffic, and their reauthentication, started by either side: not one packet is
+lost or there twice (RFC 7296 2.8)."""
 import pytest
 
 from lab.proc import wait_for
@@ -9,43 +8,47 @@ from lab.traffic import Flood, assert_ping
 
 pytestmark = [pytest.mark.core, pytest.mark.trixie]
 
-
-@pytest.mark.parametrize("pfs", ["no-pfs", "group14"])
-def test_peer_rekeys_child(pair, tmp_path, pfs):
-    p = pair().start(esp={"dh-group": pfs}, strongswan={"esp": "aes256gcm16" + ("-modp2048" if pfs != "no-pfs" else "")})
-    p.up()
-    with Flood(p.t.hq.host, p.t.branch.host_ip, tmp_path / "ping") as flood:
-        for _ in range(20):
-            (old,) = p.c.children()
-            p.s.swanctl("--rekey", "--child", "net")
-            wait_for(lambda: f"one new child:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}",
-                     lambda: [c["i_spi"] for c in p.c.children()] not in ([], [old["i_spi"]]) and
-                     len(p.c.children()) == 1 and p.s.counts()[1] == 1)
-            time.sleep(0.3)
-    flood.assert_intact(least=50)
-    assert_ping(p.t.branch.host, p.t.hq.host_ip)
+REKEYS = 20
 
 
-def test_peer_rekeys_ike_sa(pair, tmp_path):
+def new_ike_sa(p, old):
+    """One IKE SA at both ends, and culvert's is another one than old."""
+    wait_for(lambda: f"one new IKE SA:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}",
+             lambda: [s["spi-i"] for s in p.c.ike_sas()] not in ([], [old["spi-i"]]) and len(p.c.ike_sas()) == 1 and
+             p.s.counts()[0] == 1)
+
+
+def new_child(p, old):
+    wait_for(lambda: f"one new Child SA:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}",
+             lambda: old["i_spi"] not in [c["i_spi"] for c in p.c.children() if c["state"] == "Mature"] and
+             p.s.counts()[1] == 1)
+
+
+def test_culvert_rekeys(pair, tmp_path):
+    """Twenty of each kind at the operator's request, which is what the ends of life times start, too.  (Those end in the
+    unit tests, in virtual time: three minutes are the least that the configuration takes.)"""
     p = pair().start()
     p.up()
-    with Flood(p.t.branch.host, p.t.hq.host_ip, tmp_path / "ping") as flood:
-        for _ in range(20):
+    with Flood(p.t.hq.host, p.t.branch.host_ip, tmp_path / "ping", interval=0.003) as flood:
+        for _ in range(REKEYS):
             (old,) = p.c.ike_sas()
-            p.s.swanctl("--rekey", "--ike", "peer")
-            wait_for(lambda: f"one new IKE SA:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}",
-                     lambda: len(p.c.ike_sas()) == 1 and p.c.ike_sas()[0]["spi-i"] != old["spi-i"] and
-                     p.s.counts() == (1, 1))
-            time.sleep(0.3)
-    flood.assert_intact(least=50)
-    # The new IKE SA has inherited the child and can end it.
+            assert p.c.cli("request vpn rekey ike-sa gateway peer") == "Rekey 1 IKE SA.\n"
+            new_ike_sa(p, old)
+            (old,) = p.c.children()
+            assert p.c.cli("request vpn rekey ipsec-sa tunnel tun:P1") == "Rekey 1 IPSec SA.\n"
+            new_child(p, old)
+    flood.assert_intact(least=20 * REKEYS)
+    assert len([line for line in p.s.log().splitlines() if " rekeyed between " in line]) == REKEYS
+    p.wait_up()
+    assert len(p.c.ike_sas()) == 1 and p.s.counts() == (1, 1)
+    assert_ping(p.t.branch.host, p.t.hq.host_ip)
+    # The last IKE SA has inherited the child and can end it.
     p.c.cli("clear vpn ike-sa gateway peer")
     p.wait_down()
 
 
 def test_lifesize_used_up(pair, tmp_path):
-    """culvert rekeys a child before its bytes are used up, again and again, and the tunnel does not notice.  (Life
-    times end in the unit tests, in virtual time: three minutes are the least that the configuration takes.)"""
+    """culvert rekeys a child before its bytes are used up, again and again, and the tunnel does not notice."""
     p = pair().start(esp={"lifesize": "256kb"})
     p.up()
     (first,) = p.c.children()
@@ -58,15 +61,51 @@ def test_lifesize_used_up(pair, tmp_path):
     assert_ping(p.t.branch.host, p.t.hq.host_ip)
 
 
-def test_culvert_rekeys_ike_sa(pair, tmp_path):
-    """The IKE SA's life time, three minutes at the least that the configuration takes, so one rekey is all there is
-    time for; many more end in the unit tests, in virtual time."""
-    p = pair().start(ike={"lifetime": "180s"})
-    p.up()
-    (old,) = p.c.ike_sas()
-    with Flood(p.t.branch.host, p.t.hq.host_ip, tmp_path / "ping", interval=0.05) as flood:
-        wait_for(lambda: f"one new IKE SA:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}",
-                 lambda: len(p.c.ike_sas()) == 1 and p.c.ike_sas()[0]["spi-i"] != old["spi-i"] and
-                 p.s.counts() == (1, 1), 175, 1)
-    flood.assert_intact(least=1000)
-    assert p.s.log_has("IKE_SA peer.* rekeyed")
+def two_nets(p):
+    """strongSwan's side of two proxy-IDs."""
+    hq, branch = p.t.hq, p.t.branch
+    return {f"net{i}": {"local_ts": branch.nets[i], "remote_ts": hq.nets[i]} for i in range(2)}
+
+
+@pytest.mark.parametrize("who", ["culvert", "peer"])
+def test_reauthentication(pair, tmp_path, who):
+    """Make before break (RFC 7296 2.8.3): a new IKE SA with both Child SAs beside the old one, then that goes."""
+    p = pair(lans=2, charon={"make_before_break": True})
+    hq, branch = p.t.hq, p.t.branch
+    p.start(strongswan={"children": two_nets(p)}, proxy_ids=list(zip(hq.nets, branch.nets)))
+    p.c.cli("test vpn ipsec-sa tunnel tun")
+    p.wait_up(2)
+    often = {"interval": 0.004}
+    with Flood(hq.host, branch.host_ips[0], tmp_path / "ping0", src=hq.host_ips[0], **often) as one, \
+            Flood(branch.host, hq.host_ips[1], tmp_path / "ping1", src=branch.host_ips[1], **often) as two:
+        for _ in range(10):
+            (old,) = p.c.ike_sas()
+            if who == "culvert":
+                assert p.c.cli("request vpn reauthenticate") == "Reauthenticate 1 IKE SA.\n"
+            else:
+                p.s.swanctl("--rekey", "--ike", "peer", "--reauth")
+            new_ike_sa(p, old)
+            wait_for(lambda: f"two Child SAs:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}", lambda: p.s.counts()[1] == 2)
+    # When charon closes, its thread for IKE may overtake the one that has a packet which came before: that is lost.
+    late = 2 * 10 if who == "peer" else 0
+    for got in one.result(), two.result():
+        assert got["sent"] >= 200 and not got["duplicates"] and len(got["lost"]) <= late, got
+    assert "esp-" not in p.c.cli("show counter drop")
+    p.wait_up(2)
+    assert len(p.c.ike_sas()) == 1 and p.s.counts() == (1, 2)
+    assert not p.s.log_has("INIT_CONTACT.*\n(?s:.*)INIT_CONTACT") and "INITIAL_CONTACT" not in p.c.log()
+
+
+def test_peer_breaks_before_it_makes(pair, tmp_path):
+    """What strongSwan does unless told otherwise: the tunnel is gone for the time that IKE takes, and no longer."""
+    p = pair().start(tunnel={"start": True})
+    p.wait_up()
+    with Flood(p.t.branch.host, p.t.hq.host_ip, tmp_path / "ping") as flood:
+        for _ in range(5):
+            (old,) = p.c.ike_sas()
+            p.s.swanctl("--rekey", "--ike", "peer", "--reauth")
+            new_ike_sa(p, old)
+            p.wait_up()
+    got = flood.result()
+    assert got["sent"] > 20 and not got["duplicates"] and len(got["lost"]) < 5 * 20, got
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
