@@ -6,6 +6,9 @@
 
 #include "wire.h"
 
+/* Half of it lasts half a second at 1 Gbit/s, which is for a rekey over any path. */
+enum { LIFESIZE_RECOMMENDED = 128 << 20 };
+
 static const char no_3des[] = "64-bit blocks leak plain text under one busy key (Sweet32), so it is refused";
 static const char no_des[] = "DES MUST NOT be used (RFC 8247 2.1)";
 static const char no_md5[] = "MD5 MUST NOT be used (RFC 8247 2.3)";
@@ -199,6 +202,12 @@ void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p)
 				 p->algs.encr[i].id == ENCR_NULL ? "null" : "aes-gmac");
 	cfg_seconds(o, "lifetime", &p->lifetime_s);
 	cfg_bytes(o, "lifesize", &p->life_bytes);
+	if (p->life_bytes && p->life_bytes < LIFESIZE_RECOMMENDED)
+		cfg_warn(
+			o, config_setting_get_member(o->s, "lifesize"), "lifesize",
+			"used up in %llu ms at 1 Gbit/s, and what comes before the rekey is through is lost; "
+			"recommended: at least \"128mb\"",
+			(unsigned long long)p->life_bytes / 125000);
 	/* Fewer would be gone before a rekey is through. */
 	if (cfg_int(o, "lifepackets", CFG_OPTIONAL, 1000, INT64_C(1) << 48, &v))
 		p->life_packets = (uint64_t)v;

@@ -13,6 +13,7 @@
 #include "ike_capture.h"
 #include "journal.h"
 #include "log.h"
+#include "soft_limit.h"
 #include "wire.h"
 
 /* ---- suites ---------------------------------------------------------------------------------- */
@@ -104,13 +105,15 @@ static void selectors_set(struct ts *to, uint8_t *n, const struct ts_list *from)
 	*n = from->n;
 }
 
-/* A random point of 80..90 %, so that both ends do not rekey in the same moment. */
-static uint64_t soft(uint64_t hard)
+/* What a busy SA uses up while its successor is negotiated: half a second at 1 Gbit/s. */
+enum { SPARE_BYTES = 64 << 20, SPARE_PACKETS = 64 << 10 };
+
+static uint64_t soft(uint64_t hard, uint64_t spare)
 {
 	uint16_t dice;
 
 	crypto_random(&dice, sizeof(dice));
-	return hard - hard / 5 + (uint64_t)((__uint128_t)(hard / 10) * dice >> 16);
+	return soft_limit(hard, spare, dice);
 }
 
 /* Volume limits (RFC 4301 4.4.2.1). */
@@ -119,9 +122,9 @@ static struct dp_limits limits_of(const struct ike_child_conf *c)
 	struct dp_limits l = {.hard_bytes = c->life_bytes, .hard_packets = c->life_packets};
 
 	if (c->life_bytes)
-		l.soft_bytes = soft(c->life_bytes);
+		l.soft_bytes = soft(c->life_bytes, SPARE_BYTES);
 	if (c->life_packets)
-		l.soft_packets = soft(c->life_packets);
+		l.soft_packets = soft(c->life_packets, SPARE_PACKETS);
 	return l;
 }
 

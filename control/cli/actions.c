@@ -47,7 +47,7 @@ enum cli_page cli_test_ipsec_sa(struct cli_job *j, json_t *doc)
 
 	if (tunnel && !cli_tunnel_known(j->c, tunnel))
 		return cli_no_tunnel(j, tunnel);
-	n = ike_test_ipsec_sa(j->c->ike, tunnel, ctl_now());
+	n = ike_test_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now());
 	return n < 0 ? refused(j, tunnel ? "the gateway of this tunnel" : "every gateway", n)
 		     : test_done(j, doc, "ipsec-sa", tunnel, n);
 }
@@ -90,7 +90,8 @@ enum cli_page cli_rekey_ipsec_sa(struct cli_job *j, json_t *doc)
 
 	if (tunnel && !cli_tunnel_known(j->c, tunnel))
 		return cli_no_tunnel(j, tunnel);
-	return rekey_done(j, doc, "rekey-ipsec-sa", tunnel, ike_rekey_ipsec_sa(j->c->ike, tunnel, ctl_now()));
+	return rekey_done(j, doc, "rekey-ipsec-sa", tunnel,
+			  ike_rekey_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now()));
 }
 
 static enum cli_page clear_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
@@ -121,7 +122,8 @@ enum cli_page cli_clear_ipsec_sa(struct cli_job *j, json_t *doc)
 
 	if (tunnel && !cli_tunnel_known(j->c, tunnel))
 		return cli_no_tunnel(j, tunnel);
-	return clear_done(j, doc, "ipsec-sa", tunnel, ike_clear_ipsec_sa(j->c->ike, tunnel, ctl_now()));
+	return clear_done(j, doc, "ipsec-sa", tunnel,
+			  ike_clear_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now()));
 }
 
 /* ---- commit -------------------------------------------------------------------------------------- */

@@ -104,6 +104,18 @@ enum cli_page cli_explain(struct cli_job *j, json_t *doc)
 	return CLI_FAILED;
 }
 
+const char *cli_child_name(const struct ctl *c, const char *name)
+{
+	for (size_t i = 0; name && i < c->conf->n_tunnels; i++) {
+		const struct cfg_tunnel *t = &c->conf->tunnels[i];
+
+		if (t->combined && strncmp(t->name, name, strlen(t->name)) == 0 &&
+		    name[strlen(t->name)] == ':')
+			return t->name;
+	}
+	return name;
+}
+
 enum cli_page cli_no_gateway(struct cli_job *j, const char *name)
 {
 	snprintf(j->err, sizeof(j->err), "there is no gateway \"%s\"; show vpn gateway lists them", name);

@@ -46,5 +46,9 @@ bool cli_tunnel_known(const struct ctl *c, const char *name);
 int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f);
 void cli_flaps_doc(json_t *o, const struct flaps *f);
 
+/* The Child SA that serves "tunnel" or "tunnel:proxy-id": that of the whole tunnel where its proxy-IDs share one.
+ * NULL stays NULL. */
+const char *cli_child_name(const struct ctl *c, const char *name);
+
 /* What "show vpn ike-sa" and "show vpn ipsec-sa" tell of a Child SA. */
 void cli_child(json_t *o, const struct ike_child_info *i);

@@ -108,6 +108,12 @@ void slot_flow(struct slot *s, const struct ike_flow *f)
 	s->has_flow = true;
 	s->flow_local = local;
 	s->flow_remote = remote;
+	/* Refused for want of just this: no need to wait, nor to ask for all again. */
+	if (s->wants_flow) {
+		s->single = s->conf->ts_policy != IKE_TS_EXACT;
+		s->next_try = 0;
+	}
+	s->wants_flow = false;
 }
 
 /* The one packet's address, of all that the selector around it has. */
@@ -160,6 +166,7 @@ void child_ask_ts(const struct slot *s, const struct child_sa *old, struct ts_li
 
 bool child_single_pair(struct slot *s, uint16_t notify)
 {
+	s->wants_flow = notify == N_SINGLE_PAIR_REQUIRED && !s->has_flow;
 	if (notify != N_SINGLE_PAIR_REQUIRED || s->single || !s->has_flow ||
 	    s->conf->ts_policy == IKE_TS_EXACT)
 		return false;
@@ -482,4 +489,9 @@ void child_refused(const struct slot *s, bool first, uint16_t notify, struct ike
 			r,
 			"the peer may want ESP in UDP, as behind a NAT, and nat-traversal is off here: set it to "
 			"\"auto\"; or compare the ipsec crypto profile with the peer's");
+	else if (r->cause == IKE_CAUSE_NO_PROPOSAL && !first)
+		reason_hint(
+			r,
+			"compare dh-group (PFS) with the peer's, which counts here, though not for the first "
+			"Child SA; then the rest of the ipsec crypto profile");
 }

@@ -23,10 +23,11 @@ struct slot {
 	/* What a dead peer left behind (dpd_action): on HOLD it does not start by itself, on CLEAR not by traffic
 	 * either.  RESTART: nothing of the kind. */
 	enum ike_dpd_action rest;
-	bool acquired; /* asked for by traffic or operator: one attempt */
-	bool was_up;   /* came up once and was not cleared: keep it up */
-	bool has_flow; /* the packet that asked is known: these selectors are it (RFC 7296 2.9) */
-	bool single;   /* the peer takes no more than that pair of addresses */
+	bool acquired;   /* asked for by traffic or operator: one attempt */
+	bool was_up;     /* came up once and was not cleared: keep it up */
+	bool has_flow;   /* the packet that asked is known: these selectors are it (RFC 7296 2.9) */
+	bool single;     /* the peer takes no more than that pair of addresses */
+	bool wants_flow; /* refused as that was not known */
 	struct ts flow_local, flow_remote;
 	bool retired;      /* no more in the configuration; freed with its last child */
 	struct ike_sa *on; /* queued or negotiating there */

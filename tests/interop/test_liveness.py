@@ -122,6 +122,21 @@ def test_we_restart_and_call(pair, initiator):
     both_ways(p)
 
 
+def test_we_restart_and_the_peer_speaks(pair):
+    """kill -9 of culvertd, and strongSwan sends on, to an SA that is no more: that is what brings the tunnel back, not
+    an expiry nor a liveness check, of which there are none for an hour."""
+    p = pair().start(strongswan={"conn": {"dpd_delay": "0s"}})
+    p.up()
+    both_ways(p)
+    p.c.kill()
+    p.c.start()
+    assert p.c.ike_sas() == []
+    ping_until(p.t.branch.host, p.t.hq.host_ip, timeout=8)
+    p.s.wait_log("received INITIAL_CONTACT")
+    wait_for(lambda: p.s.sas(), lambda: p.s.counts() == (1, 1), 10, 0.2)
+    both_ways(p)
+
+
 @pytest.mark.core
 def test_peer_asks_while_we_idle(pair):
     """Neither traffic nor anything else: strongSwan asks every second, is answered, and nothing is replaced."""

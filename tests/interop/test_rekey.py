@@ -47,12 +47,13 @@ def test_culvert_rekeys(pair, tmp_path):
     p.wait_down()
 
 
-def test_lifesize_used_up(pair, tmp_path):
-    """culvert rekeys a child before its bytes are used up, again and again, and the tunnel does not notice."""
-    p = pair().start(esp={"lifesize": "256kb"})
+@pytest.mark.parametrize("limit", [{"lifesize": "256kb"}, {"lifepackets": 1000}], ids=["lifesize", "lifepackets"])
+def test_volume_used_up(pair, tmp_path, limit):
+    """culvert rekeys a child before its bytes or packets are used up, again and again, and the tunnel does not notice."""
+    p = pair().start(esp=limit)
     p.up()
     (first,) = p.c.children()
-    with Flood(p.t.hq.host, p.t.branch.host_ip, tmp_path / "ping", size=1300) as flood:
+    with Flood(p.t.hq.host, p.t.branch.host_ip, tmp_path / "ping", size=1300, interval=0.005) as flood:
         wait_for(lambda: p.c.cli("show vpn ike-sa"),
                  lambda: p.s.log().count("parsed CREATE_CHILD_SA request") >= 3, 40, 0.5)
     flood.assert_intact(least=300)

@@ -348,12 +348,19 @@ static void test_actions_golden(void **state)
 	assert_string_equal(fake->called, "rekey ipsec-sa T1:P1");
 	assert_text("request vpn rekey ike-sa", "Rekey 2 IKE SA.\n");
 	assert_string_equal(fake->called, "rekey ike-sa (all)");
+	/* Where all proxy-IDs share one Child SA, each of them means that. */
+	fake->conf.tunnels[0].combined = true;
+	assert_text("request vpn rekey ipsec-sa tunnel T1:P2", "Rekey 2 IPSec SA.\n");
+	assert_string_equal(fake->called, "rekey ipsec-sa T1");
+	assert_text("clear vpn ipsec-sa tunnel T1:P1", "Clear IPSec SA: 0 IKEv1 SA, 2 IKEv2 SA.\n");
+	assert_string_equal(fake->called, "clear ipsec-sa T1");
+	fake->conf.tunnels[0].combined = false;
 	fake->answer = 0;
 	assert_text("request vpn reauthenticate gateway G1",
 		    "Reauthenticate 0 IKE SA.\n"
 		    "Nothing to do: what was asked for is not up, or is being replaced already.\n");
 	assert_string_equal(fake->called, "reauthenticate G1");
-	assert_int_equal(fake->rearmed, 7);
+	assert_int_equal(fake->rearmed, 9);
 }
 
 /* The long form: labels as on PAN-OS, values to column 32. */

@@ -502,6 +502,36 @@ static void pfs_mismatch(void **state)
 	assert_has(net_child_failure(B, 1)->hint, "PFS");
 }
 
+/* With one Child SA only, which came with IKE_AUTH, nothing shows before its first rekey.  The SA lives on. */
+static void pfs_mismatch_at_rekey(void **state)
+{
+	for (unsigned both = 0; both < 2; both++) {
+		struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+
+		net_end(&net);
+		net_init(&net, 1);
+		a.children[0].esp.n_dh = 1;
+		a.children[0].esp.dh[0] = DH_ECP256;
+		b.children[0].esp.n_dh = (uint8_t)both;
+		b.children[0].esp.dh[0] = DH_ECP384;
+		net_set(&net, NET_B, &b);
+		net_set(&net, NET_A, &a);
+		net_run(&net, 3 * NET_S);
+		assert_int_equal(net_children(A), 1);
+		assert_int_equal(ike_rekey_ipsec_sa(A->ike, NULL, net.now), 1);
+		net_run(&net, 3 * NET_S);
+		assert_int_equal(net_children(A), 1);
+		assert_int_equal(net_child_failure(B, 0)->cause, IKE_CAUSE_NO_PROPOSAL);
+		assert_has(net_child_failure(B, 0)->text, "dh-group (PFS): peer offers group19");
+		assert_has(net_child_failure(B, 0)->text, both ? "group20" : "no-pfs");
+		assert_has(net_child_failure(B, 0)->hint,
+			   "PFS (dh-group) counts here, though not for the first");
+		assert_int_equal(net_child_failure(A, 0)->cause, IKE_CAUSE_NO_PROPOSAL);
+		assert_has(net_child_failure(A, 0)->ours, "group19");
+		assert_has(net_child_failure(A, 0)->hint, "PFS");
+	}
+}
+
 static void ts_case(const char *al, const char *ar, enum ike_ts_policy pa, const char *bl, const char *br,
 		    enum ike_ts_policy pb)
 {
@@ -653,6 +683,7 @@ int main(int argc, char **argv)
 		T(no_common_group),
 		T(esp_proposal_mismatch),
 		T(pfs_mismatch),
+		T(pfs_mismatch_at_rekey),
 		T(ts_disjoint),
 		T(ts_mirrored),
 		T(ts_narrowed),

@@ -437,6 +437,25 @@ static void flood(unsigned n, bool one_source)
 	}
 }
 
+/* From so many addresses of one /64. */
+static void flood6(const char *net64, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		struct endpoint src = ep(net64, 500), dst = ep("2001:db8::2", 500);
+		uint8_t m[sizeof(init_msg)];
+		struct ike_packet in = {.local = dst, .data = m, .len = init_len};
+
+		memcpy(m, init_msg, init_len);
+		m[1] = (uint8_t)(i >> 8);
+		m[2] = (uint8_t)i;
+		m[3] = src.a.b[7];
+		src.a.b[12] = (uint8_t)(i >> 8);
+		src.a.b[15] = (uint8_t)i;
+		in.remote = src;
+		ike_input(B->ike, &in, net.now);
+	}
+}
+
 static void drop_send(void *ctx, const struct ike_packet *p)
 {
 }
@@ -506,6 +525,30 @@ static void foreign_cookie(void **state)
 	assert_int_equal(net_sas_all(B), 0);
 }
 
+/* All of a /64 is one source: it is what one host has to choose from. */
+static void half_open_flood_v6(void **state)
+{
+	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1), any = net_conf(NET_B, 1);
+
+	snprintf(any.name, sizeof(any.name), "any");
+	any.local = ep("2001:db8::2", 0).a;
+	any.remote = (struct addr){0};
+	any.remote_id = (struct ike_id){ID_FQDN, 1, "x"};
+	any.children[0].policy = 9;
+	net_set(&net, NET_B, &b);
+	net_set(&net, NET_B, &any);
+	net.tap = keep_init;
+	net_set(&net, NET_A, &a);
+	net_run(&net, 20 * NET_MS);
+	B->vt.send = drop_send;
+	flood6("2001:db8:1:1::", 2000);
+	assert_int_equal(net_sas_all(B), 32);
+	flood6("2001:db8:1:2::", 2000);
+	assert_int_equal(net_sas_all(B), 64);
+	flood6("2001:db8:1:1::", 2000);
+	assert_int_equal(net_sas_all(B), 64);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(int argc, char **argv)
@@ -520,6 +563,7 @@ int main(int argc, char **argv)
 		T(answers_in_the_clear),
 		T(foreign_cookie),
 		T(half_open_flood),
+		T(half_open_flood_v6),
 	};
 
 	if (argc > 1)

@@ -230,6 +230,36 @@ static void single_pair(void **state)
 	net_run(&net, 20 * NET_S);
 }
 
+/* No packet was known: the next one that asks is what is asked for, at once. */
+static void single_pair_without_packet(void **state)
+{
+	struct ike_gw_conf a = net_conf(NET_A, 2), b = net_conf(NET_B, 2);
+
+	a.children[1].start = b.children[1].start = false;
+	net_set(&net, NET_B, &b);
+	net_set(&net, NET_A, &a);
+	net_run(&net, 6 * NET_S);
+	net.tap = hold;
+	got.n = 0;
+	ike_acquire(A->ike, 2, net.now);
+	net_run(&net, 50 * NET_MS);
+	assert_int_equal(got.n, 1);
+	assert_asked("10.1.1.0/24", "10.2.1.0/24");
+	answer(N_SINGLE_PAIR_REQUIRED);
+	assert_int_equal(A->last_reason.cause, IKE_CAUSE_TS_UNACCEPTABLE);
+	acquire(A, 2, 17, "10.1.1.9", 5000, "10.2.1.7", 53);
+	net_run(&net, 50 * NET_MS);
+	assert_int_equal(got.n, 2);
+	assert_asked("10.1.1.9/32", "10.2.1.7/32");
+	/* Refused again, it waits its time like anything else. */
+	answer(N_SINGLE_PAIR_REQUIRED);
+	acquire(A, 2, 17, "10.1.1.9", 5000, "10.2.1.7", 53);
+	net_run(&net, 50 * NET_MS);
+	assert_int_equal(got.n, 2);
+	net.tap = NULL;
+	net_run(&net, 20 * NET_S);
+}
+
 /* Agreed on with a real peer, the pair stays alone through a rekey. */
 static void single_pair_is_rekeyed_as_such(void **state)
 {
@@ -268,6 +298,7 @@ int main(int argc, char **argv)
 		T(packet_that_does_not_count),
 		T(single_pair),
 		T(single_pair_is_rekeyed_as_such),
+		T(single_pair_without_packet),
 	};
 
 	if (argc > 1)
