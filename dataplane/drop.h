@@ -26,7 +26,7 @@
 	X(DROP_ND_MALFORMED,      "nd-malformed",            "neighbour discovery too short, with a wrong checksum, option or address") \
 	X(DROP_ND_FOREIGN,        "nd-not-for-us",           "neighbour discovery that neither asks for an address of ours nor tells us anything") \
 	X(DROP_ND_DONE,           "nd-done",                 "neighbour discovery, done its work by arriving") \
-	X(DROP_IP_TRUNCATED,      "ip-truncated",            "frame shorter than its IP header says") \
+	X(DROP_IP_TRUNCATED,      "ip-truncated",            "frame shorter than its IP header says; on net_af_packet also one cut off at its framesz") \
 	X(DROP_IP_HEADER,         "ip-bad-header",           "IP version, header length or total length is wrong") \
 	X(DROP_IP_CHECKSUM,       "ip-bad-checksum",         "IPv4 header checksum is wrong") \
 	X(DROP_IP_FRAGMENT,       "ip-fragment",             "fragment that is malformed, at odds with others of its datagram, or of a kind not taken") \

@@ -42,7 +42,7 @@ def file_text(conf):
 
 
 def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway=None, tunnel=None, proxy_ids=None,
-              system=None, v6=False):
+              system=None, v6=False, ports=("net_af_packet0,iface=d-wan", "net_af_packet1,iface=d-lan")):
     """The configuration of a site's gateway as a dictionary, to be changed at will before it is written.
     v6: addresses of both families everywhere, and the gateways speak IPv6 to each other; with "inner" they stay with
     IPv4.
@@ -60,9 +60,9 @@ def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway
                    "cli-socket": f"{directory}/cli",
                    **(system or {})},
         "interfaces": [
-            {"name": "ethernet1/1", "port": "net_af_packet0,iface=d-wan", "address": [site.wan_ip + "/24"],
+            {"name": "ethernet1/1", "port": ports[0], "address": [site.wan_ip + "/24"],
              "zone": "untrust"},
-            {"name": "ethernet1/2", "port": "net_af_packet1,iface=d-lan",
+            {"name": "ethernet1/2", "port": ports[1],
              "address": [ip + "/24" for ip in site.lan_ips], "zone": "trust"},
             {"name": "tunnel.1", "zone": "VPN-Zone"}],
         "routes": [{"destination": "0.0.0.0/0", "via": site.wan_router}] +
