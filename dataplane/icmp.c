@@ -68,11 +68,24 @@ static bool may_answer4(const struct pkt *p)
 	}
 }
 
+/* The type of an ICMPv6 packet; of fragments the first shows it, right behind the fragment header.  -1: unknown. */
+static int type6_of(const struct pkt *p)
+{
+	const uint8_t *icmp = (const uint8_t *)pkt_l3(p) + p->l3_len;
+
+	if (p->fragment == FRAG_KNOWN)
+		return p->dport >> 8;
+	if (p->ip_len <= p->l3_len || (p->fragment && (icmp[-6] << 8 | icmp[-5]) & 0xfff8))
+		return -1;
+	return icmp[0];
+}
+
 /* RFC 4443 2.4 (e).  Too big is the exception that may be told about a multicast packet. */
 static bool may_answer6(const struct pkt *p, enum drop why)
 {
 	static const uint8_t none[16];
 	const uint8_t *ip = pkt_l3(p);
+	int type;
 
 	if (ip[8] == 0xff || memcmp(ip + 8, none, sizeof(none)) == 0)
 		return false;
@@ -80,8 +93,8 @@ static bool may_answer6(const struct pkt *p, enum drop why)
 		return false;
 	if (p->proto != IPPROTO_ICMPV6)
 		return true;
-	/* a later fragment may be part of an error */
-	return !p->fragment && p->ip_len > p->l3_len && ip[p->l3_len] >= 128 && ip[p->l3_len] != 137;
+	type = type6_of(p); /* a later fragment may be part of an error */
+	return type >= 128 && type != 137;
 }
 
 /* ---- from which address ---------------------------------------------------------------------- */

@@ -262,6 +262,40 @@ static void not_without(void **state)
 	told(3, 0, 0, len);
 }
 
+/* What the gateway has to say of a packet out of the tunnel goes back through it, from an address it carries. */
+static void told_through_tunnel(void **state)
+{
+	const uint8_t *icmp = inner + IP6;
+
+	for (unsigned i = 0; i < PEERS; i++) {
+		struct peer *p = up(i);
+		size_t len = ip6_echo(packet, FAR, HOST, 1, 5), n;
+		uint8_t own[16], far[16];
+		uint64_t seq;
+
+		packet[7] = 1;
+		inject_in(p, len, NULL);
+		dpt_expect_drop("ip-ttl-exceeded", 1);
+		n = dpt_take_one(0, frame) - ETH;
+		n = peer_open(p, frame + ETH, n, inner, &seq);
+		ip6_addr(INSIDE6, own);
+		ip6_addr(FAR, far);
+		assert_memory_equal(inner + 8, own, 16);
+		assert_memory_equal(inner + 24, far, 16);
+		assert_int_equal(n, 48 + len);
+		assert_true(ip6_sum_right(inner, n));
+		assert_int_equal(icmp[0] << 8 | icmp[1], 3 << 8);
+		/* and so does an answer to an echo request */
+		inject_in(p, ip6_echo(packet, FAR, INSIDE6, 1, 5), NULL);
+		dpt_expect_drop("", 0);
+		n = dpt_take_one(0, frame) - ETH;
+		n = peer_open(p, frame + ETH, n, inner, &seq);
+		assert_true(ip6_sum_right(inner, n));
+		assert_int_equal(icmp[0], 129);
+		peer_remove(p);
+	}
+}
+
 static void ts_out_narrow(struct dp_sa_out_conf *c)
 {
 	ts_out6(c);
@@ -332,6 +366,30 @@ static void too_big(void **state)
 		dpt_take_none(0);
 		peer_remove(p);
 	}
+}
+
+/* A host learns of fragments that are too big by the first, which alone says that it is no part of an error. */
+static void fragments_too_big(void **state)
+{
+	uint8_t body[1400] = {IPPROTO_ICMPV6, 0, 0, 1, [7] = 9, [8] = 128};
+	struct ip6 h = {.src = HOST, .dst = FAR, .next = IPPROTO_FRAGMENT};
+	struct peer *p = up(0);
+	uint16_t most = dp_sa_out_mtu(p->sa_out);
+	size_t len = ip6_put(packet, &h, body, most + 1u - 40);
+
+	inject_out(len);
+	dpt_expect_drop("too-big", 1);
+	told(2, 0, most, len);
+	body[8] = 1; /* of an error */
+	inject_out(ip6_put(packet, &h, body, most + 1u - 40));
+	dpt_expect_drop("too-big", 1);
+	dpt_take_none(1);
+	body[2] = 8; /* a later one */
+	body[8] = 128;
+	inject_out(ip6_put(packet, &h, body, most + 1u - 40));
+	dpt_expect_drop("too-big", 1);
+	dpt_take_none(1);
+	peer_remove(p);
 }
 
 /* Fragments of an outer packet until the last: their payload to `whole`, behind a header as it was before. */
@@ -645,9 +703,11 @@ int main(void)
 		cmocka_unit_test(in_refused),
 		cmocka_unit_test(side_by_side),
 		cmocka_unit_test(not_without),
+		cmocka_unit_test(told_through_tunnel),
 		cmocka_unit_test(narrowed),
 		cmocka_unit_test(ranges),
 		cmocka_unit_test(too_big),
+		cmocka_unit_test(fragments_too_big),
 		cmocka_unit_test(least_mtu),
 		cmocka_unit_test(least_mtu_unresolved),
 		cmocka_unit_test(least_mtu_burst),
