@@ -44,6 +44,24 @@ struct ts peer_ts(const char *prefix, uint8_t proto, uint16_t port)
 	return ts_of(&p, proto, port);
 }
 
+uint16_t peer_lab(const struct dpt_conf *c)
+{
+	struct dp_route inside = {0}, outside = {0};
+	uint16_t tunnel;
+
+	dpt_init(c);
+	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
+	assert_int_equal(prefix_parse("10.2.0.0/16", &outside.dst), 0);
+	outside.ifindex = tunnel;
+	assert_int_equal(dp_route_add(&outside), 0);
+	assert_int_equal(prefix_parse("10.1.0.0/16", &inside.dst), 0);
+	assert_int_equal(addr_parse("10.1.1.7", &inside.via), 0);
+	assert_int_equal(dp_route_add(&inside), 0);
+	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
+	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
+	return tunnel;
+}
+
 uint32_t peer_policy(uint16_t tunnel_if, const char *local, const char *remote, uint8_t proto,
 		     uint16_t local_port, uint16_t remote_port)
 {

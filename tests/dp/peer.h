@@ -54,6 +54,9 @@ size_t peer_seal(struct peer *p, const uint8_t *inner, size_t len, const struct 
  * ports, SPI, ICV, padding, next header.  *seq: the number it carried. */
 size_t peer_open(const struct peer *p, const uint8_t *packet, size_t len, uint8_t *inner, uint64_t *seq);
 
+/* The data plane as c says (NULL: as usual), and a tunnel interface, whose number is returned, that leads to the peer's
+ * network; ours lies behind 10.1.1.7.  Next hops are known.  dpt_fini() ends it. */
+uint16_t peer_lab(const struct dpt_conf *c);
 /* A policy of a tunnel interface. */
 uint32_t peer_policy(uint16_t tunnel_if, const char *local, const char *remote, uint8_t proto,
 		     uint16_t local_port, uint16_t remote_port);

@@ -89,20 +89,8 @@ static void age(uint8_t *packet)
 static int setup(void **state)
 {
 	const struct dpt_conf c = {.n_workers = 1};
-	struct dp_route r;
 
-	dpt_init(&c);
-	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(prefix_parse("10.2.0.0/16", &r.dst), 0);
-	r.ifindex = tunnel;
-	assert_int_equal(dp_route_add(&r), 0);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(prefix_parse("10.1.0.0/16", &r.dst), 0);
-	assert_int_equal(addr_parse("10.1.1.7", &r.via), 0);
-	assert_int_equal(dp_route_add(&r), 0);
-	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
-	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
+	tunnel = peer_lab(&c);
 	policy = peer_policy(tunnel, "0.0.0.0/0", "0.0.0.0/0", 0, 0, 0);
 	peer_keys(&gcm, 1);
 	peer_keys(&cbc, 2);

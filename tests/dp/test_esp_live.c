@@ -26,21 +26,9 @@ static struct endpoint moves[2];
 static int setup(void **state)
 {
 	const struct dpt_conf c = {.max_sas = 256, .max_policies = 64};
-	struct dp_route r;
 
-	dpt_init(&c);
-	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(prefix_parse("10.2.0.0/16", &r.dst), 0);
-	r.ifindex = tunnel;
-	assert_int_equal(dp_route_add(&r), 0);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(prefix_parse("10.1.0.0/16", &r.dst), 0);
-	assert_int_equal(addr_parse("10.1.1.7", &r.via), 0);
-	assert_int_equal(dp_route_add(&r), 0);
-	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
+	tunnel = peer_lab(&c);
 	dpt_neighbour(0, "192.0.2.3", dpt_peer[0]);
-	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
 	policy = peer_policy(tunnel, "10.1.0.0/16", "10.2.0.0/16", 0, 0, 0);
 	moves[0] = dpt_ep(PEER_IP, 0);
 	moves[1] = dpt_ep("192.0.2.3", 0);

@@ -20,20 +20,8 @@ static struct peer peers[SAS];
 
 static int setup(void **state)
 {
-	struct dp_route r;
 
-	dpt_init(NULL);
-	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(prefix_parse("10.2.0.0/16", &r.dst), 0);
-	r.ifindex = tunnel;
-	assert_int_equal(dp_route_add(&r), 0);
-	memset(&r, 0, sizeof(r));
-	assert_int_equal(prefix_parse("10.1.0.0/16", &r.dst), 0);
-	assert_int_equal(addr_parse("10.1.1.7", &r.via), 0);
-	assert_int_equal(dp_route_add(&r), 0);
-	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
-	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
+	tunnel = peer_lab(NULL);
 	for (unsigned i = 0; i < SAS; i++) {
 		char net[20];
 
