@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -463,7 +463,7 @@ struct ike_gw_conf net_conf(int side, unsigned n_children)
 	assert_non_null(c.children);
 	for (unsigned i = 0; i < n_children; i++) {
 		struct ike_child_conf *k = &c.children[i];
-		char net[32];
+		char prefix[32];
 
 		snprintf(k->tunnel, sizeof(k->tunnel), "TUN");
 		snprintf(k->proxy_id, sizeof(k->proxy_id), "P%u", i);
@@ -473,10 +473,10 @@ struct ike_gw_conf net_conf(int side, unsigned n_children)
 		k->lifetime_s = 3600;
 		k->replay_window = 64;
 		k->start = side == NET_A;
-		snprintf(net, sizeof(net), "10.%d.%u.0/24", side + 1, i);
-		net_ts(&k->local[k->n_local++], net);
-		snprintf(net, sizeof(net), "10.%d.%u.0/24", 2 - side, i);
-		net_ts(&k->remote[k->n_remote++], net);
+		snprintf(prefix, sizeof(prefix), "10.%d.%u.0/24", side + 1, i);
+		net_ts(&k->local[k->n_local++], prefix);
+		snprintf(prefix, sizeof(prefix), "10.%d.%u.0/24", 2 - side, i);
+		net_ts(&k->remote[k->n_remote++], prefix);
 	}
 	return c;
 }
@@ -648,4 +648,28 @@ uint64_t net_counter(struct net_host *h, const char *name)
 			return ike_counters(h->ike)->v[i];
 	fail_msg("no counter %s", name);
 	return 0;
+}
+
+/* ---- net_fixture.h ------------------------------------------------------------------------------------ */
+
+struct net net;
+
+int net_setup(void **state)
+{
+	net_init(&net, 1);
+	return 0;
+}
+
+int net_teardown(void **state)
+{
+	net_end(&net);
+	return 0;
+}
+
+void net_both(unsigned children)
+{
+	struct ike_gw_conf a = net_conf(NET_A, children), b = net_conf(NET_B, children);
+
+	net_set(&net, NET_B, &b);
+	net_set(&net, NET_A, &a);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two engines: bring-up in every way, and every way of failing with its reason. */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -11,33 +11,9 @@
 
 #include <cmocka.h>
 
-static struct net net;
-
-static int setup(void **state)
-{
-	net_init(&net, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_end(&net);
-	return 0;
-}
-
-static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
-
-static void both(unsigned children)
-{
-	struct ike_gw_conf a = net_conf(NET_A, children), b = net_conf(NET_B, children);
-
-	net_set(&net, NET_B, &b);
-	net_set(&net, NET_A, &a);
-}
-
 static void up(unsigned children)
 {
-	both(children);
+	net_both(children);
 	assert_true(net_until(&net, net_up, 20 * NET_S));
 	net_run(&net, 5 * NET_S);
 	net_check_pairs(&net);
@@ -155,7 +131,7 @@ static void lossy(void **state)
 		net.loss = 30;
 		net.dup = 30;
 		net.jitter = 1500 * NET_MS;
-		both(3);
+		net_both(3);
 		assert_true(net_until(&net, net_up, 1000 * NET_S));
 		net.loss = net.dup = 0;
 		net.jitter = 0;
@@ -233,7 +209,7 @@ static void cookie(void **state)
 
 static void without_child(void **state)
 {
-	both(0);
+	net_both(0);
 	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now), 1);
 	net_run(&net, 5 * NET_S);
 	assert_int_equal(net_sas(A), 1);
@@ -614,7 +590,7 @@ static void silence_after_ike_sa_init(void **state)
 
 	net.tap = third_and_later;
 	net.tap_arg = &seen;
-	both(1);
+	net_both(1);
 	net_run(&net, 25 * NET_S);
 	assert_int_equal(A->n_spis, 1); /* held for the answer to IKE_AUTH */
 	/* 47 s of retransmissions, 10 % jitter on each. */
@@ -639,7 +615,7 @@ static void unknown_peer(void **state)
 static void data_plane_refuses(void **state)
 {
 	B->refuse_install = true;
-	both(1);
+	net_both(1);
 	net_run(&net, 3 * NET_S);
 	assert_int_equal(net_sas(A), 1);
 	assert_int_equal(net_children(A), 0);
@@ -653,7 +629,7 @@ static void data_plane_refuses(void **state)
 	assert_int_equal(net_children(B), 0);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
 {

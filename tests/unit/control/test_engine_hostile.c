@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two engines and somebody in between who forges, replays, floods and damages. */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,32 +13,9 @@
 #include "heap.h"
 #include "msg.h"
 
-static struct net net;
-static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
-
-static int setup(void **state)
-{
-	net_init(&net, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_end(&net);
-	return 0;
-}
-
-static void both(unsigned children)
-{
-	struct ike_gw_conf a = net_conf(NET_A, children), b = net_conf(NET_B, children);
-
-	net_set(&net, NET_B, &b);
-	net_set(&net, NET_A, &a);
-}
-
 static void up(unsigned children)
 {
-	both(children);
+	net_both(children);
 	assert_true(net_until(&net, net_up, 20 * NET_S));
 	net_run(&net, 5 * NET_S);
 }
@@ -98,7 +75,7 @@ static void every_byte_of_every_message(void **state)
 			net_init(&net, 1);
 			net.tap = damage;
 			net.tap_arg = &d;
-			both(2);
+			net_both(2);
 			if (!net_until(&net, net_up, NET_S / 2))
 				fail_msg("message %u, byte %zu", message, d.at);
 			assert_int_equal(A->events[IKE_EV_IKE_FAIL], 0);
@@ -169,7 +146,7 @@ static void garbage_in_every_state(void **state)
 		net_end(&net);
 		net_init(&net, seed);
 		net.tap = garbage;
-		both(3);
+		net_both(3);
 		assert_true(net_until(&net, net_up, NET_S));
 		assert_int_equal(A->events[IKE_EV_IKE_FAIL], 0);
 		assert_true(ike_clear_ike_sa(A->ike, NULL, net.now) == 1);
@@ -223,7 +200,7 @@ static bool forger(struct net *n, struct net_packet *p, void *arg)
 static void errors_in_the_clear_are_only_hints(void **state)
 {
 	net.tap = forger;
-	both(3);
+	net_both(3);
 	assert_true(net_until(&net, net_up, NET_S));
 	net_run(&net, 60 * NET_S);
 	assert_true(net_up(&net));
@@ -549,7 +526,7 @@ static void half_open_flood_v6(void **state)
 	assert_int_equal(net_sas_all(B), 64);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
 {

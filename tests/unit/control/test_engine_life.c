@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two engines after bring-up: liveness, deletion, rekeying with its collisions, operator, configuration. */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -14,19 +14,10 @@
 #include "child.h"
 #include "dice.h"
 
-static struct net net;
-static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
-
 static int setup(void **state)
 {
 	dice_seed(1);
 	net_init(&net, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_end(&net);
 	return 0;
 }
 
@@ -747,7 +738,7 @@ static void config_refused(void **state)
 	net_conf_free(&b);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, net_teardown)
 
 int main(int argc, char **argv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Two engines agree on every suite there is, in both roles, and on nothing that one of them does not have. */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,21 +9,6 @@
 #include <string.h>
 
 #include <cmocka.h>
-
-static struct net net;
-static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
-
-static int setup(void **state)
-{
-	net_init(&net, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_end(&net);
-	return 0;
-}
 
 static void again(void)
 {
@@ -176,7 +161,7 @@ static void esn(void **state)
 		}
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What two engines make of selectors: lists, the packet that asked, and what a peer leaves out (RFC 7296 2.9). */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,21 +12,6 @@
 
 #include "child.h"
 #include "xchg.h"
-
-static struct net net;
-static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
-
-static int setup(void **state)
-{
-	net_init(&net, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_end(&net);
-	return 0;
-}
 
 /* "10.1.0.0/24,fd00:1::/64" into a child's selectors. */
 static void selectors(struct ts *t, uint8_t *n, const char *list)
@@ -287,7 +272,7 @@ static void single_pair_is_rekeyed_as_such(void **state)
 	net_check_pairs(&net);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* IKE messages in fragments (RFC 7383): between two engines, and from a peer that has the keys and bad manners. */
-#include "net.h"
+#include "net_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,21 +12,6 @@
 
 #include "frag.h"
 #include "xchg.h"
-
-static struct net net;
-static struct net_host *const A = &net.host[NET_A], *const B = &net.host[NET_B];
-
-static int setup(void **state)
-{
-	net_init(&net, 1);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	net_end(&net);
-	return 0;
-}
 
 /* An identity that makes IKE_AUTH large. */
 static void long_id(struct ike_id *id, char fill)
@@ -411,7 +396,7 @@ static void half_open_memory(void **state)
 	assert_null(B->ike->fragments);
 }
 
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
 {
