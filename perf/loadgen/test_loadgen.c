@@ -238,7 +238,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
-	return 0;
+	return rte_eal_cleanup();
 }
 
 int main(void)

@@ -115,8 +115,12 @@ static int run_side(void *arg)
 
 static void run_both(void)
 {
-	while (step(&side[0]) | step(&side[1]))
-		;
+	bool a = true, b = true;
+
+	while (a || b) {
+		a = step(&side[0]);
+		b = step(&side[1]);
+	}
 }
 
 static void prepare(struct side *s, unsigned i, const struct trial_conf *c, struct trial_result *r,
