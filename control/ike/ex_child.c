@@ -292,7 +292,9 @@ static void gone_again(struct ike_sa *sa, struct nego *n, struct child_sa *old)
 	reason_set(&r, sa->k->now, IKE_CAUSE_PEER_DELETED, IKE_INITIATOR, CREATE_CHILD_SA,
 		   "peer deleted the Child SA as soon as it was made");
 	rival_stands(sa, n);
-	slot_failed(n->slot, sa, &r, old);
+	/* Of two that both ends made at once the peer keeps the other: nothing is missing. */
+	if (old || !child_on(n->slot, sa, false))
+		slot_failed(n->slot, sa, &r, old);
 	drop_nego(sa->k, n);
 }
 
