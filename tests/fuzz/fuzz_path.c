@@ -22,18 +22,23 @@
 #include "sad.h"
 #include "suite.h"
 
-enum { SAS = 5, HEAD = 4, L2 = 14, OUTER = 28, PACKETS_MAX = 24 };
+enum { SAS = 6, SAS4 = 5, SA6 = 5, HEAD = 4, L2 = 14, OUTER = 28, PACKETS_MAX = 24 };
+
+#define HOST6 "fd00:1::7"
+enum { FOR_V6 = 16 }; /* in the head's first byte */
 
 static const struct {
 	struct dp_suite suite;
 	uint8_t key, salt, integ;
 	bool esn, udp;
 } kinds[SAS] = {
+	/* the last is for IPv6, the others for IPv4 */
 	{{DP_AES_GCM_16, 256, DP_INTEG_NONE}, 32, 4, 0, false, false},
 	{{DP_AES_CBC, 128, DP_HMAC_SHA256_128}, 16, 0, 32, false, true},
 	{{DP_ENCR_NULL, 0, DP_HMAC_SHA1_96}, 0, 0, 20, true, false},
 	{{DP_CHACHA20_POLY1305, 0, DP_INTEG_NONE}, 32, 4, 0, true, true},
 	{{DP_AES_GMAC, 128, DP_INTEG_NONE}, 16, 4, 0, true, false},
+	{{DP_AES_GCM_16, 128, DP_INTEG_NONE}, 16, 4, 0, false, false},
 };
 
 static struct {
@@ -65,6 +70,10 @@ static void add_sa(unsigned i, uint32_t policy)
 	/* every second one has selectors that only a walk can check */
 	in.ts_local[0] = peer_ts("10.1.0.0/16", i & 1 ? 17 : 0, 0);
 	in.ts_remote[0] = peer_ts("10.2.0.0/16", i & 1 ? 17 : 0, 0);
+	if (i == SA6) {
+		in.ts_local[0] = peer_ts("fd00:1::/64", 0, 0);
+		in.ts_remote[0] = peer_ts("2001:db8:f::/48", 0, 0);
+	}
 	MUST(s && dp_spi_alloc(&in.spi) == 0 && dp_sa_in_install(&in) == 0);
 	out.keys = in.keys;
 	out.esn = in.esn;
@@ -87,20 +96,24 @@ static void make_world(void)
 	uint16_t tunnel;
 	char net[20];
 
-	dpt_init(NULL);
+	dpt_init(&(struct dpt_conf){.v6 = true});
 	MUST(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel) == 0);
 	prefix_parse("10.2.0.0/16", &r.dst);
 	r.ifindex = tunnel;
+	MUST(dp_route_add(&r) == 0);
+	prefix_parse("2001:db8:f::/48", &r.dst);
 	MUST(dp_route_add(&r) == 0);
 	memset(&r, 0, sizeof(r));
 	prefix_parse("10.1.0.0/16", &r.dst);
 	addr_parse("10.1.1.7", &r.via);
 	MUST(dp_route_add(&r) == 0);
-	for (unsigned i = 0; i < SAS; i++) {
+	for (unsigned i = 0; i < SAS4; i++) {
 		snprintf(net, sizeof(net), "10.2.%u.0/24", i);
 		add_sa(i, peer_policy(tunnel, "10.1.0.0/16", net, 0, 0, 0));
 	}
 	peer_policy(tunnel, "0.0.0.0/0", "10.2.128.0/17", 0, 0, 0); /* without SA */
+	add_sa(SA6, peer_policy(tunnel, "fd00:1::/64", "2001:db8:f::/48", 0, 0, 0));
+	peer_policy(tunnel, "::/0", "2001:db8:f:8000::/49", 17, 0, 53); /* without SA */
 }
 
 /* As before the first input: an input must do the same whenever it is run. */
@@ -117,6 +130,7 @@ static void reset(void)
 	}
 	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
 	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
+	ip6_reachable(1, HOST6, dpt_peer[1]);
 }
 
 /* ---- what comes in --------------------------------------------------------------------------- */
@@ -150,7 +164,7 @@ static const uint8_t *wrap(uint8_t *b, const uint8_t *ip_bits, bool udp, size_t 
 /* The text as the peer would send it: sealed under the next number, or one that `jump` says. */
 static void sealed(const uint8_t *head, const uint8_t *text, size_t len, bool forge)
 {
-	unsigned i = head[1] % SAS;
+	unsigned i = head[0] & FOR_V6 ? SA6 : head[1] % SAS4;
 	const struct suite *s = suite_at(sas[i].mirror.suite);
 	uint8_t b[OUTER + DPT_FRAME_MAX] = {0}, *esp = b + OUTER;
 	uint32_t spi_be = __builtin_bswap32(sas[i].spi), seq_be;
@@ -193,10 +207,28 @@ static void addressed(const uint8_t *head, const uint8_t *data, size_t len)
 	memcpy(b + 12, &src, 4);
 	memcpy(b + 16, &dst, 4);
 	if (out)
-		b[18] = head[1] % SAS;
+		b[18] = head[1] % SAS4;
 	if ((b[0] & 15) >= 5 && (b[0] & 15u) * 4 <= len)
 		dpt_sum4(b);
 	dpt_inject_ip(out, 0, b, len);
+}
+
+static void addressed6(const uint8_t *head, const uint8_t *data, size_t len)
+{
+	uint8_t b[DPT_FRAME_MAX];
+	bool out = head[1] & 0x80;
+
+	if (len < 40)
+		return;
+	if (len > 1500)
+		len = 1500;
+	memcpy(b, data, len);
+	b[0] = (uint8_t)(0x60 | (b[0] & 15));
+	ip6_addr(out ? HOST6 : PEER6, b + 8);
+	ip6_addr(out ? "2001:db8:f::9" : OWN6, b + 24);
+	if (out)
+		b[30] = head[1] & 1 ? 0x80 : 0;
+	ip6_inject(out, b, len);
 }
 
 static void arrive(const uint8_t *head, const uint8_t *data, size_t len)
@@ -214,7 +246,7 @@ static void arrive(const uint8_t *head, const uint8_t *data, size_t len)
 		break;
 	case 4:
 	case 5: sealed(head, data, len, false); break;
-	case 6: addressed(head, data, len); break;
+	case 6: (head[0] & FOR_V6 ? addressed6 : addressed)(head, data, len); break;
 	default: sealed(head, data, len, true); break;
 	}
 	if (head[0] & 8)
@@ -230,6 +262,13 @@ static void check_frame(unsigned port, const uint8_t *f, size_t len)
 
 	MUST(len >= L2 && memcmp(f + 6, dpt_mac[port], 6) == 0);
 	type = (uint16_t)(f[12] << 8 | f[13]);
+	if (type == 0x86dd) {
+		static const uint8_t far[6] = {0x20, 0x01, 0x0d, 0xb8, 0, 0x0f};
+
+		MUST(len >= L2 + 40 && len - L2 <= 1500 && ip[0] >> 4 == 6);
+		MUST((size_t)(ip[4] << 8 | ip[5]) == len - L2 - 40);
+		MUST(memcmp(ip + 24, far, sizeof(far)) != 0); /* as below */
+	}
 	if (type != 0x0800)
 		return;
 	MUST(len >= L2 + 20 && len - L2 <= 1500 && ip[0] >> 4 == 4 && (ip[0] & 15) >= 5);
