@@ -15,6 +15,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -188,9 +189,11 @@ static int forbid_calls(void)
 /* ---- packets --------------------------------------------------------------------------------- */
 
 enum { PEERS = 4, FRAMES = 24 };
+#define HOST6 "fd00:1::7"
+#define FAR6  "2001:db8:f::9"
 
 static uint16_t tunnel;
-static struct peer peers[PEERS];
+static struct peer peers[PEERS], six; /* six: IPv6 inside and outside */
 /* A batch: what comes in by each port.  The ESP packets of a batch are sealed anew for each round, before
  * the filter is up, for OpenSSL allocates. */
 struct arrival {
@@ -200,13 +203,13 @@ struct arrival {
 };
 static struct arrival (*rounds)[BATCH];
 static uint16_t n_arrivals[ROUNDS];
-static unsigned now_round, now_arrival, idle_turns, n_in, n_out;
+static unsigned now_round, now_arrival, idle_turns, n_in, n_out, n_out6;
 static void (*worm)(void);
 
 static void add(unsigned r, unsigned port, const uint8_t *packet, size_t len)
 {
 	struct arrival *a = &rounds[r][n_arrivals[r]++];
-	uint8_t *at = dpt_eth(a->frame, port, 0x0800);
+	uint8_t *at = dpt_eth(a->frame, port, packet[0] >> 4 == 6 ? 0x86dd : 0x0800);
 
 	assert_true(n_arrivals[r] <= BATCH && len + 14 <= sizeof(a->frame));
 	memcpy(at, packet, len);
@@ -229,6 +232,26 @@ static void add_good(unsigned r)
 				      esp));
 		}
 	}
+}
+
+static void add_good6(unsigned r)
+{
+	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX];
+
+	for (unsigned k = 0; k < 3; k++) {
+		add(r, 1, packet, ip6_echo(packet, HOST6, FAR6, (uint16_t)r, 10 * k));
+		add(r, 0, esp, peer_seal(&six, packet, ip6_echo(packet, FAR6, HOST6, 1, 10 * k), NULL, esp));
+	}
+}
+
+static void add_odd6(unsigned r)
+{
+	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX];
+	size_t len = dpt_echo4(packet, "10.2.1.9", "10.1.0.7", 1, 20);
+
+	add(r, 0, esp, peer_seal(&six, packet, len, NULL, esp));                 /* of the other family */
+	add(r, 1, packet, ip6_echo(packet, HOST6, "2001:db8:f:8000::1", 1, 20)); /* no SA: acquire */
+	add(r, 1, packet, ip6_echo(packet, HOST6, "2001:db8:99::1", 1, 20));     /* no route: told */
 }
 
 /* All that leaves the fast path. */
@@ -269,16 +292,32 @@ static void set_limits(struct dp_sa_out_conf *c)
 	c->limits = (struct dp_limits){.soft_packets = 100, .hard_packets = 300};
 }
 
+static void in6(struct dp_sa_in_conf *c)
+{
+	c->ts_local[0] = peer_ts("fd00:1::/64", 0, 0);
+	c->ts_remote[0] = peer_ts("2001:db8:f::/49", 0, 0);
+}
+
+static void out6(struct dp_sa_out_conf *c)
+{
+	c->ts_local[0] = peer_ts("fd00:1::/64", 0, 0);
+	c->ts_remote[0] = peer_ts("2001:db8:f::/49", 0, 0);
+}
+
+static const struct peer_edit inner6 = {in6, out6};
+
 static void make_world(void)
 {
 	const struct peer_edit limited = {.out = set_limits};
 	struct dp_route r = {0};
 	char net[20];
 
-	dpt_init(NULL);
+	dpt_init(&(struct dpt_conf){.v6 = true});
 	assert_int_equal(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel), 0);
 	prefix_parse("10.2.0.0/16", &r.dst);
 	r.ifindex = tunnel;
+	assert_int_equal(dp_route_add(&r), 0);
+	prefix_parse("2001:db8:f::/48", &r.dst);
 	assert_int_equal(dp_route_add(&r), 0);
 	memset(&r, 0, sizeof(r));
 	prefix_parse("10.1.0.0/16", &r.dst);
@@ -295,11 +334,19 @@ static void make_world(void)
 			     i ? NULL : &limited);
 	}
 	peer_policy(tunnel, "10.1.0.0/16", "10.2.50.0/24", 0, 0, 0);
+	six = (struct peer){.outer6 = true, .udp = true, .spi_out = 0xc0ffee66};
+	peer_keys(&six, 66);
+	peer_install(&six, peer_policy(tunnel, "fd00:1::/64", "2001:db8:f::/49", 0, 0, 0), &inner6);
+	peer_policy(tunnel, "::/0", "2001:db8:f:8000::/49", IPPROTO_ICMPV6, 0, 0);
+	ip6_reachable(0, PEER6, dpt_peer[0]);
+	ip6_reachable(1, HOST6, dpt_peer[1]);
 	rounds = malloc(ROUNDS * sizeof(*rounds));
 	assert_non_null(rounds);
 	for (unsigned k = 0; k < ROUNDS; k++) {
 		add_good(k);
+		add_good6(k);
 		add_odd(k);
+		add_odd6(k);
 	}
 }
 
@@ -346,8 +393,11 @@ static uint16_t rx_in(void *queue, struct rte_mbuf **m, uint16_t max)
 
 static uint16_t tx_free(void *queue, struct rte_mbuf **m, uint16_t n)
 {
-	rte_pktmbuf_free_bulk(m, n);
 	n_out += n;
+	for (uint16_t i = 0; i < n; i++)
+		n_out6 += rte_pktmbuf_mtod(m[i], const struct rte_ether_hdr *)->ether_type ==
+			  RTE_BE16(RTE_ETHER_TYPE_IPV6);
+	rte_pktmbuf_free_bulk(m, n);
 	return n;
 }
 
@@ -374,7 +424,10 @@ static void run_worker(void)
 	/* Control has not looked, so there was one reason to wake it; sleeps are of idle turns only. */
 	if (n_alloc || n_lock || n_write > 1 || n_sleep > IDLE_TURNS)
 		leave(STATUS_COUNTED);
-	leave(n_in >= ROUNDS * 40 && n_out >= ROUNDS * 2 * PEERS && n_write == 1 && n_sleep ? 0 : 1);
+	leave(n_in >= ROUNDS * 40 && n_out >= ROUNDS * 2 * PEERS && n_out6 >= ROUNDS * 5 && n_write == 1 &&
+			      n_sleep
+		      ? 0
+		      : 1);
 }
 
 /* ---- worms ----------------------------------------------------------------------------------- */
