@@ -19,7 +19,10 @@ struct bound_way {
 	const char *name;
 	bool (*can)(const struct suite *s);
 	void (*run)(const struct traffic *t);
+	bool tag_in_place; /* outbound, it goes behind the text; else beside */
 };
+/* All ways come to the same texts and tags for frames such as these: or die. */
+void bound_agree(const struct traffic *t);
 /* The fastest way here for frames such as these, each tried so often.  NULL: the library cannot do it. */
 const struct bound_way *bound_choose(const struct traffic *t, unsigned tries);
 /* All frames once, with keys of chance; cycles. */

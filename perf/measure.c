@@ -140,6 +140,7 @@ void measure_nothing(const struct traffic *t)
 
 	if (!way)
 		die("%s: the library alone cannot do it", t->suite->name);
+	bound_agree(t);
 	for (unsigned i = 0; i < 2; i++)
 		path_once(t, i);
 }
