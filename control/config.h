@@ -83,8 +83,9 @@ struct cfg_tunnel {
 	uint16_t tfc_pad_to;    /* 0: no TFC padding; DP_TFC_MTU: to the tunnel's MTU */
 	enum ike_ts_policy ts_policy;
 	struct dp_policy_options carry;
-	bool combined; /* one Child SA for all proxy-IDs */
-	bool start;    /* negotiate at start-up, without waiting for traffic */
+	bool combined;  /* one Child SA for all proxy-IDs */
+	bool transport; /* ipsec-mode */
+	bool start;     /* negotiate at start-up, without waiting for traffic */
 	struct cfg_monitor monitor;
 };
 

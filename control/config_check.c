@@ -559,7 +559,7 @@ static void check_tunnel(struct check *k, size_t i, uint32_t *per_gateway)
 	if (f >= 0 && !k->c->interfaces[f].tunnel) {
 		cfg_error(&o, config_setting_get_member(o.s, "tunnel-interface"), "tunnel-interface",
 			  "found \"%s\"; allowed: an interface tunnel.1 to tunnel.9999", t->interface);
-	} else if (f >= 0 && !k->l->paths_unsure) {
+	} else if (f >= 0 && !t->transport && !k->l->paths_unsure) {
 		if (!k->routed_into[f])
 			cfg_warn(&o, config_setting_get_member(o.s, "tunnel-interface"), "tunnel-interface",
 				 "no route leads into %s: nothing will be encrypted", t->interface);
@@ -693,6 +693,7 @@ void cfg_check(struct cfg_load *l)
 	l->paths_unsure |= l->errors != before;
 	check_tunnels(&k);
 	check_gateways(&k);
+	cfg_check_transport(l);
 	check_tunnel_interfaces(&k);
 	cfg_check_overlaps(l);
 	cfg_check_rules(l);

@@ -139,4 +139,5 @@ void cfg_check(struct cfg_load *l);
 void cfg_check_interfaces(struct cfg_load *l);
 void cfg_check_overlaps(struct cfg_load *l);
 void cfg_check_rules(struct cfg_load *l);
+void cfg_check_transport(struct cfg_load *l);
 void cfg_check_monitors(struct cfg_load *l);

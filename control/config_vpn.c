@@ -521,6 +521,18 @@ static void read_tfc(struct cfg_obj *tun, struct cfg_tunnel *t)
 		cfg_error(&o, to, "pad-to", "found %s; allowed: %s", cfg_found(to, false, found), allowed);
 }
 
+/* Without an inner packet there is nothing for these to be about. */
+static void no_tunnel_keys(struct cfg_obj *o)
+{
+	static const char *const keys[] = {"tfc", "proxy-id-mode", "adjust-tcp-mss",
+					   "df",  "dscp",          "copy-tos"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (config_setting_get_member(o->s, keys[i]))
+			cfg_error(o, config_setting_get_member(o->s, keys[i]), keys[i],
+				  "has no effect with ipsec-mode = \"transport\"; allowed: with \"tunnel\"");
+}
+
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 {
 	static const char *const known[] = {"name",
@@ -533,6 +545,7 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "tfc",
 					    "ts-policy",
 					    "proxy-id-mode",
+					    "ipsec-mode",
 					    "start",
 					    "adjust-tcp-mss",
 					    "df",
@@ -540,16 +553,10 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 					    "copy-tos",
 					    "tunnel-monitor",
 					    NULL};
-	static const char *const later[] = {"enable-gre-encapsulation",
-					    "ipsec-mode",
-					    "type",
-					    "manual-key",
-					    "disabled",
-					    "comment",
-					    "mtu",
-					    "esn",
-					    NULL};
+	static const char *const later[] = {
+		"enable-gre-encapsulation", "type", "manual-key", "disabled", "comment", "mtu", "esn", NULL};
 	static const struct cfg_word modes[] = {{"each", false}, {"combined", true}, {0}};
+	static const struct cfg_word ipsec_modes[] = {{"tunnel", false}, {"transport", true}, {0}};
 	static const struct cfg_word policies[] = {{"narrow", IKE_TS_NARROW}, {"exact", IKE_TS_EXACT}, {0}};
 	const struct cfg_word *w;
 
@@ -565,6 +572,10 @@ void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t)
 	t->ts_policy = w ? (enum ike_ts_policy)w->id : IKE_TS_NARROW;
 	w = cfg_word(o, "proxy-id-mode", CFG_OPTIONAL, modes);
 	t->combined = w && w->id;
+	w = cfg_word(o, "ipsec-mode", CFG_OPTIONAL, ipsec_modes);
+	t->transport = w && w->id;
+	if (t->transport)
+		no_tunnel_keys(o);
 	cfg_bool(o, "start", &t->start);
 	cfg_read_carry(o, &t->carry);
 	read_proxy_ids(o, t);

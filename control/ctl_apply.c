@@ -130,6 +130,7 @@ static int policy_wanted(const struct ctl *c, const struct cfg_tunnel *t, const 
 	d->proto = x->proto;
 	d->local_port = x->local_port;
 	d->remote_port = x->remote_port;
+	d->transport = t->transport;
 	return ifindex_of(c, t->interface, &d->tunnel_if);
 }
 
@@ -212,6 +213,7 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 		.ts_policy = p->tunnel->ts_policy,
 		.replay_window = p->tunnel->replay_window,
 		.tfc_pad_to = p->tunnel->tfc_pad_to,
+		.transport = p->tunnel->transport,
 		.start = p->tunnel->start,
 	};
 

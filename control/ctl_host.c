@@ -140,8 +140,9 @@ static int install_out(const struct ike_child_sa *c, const struct dp_suite *suit
 		.local = c->local,
 		.remote = c->remote,
 		.udp_encap = c->udp_encap,
+		.transport = c->transport,
 		.limits = *limits,
-		.tfc_pad_to = c->no_tfc ? 0 : c->conf->tfc_pad_to,
+		.tfc_pad_to = c->no_tfc || c->transport ? 0 : c->conf->tfc_pad_to,
 	};
 	int err;
 
@@ -170,6 +171,7 @@ static int install_in(const struct ike_child_sa *c, const struct dp_suite *suite
 		.local = c->local,
 		.remote = c->remote,
 		.udp_encap = c->udp_encap,
+		.transport = c->transport,
 		.limits = *limits,
 	};
 	int err;

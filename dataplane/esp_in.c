@@ -19,6 +19,7 @@
 #include "sad.h"
 #include "selector.h"
 #include "suite.h"
+#include "transport.h"
 
 enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, NEXT_NONE = 59, L2 = sizeof(struct rte_ether_hdr) };
 enum { ECN_MASK = 3, ECN_NOT_ECT = 0, ECN_ECT1 = 1, ECN_CE = 3 };
@@ -273,6 +274,38 @@ static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_
 	return DROP_NONE;
 }
 
+/* Transport mode: the header that came in front of ESP moves to what was protected, and is told of that.  What NAT has
+ * done to its addresses has been undone to the selectors (RFC 7296 2.23.1).  Checksums that cover addresses would
+ * need the original ones (RFC 3948 3.1.2): of all that is answered here, ICMP of IPv4 has none such, and IPv6 has
+ * no NAT. */
+static __rte_noinline enum drop unwrap_transport(struct pkt *p, const struct sa_in *sa, const struct suite *s)
+{
+	uint32_t len = suite_text_len(s, p), off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
+	uint8_t *text = pkt_at(p, (uint16_t)off), *ip = text - p->l3_len;
+	uint8_t next = text[len - 1];
+	int inner = unpad(text, len);
+
+	if (inner < 0)
+		return DROP_ESP_PADDING;
+	if (next == NEXT_NONE)
+		return DROP_ESP_DUMMY;
+	memmove(ip, pkt_l3(p), p->l3_len);
+	p->ip_len = (uint16_t)(p->l3_len + inner);
+	transport_retell(ip, p, next);
+	p->m->data_off = (uint16_t)(p->m->data_off + off - p->l3_len - L2);
+	p->l3_off = L2;
+	p->m->data_len = (uint16_t)(L2 + p->ip_len);
+	p->m->pkt_len = L2 + p->ip_len;
+	p->m->ol_flags = 0;
+	if (parse_ip(p, p->ip_len) != DROP_NONE)
+		return DROP_ESP_INNER;
+	if (!selector_in(sa, p))
+		return DROP_ESP_SELECTOR;
+	p->in_if = sa->tunnel_if;
+	p->cls = PKT_TRANSIT;
+	return DROP_NONE;
+}
+
 /* Second look at the window, and move it (RFC 4303 3.4.3). */
 static inline bool record(struct sa_in *sa, uint64_t seq)
 {
@@ -308,7 +341,8 @@ static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa
 		count_add(&sa->late[replay_bucket(behind)], 1);
 	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
 	watch_peer(w, p, sa, newest);
-	why = unwrap(w, p, sa, suite_at(sa->suite));
+	why = unlikely(sa->flags & SA_TRANSPORT) ? unwrap_transport(p, sa, suite_at(sa->suite))
+						 : unwrap(w, p, sa, suite_at(sa->suite));
 	return unlikely(why != DROP_NONE) ? why : account(w, p, sa);
 }
 

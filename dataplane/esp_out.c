@@ -14,6 +14,7 @@
 #include "life.h"
 #include "selector.h"
 #include "suite.h"
+#include "transport.h"
 
 enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, L2 = sizeof(struct rte_ether_hdr), IPV4_HDR = 20, UDP_HDR = 8 };
 
@@ -190,6 +191,69 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 	become_outer(p, tmpl, sa->flags, total);
 }
 
+/* ---- transport mode (RFC 4303 3.1.1): the packet's own header goes in front, ESP between it and the rest ---- */
+
+static __rte_noinline void wrap_transport(struct worker *w, struct pkt *p, struct sa_out *sa,
+					  const struct suite *s, uint32_t trailer)
+{
+	uint8_t now = atomic_load_explicit(&sa->outer_now, memory_order_acquire);
+	const uint8_t *tmpl = sa->outer[now].hdr + (p->v == 6 ? IP6_HDR : IPV4_HDR);
+	uint8_t *ip = pkt_l3(p), *front = ip - sa->hdr_len, *esp = front + p->l3_len;
+	uint32_t spi_seq[2], udp = sa->flags & SA_UDP ? UDP_HDR : 0, text = (uint32_t)p->ip_len - p->l3_len;
+	uint8_t next = p->proto;
+
+	p->seq = sa->seq + 1;
+	count_add(&sa->seq, 1);
+	count_add(&sa->bytes, p->ip_len);
+	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+	put_trailer(s, ip + p->l3_len + text, trailer, next);
+	p->ip_len = (uint16_t)(p->ip_len + sa->hdr_len + trailer + s->icv_len);
+	p->wide = p->ip_len > atomic_load_explicit(&sa->outer_mtu, memory_order_relaxed);
+	w->n_wide = (uint16_t)(w->n_wide + p->wide);
+	p->proto = udp ? IPPROTO_UDP : IPPROTO_ESP;
+	memmove(front, ip, p->l3_len);
+	if (p->wide && p->v == 4)
+		((struct rte_ipv4_hdr *)front)->fragment_offset = 0;
+	transport_retell(front, p, p->proto);
+	memcpy(esp, tmpl, udp);
+	if (udp)
+		((struct rte_udp_hdr *)esp)->dgram_len = rte_cpu_to_be_16((uint16_t)(p->ip_len - p->l3_len));
+	memcpy(spi_seq, tmpl + udp, sizeof(spi_seq[0]));
+	spi_seq[1] = rte_cpu_to_be_32((uint32_t)p->seq);
+	memcpy(esp + udp, spi_seq, sizeof(spi_seq));
+
+	p->m->data_off = (uint16_t)(p->m->data_off + p->l3_off - sa->hdr_len - L2);
+	p->m->data_len = (uint16_t)(L2 + p->ip_len);
+	p->m->pkt_len = L2 + p->ip_len;
+	p->l3_off = L2;
+	p->esp_off = (uint16_t)(L2 + p->l3_len + udp);
+	p->drop = DROP_NONE;
+}
+
+/* A fragment cannot be protected: the packet has to be whole (RFC 4303 3.3.4). */
+static __rte_noinline enum drop prepare_transport(struct worker *w, struct pkt *p, struct sa_out *sa,
+						  const struct suite *s)
+{
+	uint32_t trailer = trailer_len(s, (uint32_t)p->ip_len - p->l3_len);
+	enum drop why = p->fragment ? DROP_IP_FRAGMENT : admit(w, p, sa, trailer + s->icv_len);
+
+	if (why == DROP_NONE)
+		wrap_transport(w, p, sa, s, trailer);
+	return why;
+}
+
+static inline enum drop prepare_tunnel(struct worker *w, struct pkt *p, struct sa_out *sa,
+				       const struct suite *s)
+{
+	uint32_t tfc = unlikely(sa->flags & SA_TFC) ? tfc_len(sa, p->ip_len) : 0;
+	uint32_t trailer = trailer_len(s, p->ip_len + tfc);
+	enum drop why = admit(w, p, sa, tfc + trailer + s->icv_len);
+
+	if (likely(why == DROP_NONE))
+		wrap(w, p, sa, s, tfc, trailer);
+	return why;
+}
+
 void esp_out_prepare(struct worker *w, struct list *l)
 {
 	uint16_t kept = 0;
@@ -198,9 +262,8 @@ void esp_out_prepare(struct worker *w, struct list *l)
 		struct pkt *p = l->p[i];
 		struct sa_out *sa = p->sa_out;
 		const struct suite *s = suite_at(sa->suite);
-		uint32_t tfc = unlikely(sa->flags & SA_TFC) ? tfc_len(sa, p->ip_len) : 0;
-		uint32_t trailer = trailer_len(s, p->ip_len + tfc);
-		enum drop why = admit(w, p, sa, tfc + trailer + s->icv_len);
+		enum drop why = unlikely(sa->flags & SA_TRANSPORT) ? prepare_transport(w, p, sa, s)
+								   : prepare_tunnel(w, p, sa, s);
 
 		if (unlikely(why != DROP_NONE)) {
 			if (why == DROP_TUNNEL_SELECTOR)
@@ -208,7 +271,6 @@ void esp_out_prepare(struct worker *w, struct list *l)
 			icmp_drop(w, p, why);
 			continue;
 		}
-		wrap(w, p, sa, s, tfc, trailer);
 		l->p[kept++] = p;
 	}
 	l->n = kept;
@@ -218,8 +280,8 @@ void esp_out_prepare(struct worker *w, struct list *l)
 static void put_udp_sum(struct pkt *p)
 {
 	const struct rte_ipv6_hdr *ip = pkt_l3(p);
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)pkt_at(p, (uint16_t)(p->l3_off + IP6_HDR));
-	uint16_t sum = (uint16_t)~ip6_sum(ip, IPPROTO_UDP, udp, (uint32_t)p->ip_len - IP6_HDR);
+	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)pkt_at(p, (uint16_t)(p->l3_off + p->l3_len));
+	uint16_t sum = (uint16_t)~ip6_sum(ip, IPPROTO_UDP, udp, (uint32_t)p->ip_len - p->l3_len);
 
 	udp->dgram_cksum = sum ? sum : 0xffff;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -79,6 +80,22 @@ static inline void ip6_set_traffic_class(struct rte_ipv6_hdr *ip, uint8_t tc)
 
 	b[0] = (uint8_t)((b[0] & 0xf0) | tc >> 4);
 	b[1] = (uint8_t)((b[1] & 0x0f) | tc << 4);
+}
+
+/* Where a header of `len` bytes, extension headers included, says what follows it.  parse6_ip() has seen that it is
+ * sound. */
+static inline uint8_t *ip6_next_of(uint8_t *ip, uint16_t len)
+{
+	uint8_t *next = ip + offsetof(struct rte_ipv6_hdr, proto);
+	uint32_t at = IP6_HDR;
+
+	while (at < len) {
+		uint32_t ext = *next == IPPROTO_FRAGMENT ? IP6_FRAG_HDR : (ip[at + 1] + 1u) * 8;
+
+		next = ip + at;
+		at += ext;
+	}
+	return next;
 }
 
 static inline bool ip6_is_multicast(const uint8_t a[16])

@@ -21,6 +21,7 @@
 #include "fib.h"
 #include "frag_ports.h"
 #include "handover.h"
+#include "host.h"
 #include "icmp.h"
 #include "ip6.h"
 #include "local.h"
@@ -157,6 +158,8 @@ static void path_forward(struct worker *w, struct list *l)
 	struct list tunnel, local;
 
 	tunnel.n = local.n = 0;
+	if (host_on())
+		host_select(l, &tunnel);   /* our own, for a peer of transport mode: to its SA, past routes */
 	fib_lookup(w, l, &tunnel, &local); /* TTL, route; what stays in l goes out of a port in the clear */
 	stage_done(&w->stage, STAGE_ROUTE, (uint16_t)(l->n + tunnel.n));
 	if (unlikely(rules_on())) {
@@ -254,8 +257,11 @@ static void path_arrived(struct worker *w, struct arrivals *a)
 		path_inbound(w, &a->esp);
 	if (a->transit.n)
 		path_forward(w, &a->transit);
-	if (a->local.n)
+	if (a->local.n) {
+		if (host_on())
+			host_refuse(w, &a->local); /* what transport mode should have protected */
 		path_local(w, &a->local);
+	}
 }
 
 /* Fragments: in transit they get to know their ports; those of datagrams for us make these, which are then taken for

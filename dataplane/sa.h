@@ -36,8 +36,9 @@ enum sa_flag {
 	SA_ESN = 2,
 	SA_UDP = 4, /* RFC 3948 encapsulation */
 	SA_REPLAY = 8,
-	SA_TFC = 16,    /* outbound: short packets are padded to tfc_pad_to */
-	SA_OUTER6 = 32, /* outer header is IPv6 */
+	SA_TFC = 16,       /* outbound: short packets are padded to tfc_pad_to */
+	SA_OUTER6 = 32,    /* outer header is IPv6 */
+	SA_TRANSPORT = 64, /* the packet's own IP header is the outer one */
 };
 
 /* Last use in units of 2^31 TSC cycles, about a second; 0 is never. */
@@ -88,9 +89,9 @@ struct sa_out {
 	uint16_t owner;
 	_Atomic uint16_t max_inner; /* control: w.  Largest inner packet for the way out's MTU */
 	uint8_t suite;              /* index, see suite_at() */
-	uint8_t hdr_len;            /* outer IP, UDP, ESP header and IV: bytes to prepend */
-	uint8_t flags;              /* enum sa_flag */
-	_Atomic uint8_t outer_now;  /* control: w.  Which of outer[] is in force */
+	uint8_t hdr_len; /* outer IP unless SA_TRANSPORT, UDP, ESP header and IV: bytes to prepend */
+	uint8_t flags;   /* enum sa_flag */
+	_Atomic uint8_t outer_now; /* control: w.  Which of outer[] is in force */
 	/* Two header templates: dp_sa_move() writes the one not in force and flips outer_now (release);
 	 * it writes again only after a grace period, so a worker never copies one that is being written. */
 	struct sa_outer outer[2];

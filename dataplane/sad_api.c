@@ -157,7 +157,8 @@ static int fill_in(struct sa_in *sa, const struct dp_sa_in_conf *c, const struct
 	sa->window_size = window;
 	sa->suite = (uint8_t)(s - suite_table);
 	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
-			      (c->udp_encap ? SA_UDP : 0) | (window ? SA_REPLAY : 0));
+			      (c->udp_encap ? SA_UDP : 0) | (window ? SA_REPLAY : 0) |
+			      (c->transport ? SA_TRANSPORT : 0));
 	sa->policy = c->policy;
 	sa->local = c->local;
 	sa->remote = c->remote;
@@ -287,18 +288,21 @@ static uint16_t outer_mtu(const struct sa_out *sa)
 static uint16_t max_inner(const struct sa_out *sa, uint16_t mtu)
 {
 	const struct suite *s = suite_at(sa->suite);
-	int text = (mtu - sa->hdr_len - s->icv_len) / s->block * s->block;
+	int ip = sa->flags & SA_TRANSPORT ? ip_hdr_len(sa) : 0;
+	int text = (mtu - ip - sa->hdr_len - s->icv_len) / s->block * s->block;
 
-	return text > 2 ? (uint16_t)(text - 2) : 0;
+	return text > 2 ? (uint16_t)(ip + text - 2) : 0;
 }
 
-/* Workers are told what the way to the peer carries now. */
+/* Workers are told what the way to the peer carries now.  In transport mode all fits: a whole packet is protected, and
+ * what that makes is cut (RFC 4303 3.3.4). */
 static uint16_t set_mtu(struct sa_out *sa)
 {
 	uint16_t outer = outer_mtu(sa), inner = max_inner(sa, outer);
 
 	atomic_store_explicit(&sa->outer_mtu, outer, memory_order_relaxed);
-	atomic_store_explicit(&sa->max_inner, inner, memory_order_relaxed);
+	atomic_store_explicit(&sa->max_inner, sa->flags & SA_TRANSPORT ? UINT16_MAX : inner,
+			      memory_order_relaxed);
 	return inner;
 }
 
@@ -315,10 +319,10 @@ static int fill_out(struct sa_out *sa, const struct dp_sa_out_conf *c, const str
 	sa->suite = (uint8_t)(s - suite_table);
 	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
 			      (c->udp_encap ? SA_UDP : 0) | (c->tfc_pad_to ? SA_TFC : 0) |
-			      (c->local.a.v == 6 ? SA_OUTER6 : 0));
+			      (c->local.a.v == 6 ? SA_OUTER6 : 0) | (c->transport ? SA_TRANSPORT : 0));
 	sa->tfc_pad_to = c->tfc_pad_to;
-	sa->hdr_len = (uint8_t)(ip_hdr_len(sa) + (c->udp_encap ? sizeof(struct rte_udp_hdr) : 0) + ESP_HDR +
-				s->iv_len);
+	sa->hdr_len = (uint8_t)((c->transport ? 0 : ip_hdr_len(sa)) +
+				(c->udp_encap ? sizeof(struct rte_udp_hdr) : 0) + ESP_HDR + s->iv_len);
 	sa->spi = c->spi;
 	sa->policy = c->policy;
 	sa->guests = 0;
@@ -339,7 +343,8 @@ int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out)
 	uint32_t handle;
 	int err;
 
-	if (c->spi < 256)
+	if (c->spi < 256 ||
+	    (c->transport && c->tfc_pad_to)) /* nothing would tell the receiver where to cut */
 		return -EINVAL;
 	err = check(&c->suite, &c->keys, &c->local, &c->remote, &s);
 	if (err == 0)

@@ -19,6 +19,7 @@
 
 #include "capture.h"
 #include "frag_ports.h"
+#include "host.h"
 #include "sad.h"
 
 struct policy_ctl { /* control's half of struct policy */
@@ -194,13 +195,16 @@ int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 	memset(&spd_policy[n], 0, sizeof(spd_policy[n]));
 	spd_policy[n].order = t.order++;
 	t.ctl[n] = p;
-	err = chain_add(n);
+	err = c->transport ? host_add(c, n) : 0;
+	if (err == 0)
+		err = chain_add(n);
 	if (err == 0) {
 		err = spd_if_show(p.family, p.tunnel_if, &p.mask, n);
 		if (err != 0)
 			chain_del(n);
 	}
 	if (err != 0) {
+		host_del(n);
 		number_put(n);
 		return err;
 	}
@@ -253,6 +257,7 @@ int dp_policy_del(uint32_t policy)
 	if (c->mask.ports)
 		frag_ports_want(false);
 	capture_forget(policy);
+	host_del(policy);
 	left = --*policies_on(c->family, c->tunnel_if);
 	spd_if_hide(c->family, c->tunnel_if, &c->mask, left == 0);
 	chain_del(policy);
@@ -380,6 +385,7 @@ void spd_fini(void)
 {
 	family_fini(&spd4);
 	family_fini(&spd6);
+	host_fini();
 	rte_free(spd_policy);
 	free(t.ctl);
 	free(t.free);

@@ -110,7 +110,7 @@ static void tunnel(json_t *o, const struct ike_conf_child_info *i)
 	side(o, true, &k->local[0]);
 	side(o, false, &k->remote[0]);
 	doc_str(o, "proto", "ESP");
-	doc_str(o, "mode", "tunl");
+	doc_str(o, "mode", k->transport ? "trans" : "tunl");
 	doc_str(o, "proxy-id-mode", k->n_more ? "combined" : "each");
 	doc_algs(o, &k->esp);
 	doc_uint(o, "life", k->lifetime_s);

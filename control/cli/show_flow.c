@@ -227,7 +227,7 @@ static void flow(json_t *o, const struct ctl *c, const struct proxy_state *s)
 	flow_monitor(o, c, t);
 	doc_str(o, "keytype", "auto key");
 	doc_str(o, "proto", "ESP");
-	doc_str(o, "mode", "tunl");
+	doc_str(o, "mode", t->transport ? "trans" : "tunl");
 	doc_bool(o, "anti-replay", t->replay_window > 0);
 	doc_uint(o, "anti-replay-window", t->replay_window);
 	if (t->tfc_pad_to == DP_TFC_MTU)

@@ -99,7 +99,7 @@ void cli_child(json_t *o, const struct ike_child_info *i)
 	doc_uint(o, "parent", i->parent_serial);
 	doc_str(o, "role", role_str(i->role));
 	doc_str(o, "proto", "ESP");
-	doc_str(o, "mode", "tunl");
+	doc_str(o, "mode", i->transport ? "trans" : "tunl");
 	doc_str(o, "enc", doc_encr(i->suite.encr, i->suite.key_bits, buf));
 	doc_str(o, "hash", doc_integ(i->suite.integ));
 	doc_str(o, "dh", i->suite.dh ? doc_dh(i->suite.dh, buf) : "no-pfs");

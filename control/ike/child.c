@@ -24,6 +24,7 @@ void child_view(const struct child_sa *c, struct ike_child_sa *v)
 		.remote = c->sa->remote,
 		.udp_encap = c->sa->udp_encap,
 		.no_tfc = c->no_tfc,
+		.transport = c->transport,
 		.ts_local.n = c->n_local,
 		.ts_remote.n = c->n_remote,
 		.host = c->host,
@@ -125,6 +126,7 @@ static struct child_sa *child_new(struct ike *k, const struct child_plan *p)
 	c->spi_in = p->spi_in;
 	c->spi_out = p->spi_out;
 	c->no_tfc = p->no_tfc;
+	c->transport = p->transport;
 	c->created = k->now;
 	c->lifetime_s = p->slot->conf->lifetime_s;
 	c->life_bytes = p->slot->conf->life_bytes;

@@ -33,6 +33,7 @@ struct child_sa {
 	bool single;      /* the peer takes one pair of addresses only: so does its successor */
 	bool loser;       /* of a collision: its creator deletes it */
 	bool no_tfc;      /* the peer takes no TFC padding */
+	bool transport;   /* mode */
 	bool delete_sent; /* in the request with delete_msgid */
 	uint32_t delete_msgid;
 	struct timer t[CHILD_T_N];
@@ -49,6 +50,7 @@ struct child_plan {
 	uint32_t spi_in, spi_out;
 	bool no_tfc; /* the peer sent ESP_TFC_PADDING_NOT_SUPPORTED (RFC 7296 1.3.1) */
 	struct ts_list local, remote;
+	bool transport;  /* mode: both ends want it */
 	bool narrowed;   /* initiator: the peer took less than it was asked for */
 	bool additional; /* what was left out could be had in another SA (ADDITIONAL_TS_POSSIBLE) */
 };

@@ -42,6 +42,8 @@ void child_write_sa(struct msg_wr *w, const struct slot *s, uint32_t spi_in, boo
 {
 	struct proposals p;
 
+	if (s->conf->transport)
+		msg_wr_notify(w, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
 	offer(s, spi_in, first, &p);
 	msg_wr_open(w, PL_SA);
 	prop_encode(&w->w, &p);
@@ -52,6 +54,8 @@ void child_write_choice(struct msg_wr *w, const struct child_plan *p)
 {
 	uint8_t spi[ESP_SPI];
 
+	if (p->transport)
+		msg_wr_notify(w, PROTO_NONE, NULL, 0, N_USE_TRANSPORT_MODE, NULL, 0);
 	spi_write(p->spi_in, spi);
 	msg_wr_open(w, PL_SA);
 	prop_encode_choice(&w->w, &p->suite, spi, sizeof(spi));
@@ -184,6 +188,41 @@ static bool same_cover(const struct ts_list *a, const struct ts_list *b)
 static bool no_tfc(const struct in *in)
 {
 	return msg_notify_find(in->m, N_ESP_TFC_PADDING_NOT_SUPPORTED);
+}
+
+/* ---- transport mode ------------------------------------------------------------------------------------- */
+
+static bool asks_transport(const struct in *in)
+{
+	return msg_notify_find(in->m, N_USE_TRANSPORT_MODE);
+}
+
+static void put_address(struct ts_list *l, const struct addr *a)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->t[i].lo.v == a->v && addr_eq(&l->t[i].lo, &l->t[i].hi))
+			l->t[i].lo = l->t[i].hi = *a;
+}
+
+/* Selectors of hosts name the addresses that their sender knows; behind a NAT these are not those of the packets that
+ * we see (RFC 7296 2.23.1). */
+static void undo_nat(const struct ike_sa *sa, struct ts_list *local, struct ts_list *remote)
+{
+	if (sa->nat_local)
+		put_address(local, &sa->local.a);
+	if (sa->nat_remote)
+		put_address(remote, &sa->remote.a);
+}
+
+static void mode_differs(struct in *in, const struct slot *s, enum ike_role role, const char *what,
+			 struct ike_reason *r)
+{
+	reason_set(r, in->k->now, IKE_CAUSE_UNSUPPORTED, role, in->m->hdr.exchange,
+		   "%s, and ipsec-mode of tunnel %s is transport", what, s->conf->tunnel);
+	reason_ours(r, "transport");
+	reason_theirs(r, "tunnel");
+	reason_hint(r, "set the peer to transport mode, or ipsec-mode of tunnel %s to \"tunnel\"",
+		    s->conf->tunnel);
 }
 
 /* ---- responder --------------------------------------------------------------------------------------------- */
@@ -372,13 +411,16 @@ bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old,
 	unsigned score;
 	int rc;
 
-	*p = (struct child_plan){.role = IKE_RESPONDER, .no_tfc = no_tfc(in)};
+	*p = (struct child_plan){
+		.role = IKE_RESPONDER, .no_tfc = no_tfc(in), .transport = asks_transport(in)};
 	if (ts_decode(in->m->tsr, &local, NULL) || ts_decode(in->m->tsi, &remote, NULL)) {
 		*notify = N_INVALID_SYNTAX;
 		reason_set(r, k->now, IKE_CAUSE_MALFORMED, IKE_RESPONDER, in->m->hdr.exchange,
 			   "peer's traffic selectors are malformed");
 		return false;
 	}
+	if (p->transport)
+		undo_nat(in->sa, &local, &remote);
 	if (old) {
 		p->slot = old->slot;
 		score = fit(old->slot, &local, &remote, p);
@@ -387,6 +429,12 @@ bool child_plan_answer(struct in *in, struct gw *gw, const struct child_sa *old,
 	}
 	if (score <= 1)
 		return refuse_ts(in, gw, old, &local, &remote, p, notify, r);
+	if (p->slot->conf->transport && !p->transport) {
+		*notify = N_NO_PROPOSAL_CHOSEN; /* there is none that says it better */
+		mode_differs(in, p->slot, IKE_RESPONDER, "peer asks for tunnel mode", r);
+		return false;
+	}
+	p->transport = p->slot->conf->transport; /* to a proxy-ID of tunnel mode we say nothing (1.3.1) */
 	if (!choose_suite(in, p->slot, first, p, notify, r))
 		return false;
 	p->additional = !old && more_elsewhere(gw, p, &local, &remote);
@@ -418,7 +466,11 @@ bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool firs
 	char buf[256];
 	bool exact = s->conf->ts_policy == IKE_TS_EXACT;
 
-	*p = (struct child_plan){.slot = s, .role = IKE_INITIATOR, .spi_in = spi_in, .no_tfc = no_tfc(in)};
+	*p = (struct child_plan){.slot = s,
+				 .role = IKE_INITIATOR,
+				 .spi_in = spi_in,
+				 .no_tfc = no_tfc(in),
+				 .transport = asks_transport(in)};
 	offer(s, spi_in, first, &offered);
 	if (prop_decode(in->m->sa, &answer) || prop_accept(&answer, &offered, &p->suite) ||
 	    p->suite.protocol != PROTO_ESP || spi_read(&p->suite) < 256) {
@@ -435,6 +487,17 @@ bool child_plan_accept(struct in *in, struct slot *s, uint32_t spi_in, bool firs
 			   "peer's traffic selectors are malformed, none, or none of one family");
 		return false;
 	}
+	if (s->conf->transport && !p->transport) { /* RFC 7296 1.3.1: then we do without */
+		mode_differs(in, s, IKE_INITIATOR, "peer agrees to tunnel mode only", r);
+		return false;
+	}
+	if (p->transport && !s->conf->transport) {
+		reason_set(r, in->k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, in->m->hdr.exchange,
+			   "peer agrees to transport mode, which it was not asked for");
+		return false;
+	}
+	if (p->transport)
+		undo_nat(in->sa, &p->local, &p->remote);
 	p->narrowed = !same_cover(&p->local, &l) || !same_cover(&p->remote, &rem);
 	p->additional = msg_notify_find(in->m, N_ADDITIONAL_TS_POSSIBLE);
 	if (p->additional)

@@ -62,7 +62,8 @@ static bool child_same(const struct ike_child_conf *a, const struct ike_child_co
 	       !memcmp(a->more, b->more, a->n_more * sizeof(a->more[0])) && a->tunnel_id == b->tunnel_id &&
 	       algs_eq(&a->esp, &b->esp) && ts_same(a->local, a->n_local, b->local, b->n_local) &&
 	       ts_same(a->remote, a->n_remote, b->remote, b->n_remote) && a->ts_policy == b->ts_policy &&
-	       a->replay_window == b->replay_window && a->tfc_pad_to == b->tfc_pad_to && a->esn == b->esn;
+	       a->replay_window == b->replay_window && a->tfc_pad_to == b->tfc_pad_to && a->esn == b->esn &&
+	       a->transport == b->transport;
 }
 
 /* Offer nothing that this build, OpenSSL's policy or the data plane does not have. */

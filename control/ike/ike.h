@@ -110,7 +110,7 @@ struct ike_child_sa {
 	struct suite_choice suite;
 	const struct child_keys *keys; /* install only; encr_i is the initiator's */
 	struct endpoint local, remote;
-	bool udp_encap;
+	bool udp_encap, transport;
 	bool no_tfc; /* the peer takes no TFC padding */
 	struct ts_list ts_local, ts_remote;
 	void *host; /* the host's own handle, set by child_install */
@@ -252,7 +252,7 @@ struct ike_child_info {
 	uint64_t created, expires, rekey_at;
 	uint32_t lifetime_s;
 	uint64_t life_bytes, life_packets;
-	bool udp_encap, no_tfc;
+	bool udp_encap, no_tfc, transport;
 	void *host;
 };
 /* Per gateway: is it being tried, how did it last fail. */

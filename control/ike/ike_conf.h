@@ -57,7 +57,8 @@ struct ike_child_conf {
 	uint64_t life_bytes, life_packets; /* 0: unlimited */
 	uint16_t replay_window, tfc_pad_to;
 	enum ike_esn esn;
-	bool start; /* bring it up without waiting for traffic */
+	bool transport; /* between the gateway's address and the peer's own (RFC 7296 1.3.1) */
+	bool start;     /* bring it up without waiting for traffic */
 };
 
 struct ike_gw_conf {

@@ -357,6 +357,7 @@ static void child_read(const struct child_sa *c, struct ike_child_info *i)
 		.life_packets = c->life_packets,
 		.udp_encap = v.udp_encap,
 		.no_tfc = v.no_tfc,
+		.transport = v.transport,
 		.host = c->host,
 	};
 }

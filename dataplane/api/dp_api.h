@@ -261,7 +261,11 @@ struct dp_policy_conf {
 	struct prefix local, remote;
 	uint8_t proto;                    /* 0: any */
 	uint16_t local_port, remote_port; /* 0: any */
+	/* For what the gateway itself and a peer send each other: two single addresses, and no route is needed.  What
+	 * comes in the clear though it fits is dropped. */
+	bool transport;
 };
+enum { DP_HOSTS_MAX = 64 }; /* so many of transport mode */
 int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy);
 int dp_policy_del(uint32_t policy);
 /* Point a proxy-ID's outbound traffic at an outbound SA; DP_SA_NONE: drop and ask for keys.  Several of one
@@ -330,6 +334,7 @@ struct dp_sa_in_conf {
 	uint16_t replay_window;        /* packets; 0: no anti-replay */
 	struct endpoint local, remote; /* outer; ports matter with udp_encap only */
 	bool udp_encap;
+	bool transport; /* RFC 4303 3.1.1: no inner IP header */
 	struct dp_limits limits;
 	uint8_t n_local, n_remote; /* negotiated selectors: inner packets must fall inside (RFC 4301 5.2) */
 	struct ts ts_local[DP_TS_MAX], ts_remote[DP_TS_MAX];
@@ -343,6 +348,7 @@ struct dp_sa_out_conf {
 	bool esn;
 	struct endpoint local, remote;
 	bool udp_encap;
+	bool transport;
 	struct dp_limits limits;
 	/* Traffic-flow confidentiality (RFC 4303 2.7): packets shorter than this are padded to it, or to what
 	 * one outer packet carries where that is less.  0: none. */

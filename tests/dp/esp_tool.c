@@ -6,10 +6,11 @@
  *
  *   sa ENCR BITS INTEG KEY SALT INTEG-KEY esn|noesn udp|raw INNER OUTER   new SA pair, outbound SPI 0x00c0ffee:
  *                                     "sa SPI MTU"; ENCR and INTEG are the numbers of dp_api.h, "-" no key,
- *                                     INNER and OUTER 4 or 6
+ *                                     INNER and OUTER 4 or 6; INNER 0: transport mode
  *   seq N                             next number to send is N + 1, highest received is N: "seq N"
  *   seal PACKET                       from the host side; what leaves towards the peer, or "drop REASON"
  *   open PACKET                       from the peer; what arrives at the host, or "drop REASON"
+ *   echo PACKET                       from the peer; what leaves towards it, or "drop REASON"
  *
  * Ours is 192.0.2.1, the peer 192.0.2.2; 10.1.0.0/16 is behind us, 10.2.0.0/16 behind the peer.  And 2001:db8:1::1,
  * 2001:db8:1::2; fd00:1::/64, 2001:db8:f::/48.
@@ -25,7 +26,7 @@
 
 enum { SPI_OUT = 0x00c0ffee, LINE = 2 * DPT_FRAME_MAX + 512 };
 
-static uint32_t policy4, policy6, spi_in, sa_out;
+static uint32_t policy4, policy6, host4, host6, spi_in, sa_out;
 
 static void die(const char *what, int err)
 {
@@ -51,6 +52,18 @@ static void print_hex(const uint8_t *b, size_t n)
 	for (size_t i = 0; i < n; i++)
 		printf("%02x", b[i]);
 	printf("\n");
+}
+
+static uint32_t host_policy(uint16_t tunnel, const char *own, const char *peer)
+{
+	struct dp_policy_conf c = {.tunnel_if = tunnel, .transport = true};
+	uint32_t policy;
+
+	prefix_parse(own, &c.local);
+	prefix_parse(peer, &c.remote);
+	if (dp_policy_add(&c, &policy) != 0)
+		die("host policy", 0);
+	return policy;
 }
 
 static void make_tunnel(void)
@@ -79,6 +92,8 @@ static void make_tunnel(void)
 	ip6_reachable(1, "fd00:1::7", dpt_peer[1]);
 	policy4 = peer_policy(tunnel, "0.0.0.0/0", "0.0.0.0/0", 0, 0, 0);
 	policy6 = peer_policy(tunnel, "::/0", "::/0", 0, 0, 0);
+	host4 = host_policy(tunnel, OWN_IP "/32", PEER_IP "/32");
+	host6 = host_policy(tunnel, OWN6 "/128", PEER6 "/128");
 }
 
 static void remove_sa(void)
@@ -114,6 +129,12 @@ static void cmd_sa(const char *args)
 	in.remote = out.remote = dpt_ep(outer == 6 ? PEER6 : PEER_IP, in.udp_encap ? 4500 : 0);
 	in.ts_local[0] = out.ts_local[0] = peer_ts(inner == 6 ? "fd00:1::/64" : "10.1.0.0/16", 0, 0);
 	in.ts_remote[0] = out.ts_remote[0] = peer_ts(inner == 6 ? "2001:db8:f::/48" : "10.2.0.0/16", 0, 0);
+	if (inner == 0) {
+		in.transport = out.transport = true;
+		in.policy = out.policy = outer == 6 ? host6 : host4;
+		in.ts_local[0] = out.ts_local[0] = peer_ts(outer == 6 ? OWN6 "/128" : OWN_IP "/32", 0, 0);
+		in.ts_remote[0] = out.ts_remote[0] = peer_ts(outer == 6 ? PEER6 "/128" : PEER_IP "/32", 0, 0);
+	}
 	if ((err = dp_spi_alloc(&spi_in)) != 0)
 		die("dp_spi_alloc", err);
 	in.spi = spi_in;
@@ -182,6 +203,8 @@ int main(void)
 			pass(1, 0, line + 5);
 		else if (strncmp(line, "open ", 5) == 0)
 			pass(0, 1, line + 5);
+		else if (strncmp(line, "echo ", 5) == 0)
+			pass(0, 0, line + 5);
 		else
 			die(line, 0);
 		fflush(stdout);
@@ -189,6 +212,8 @@ int main(void)
 	remove_sa();
 	dp_policy_del(policy4);
 	dp_policy_del(policy6);
+	dp_policy_del(host4);
+	dp_policy_del(host6);
 	dp_fini();
 	return 0;
 }

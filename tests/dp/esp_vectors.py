@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """ESP against scapy, through the production path: esp_vectors.py ESP_TOOL
 
-For every suite, raw and in UDP, with and without ESN, IPv4 and IPv6 inside and outside: packets that scapy (or, where it lacks the suite or
+For every suite, raw and in UDP, with and without ESN, IPv4 and IPv6 inside and outside, and in transport mode: packets that scapy (or, where it lacks the suite or
 does it wrong, a few lines of RFC here) makes must arrive at the host as they were, and packets of ours
 must be, byte for byte, what the other implementation makes of the same text, number and IV.
 """
@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from scapy.all import IP, UDP, ICMP, ICMPv6EchoRequest, IPv6, Raw
+from scapy.all import IP, UDP, ICMP, ICMPv6EchoReply, ICMPv6EchoRequest, IPv6, Raw
 from scapy.layers.ipsec import ESP, SecurityAssociation
 
 SPI_OUT = 0x00C0FFEE
@@ -47,10 +47,13 @@ class Suite:
             self.encr, self.bits, self.integ, self.key.hex() or "-", self.salt.hex() or "-", self.akey.hex() or "-",
             "esn" if self.esn else "noesn", "udp" if udp else "raw", inner, outer)
 
-    def seal(self, inner, spi, seq, iv):
-        """The ESP packet, without outer header."""
+    def seal(self, inner, spi, seq, iv, transport=False):
+        """The ESP packet, without outer header; transport: of what is in an IP packet, not of all of it."""
         v6 = inner[0] >> 4 == 6
         next_header = 41 if v6 else 4
+        whole = (IPv6 if v6 else IP)(inner)
+        if transport:
+            inner, next_header = bytes(whole.payload), whole.nh if v6 else whole.proto
         if self.encr in (GCM12, GCM8):  # scapy has ICVs of 16 only: RFC 4106 by hand
             pad = -(len(inner) + 2) % 4
             text = inner + bytes(range(1, pad + 1)) + bytes([pad, next_header])
@@ -71,8 +74,8 @@ class Suite:
         kw = {"esn_en": True, "esn": seq >> 32} if self.esn and aead else {}
         sa = SecurityAssociation(ESP, spi=spi, crypt_algo=name, crypt_key=self.key + self.salt or None,
                                  auth_algo=SHA[self.integ][0] if self.integ else None, auth_key=self.akey or None,
-                                 tunnel_header=IP(src=PEER[4], dst=OUR[4]), **kw)
-        p = bytes(sa.encrypt((IPv6 if v6 else IP)(inner), seq_num=seq & 0xFFFFFFFF, iv=iv)[ESP])
+                                 tunnel_header=None if transport else IP(src=PEER[4], dst=OUR[4]), **kw)
+        p = bytes(sa.encrypt(whole, seq_num=seq & 0xFFFFFFFF, iv=iv)[ESP])
         if self.esn and not aead:
             body = p[:-self.icv_len]
             high = (seq >> 32).to_bytes(4, "big")
@@ -129,16 +132,16 @@ def check(what, got, want):
         print("FAILED %s\n  got  %s\n  want %s" % (what, got, want))
 
 
-def sealed_by_us(what, packet, udp, outer):
+def sealed_by_us(what, packet, udp, outer, tos=0xB8, df=2):
     """The ESP packet in one of ours, whose outer header is right."""
     if outer == 4:
         out = IP(packet)
         check(what + ": outer header", (out.src, out.dst, out.ttl, out.tos, int(out.flags), out.len),
-              (OUR[4], PEER[4], 64, 0xB8, 2, len(packet)))
+              (OUR[4], PEER[4], 64, tos, df, len(packet)))
     else:
         out = IPv6(packet)
         check(what + ": outer header", (out.src, out.dst, out.hlim, out.tc, out.fl, out.plen),
-              (OUR[6], PEER[6], 64, 0xB8, 0, len(packet) - 40))
+              (OUR[6], PEER[6], 64, tos, 0, len(packet) - 40))
     esp, again = bytes(out.payload), out.__class__(packet)
     if outer == 4:
         del again.chksum
@@ -182,6 +185,31 @@ def one_suite(tool, s, udp, inner_v=4, outer_v=4):
     check("%s: one byte more than fits" % s, tool.ask("seal " + big.hex()), "drop too-big")
 
 
+def transport(tool, s, udp, v):
+    """An echo request of the peer's to the gateway itself, and its answer."""
+    _, spi, _ = tool.ask(s.line(udp, 0, v)).split()
+    spi, base = int(spi), 0
+    if s.esn:
+        base = 5 * 2**32 + 17
+        tool.ask("seq %d" % base)
+    for n, size in enumerate([0, 3, 16, 1000, 1300], 1):
+        what, seq = "%s %s, transport %d, %d bytes" % (s, "udp" if udp else "raw", v, size), base + n
+        request = echo(PEER[v], OUR[v], n, rnd(size))
+        esp = s.seal(request, spi, seq, rnd(s.iv_len), True)
+        packet = bytes.fromhex(tool.ask("echo " + wrap(esp, udp, v).hex()))
+        check(what + ": replay", tool.ask("echo " + wrap(esp, udp, v).hex()), "drop esp-replay")
+        data = request[48 if v == 6 else 28:]
+        if v == 6:
+            answer = IPv6(src=OUR[6], dst=PEER[6]) / ICMPv6EchoReply(id=7, seq=n, data=data)
+        else:
+            answer = IP(src=OUR[4], dst=PEER[4]) / ICMP(type=0, id=7, seq=n) / data
+        esp = sealed_by_us(what, packet, udp, v, 0, 0)
+        iv = esp[8:8 + s.iv_len]
+        check(what + ": sealed", esp.hex(), s.seal(bytes(answer), SPI_OUT, seq, iv, True).hex())
+    clear = echo(PEER[v], OUR[v], 1, b"")
+    check("%s: in the clear" % s, tool.ask("echo " + clear.hex()), "drop clear-text-refused")
+
+
 def main():
     tool = Tool(sys.argv[1])
     suites = [(e, b, 0) for e in (GCM16, GCM12, GCM8, GMAC) for b in (128, 192, 256)] + [(CHACHA, 0, 0)]
@@ -193,6 +221,9 @@ def main():
         for inner, outer in ((6, 4), (4, 6), (6, 6)):
             for udp in (False, True):
                 one_suite(tool, Suite(*suite, udp), udp, inner, outer)
+        for v in (4, 6):
+            for udp in (False, True):
+                transport(tool, Suite(*suite, not udp), udp, v)
     print("%d checks over %d suites, %d failed" % (checked, len(suites), failed))
     tool.p.stdin.close()
     return 1 if failed or tool.p.wait() else 0

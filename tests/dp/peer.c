@@ -341,7 +341,7 @@ size_t peer_open(const struct peer *p, const uint8_t *packet, size_t len, uint8_
 	} else {
 		gcm(p, false, p->spi_out, *seq, esp + ESP, text, (int)n);
 	}
-	assert_int_equal(text[n - 1], text[0] >> 4 == 6 ? 41 : 4);
+	assert_int_equal(text[n - 1], p->next ? p->next : text[0] >> 4 == 6 ? 41 : 4);
 	pad = text[n - 2];
 	assert_in_range(pad, 0, block(p) - 1);
 	for (size_t i = 0; i < pad; i++)

@@ -16,7 +16,8 @@ struct peer {
 	struct dp_keys keys;      /* both directions use them; SPIs differ */
 	uint32_t spi_in, spi_out; /* ours: inbound, outbound */
 	uint64_t seq;             /* last one the peer sent */
-	uint32_t high;            /* upper half of our numbers: with ESN it counts, but does not travel */
+	uint8_t next;  /* transport mode: the protocol that our packets have to carry; 0: IP packets */
+	uint32_t high; /* upper half of our numbers: with ESN it counts, but does not travel */
 	/* filled by peer_install */
 	uint32_t policy, sa_out;
 };

@@ -43,12 +43,12 @@ class Pair:
     """culvertd `c` at the headquarters, strongSwan `s` in the branch, topology `t`.  With branches=2 there is `s2`,
     started and configured by the test."""
 
-    def __init__(self, tmp, keys_in_log=False, charon=None, raw_esp=False, **topology):
+    def __init__(self, tmp, keys_in_log=False, charon=None, raw_esp=False, any_mode=False, **topology):
         self.tmp = str(tmp)
         self.t = Topology(**topology)
         sites = [s for s in self.t.sites if s is not self.t.hq]
         self.peers = [StrongSwan(s, f"{tmp}/strongswan{n or ''}", keys_in_log=keys_in_log, charon=charon,
-                                 raw_esp=raw_esp)
+                                 raw_esp=raw_esp, any_mode=any_mode)
                       for n, s in enumerate(sites)]
         self.s, self.s2 = (*self.peers, None)[:2]
         self.c = None
@@ -122,15 +122,15 @@ def culverts(request, tmp_path):
     """Two culvertd facing each other over raw ESP: (topology, hq, branch)."""
     made = []
 
-    def make(lans=1, hq=None, branch=None, **both):
-        t = Topology(lans=lans, branch="dpdk")
+    def make(lans=1, hq=None, branch=None, v6=False, **both):
+        t = Topology(lans=lans, branch="dpdk", v6=v6)
         t.up()
         made.append(t)
         ends = []
         request.node.lab_logs = lambda: [(f"{d.site.gateway} log", d.log() + d.daemon.output()) for d in ends if d.daemon]
         for site, extra in ((t.hq, hq), (t.branch, branch)):
             d = f"{tmp_path}/{site.gateway}"
-            ends.append(Culvertd(site, d, site_conf(site, d, **{**both, **(extra or {})})))
+            ends.append(Culvertd(site, d, site_conf(site, d, v6=v6, **{**both, **(extra or {})})))
             made.append(ends[-1])
             ends[-1].start()
         return t, ends[0], ends[1]

@@ -38,6 +38,30 @@ def charon_argv(directory):
     return ["sh", "-c", script]
 
 
+# libipsec installs SAs of tunnel mode only.  charon then tells its peer to forget the SA, so this one has it believe
+# that there is one: its packets are made by others, who know the keys from the log.
+ANY_MODE = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+struct chunk { uint8_t *p; size_t n; };
+struct mark { uint32_t value, mask; };
+enum { MODE_TUNNEL = 2 };
+typedef void *create(uint32_t, void *, void *, uint8_t, uint32_t, struct mark, uint32_t, void *, uint16_t, struct chunk,
+                     uint16_t, struct chunk, int, uint16_t, uint16_t, bool, bool, bool);
+void *ipsec_sa_create(uint32_t spi, void *src, void *dst, uint8_t proto, uint32_t reqid, struct mark mark, uint32_t tfc,
+                      void *life, uint16_t enc, struct chunk enc_key, uint16_t integ, struct chunk integ_key, int mode,
+                      uint16_t ipcomp, uint16_t cpi, bool encap, bool esn, bool inbound)
+{
+    create *next = (create *)dlsym(dlopen("libipsec.so.0", RTLD_LAZY | RTLD_NOLOAD), "ipsec_sa_create");
+    return next(spi, src, dst, proto, reqid, mark, tfc, life, enc, enc_key, integ, integ_key, MODE_TUNNEL, ipcomp, cpi,
+                encap, esn, inbound);
+}
+"""
+
+
 def section(name, d, depth=0):
     """A nested dict in strongswan.conf syntax, one setting a line."""
     tab = "    " * depth
@@ -55,8 +79,8 @@ class StrongSwan:
     beyond the defaults, `children` maps names to Child SA settings."""
 
     def __init__(self, site, directory, keys_in_log=False, charon=None, raw_esp=False,
-                 persist=False):
-        self.site, self.dir, self.persist = site, str(directory), persist
+                 persist=False, any_mode=False):
+        self.site, self.dir, self.persist, self.any_mode = site, str(directory), persist, any_mode
         self.daemon = None
         self.log_path = f"{self.dir}/charon.log"
         self.vici = f"{self.dir}/vici"
@@ -67,11 +91,16 @@ class StrongSwan:
             "retransmit_tries": 3, "retransmit_timeout": 1.0, "load": PLUGINS,
             "filelog": {"log": {"path": self.log_path, "time_format": "%T", "time_add_ms": True,
                                 "ike_name": True, "flush_line": True, **levels}},
-            "plugins": {"vici": {"socket": f"unix://{self.vici}"}, "kernel-libipsec": {"raw_esp": raw_esp}},
+            "plugins": {"vici": {"socket": f"unix://{self.vici}"}, "kernel-libipsec": {"raw_esp": raw_esp, "allow_peer_ts": any_mode},
+                        # The peer itself lies in the tunnel then, but for IKE.
+                        **({"kernel-netlink": {"fwmark": "!0x42"}, "socket-default": {"fwmark": "0x42"}} if any_mode else {})},
             **(charon or {})}
         self._write("strongswan.conf", section("charon", conf) +
                     "swanctl {\n    load = random nonce aes sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey\n}\n")
         self._write("swanctl/swanctl.conf", "")
+        if any_mode:
+            self._write("any_mode.c", ANY_MODE)
+            run("cc", "-shared", "-fPIC", "-o", f"{self.dir}/any_mode.so", f"{self.dir}/any_mode.c")
 
     def _write(self, name, text):
         path = f"{self.dir}/{name}"
@@ -91,8 +120,9 @@ class StrongSwan:
         for stale in (self.vici, self.log_path):
             if os.path.exists(stale):
                 os.unlink(stale)
-        self.daemon = Daemon(charon_argv(self.dir), f"{self.dir}/stdout", ns=self.site.gateway, env=self.env(),
-                             persist=self.persist)
+        preload = {"LD_PRELOAD": f"{self.dir}/any_mode.so"} if self.any_mode else {}
+        self.daemon = Daemon(charon_argv(self.dir), f"{self.dir}/stdout", ns=self.site.gateway,
+                             env={**self.env(), **preload}, persist=self.persist)
         wait_for(lambda: f"charon's vici socket; its log:\n{self.log()[-2000:]}",
                  lambda: os.path.exists(self.vici) or not self.daemon.alive())
         self.swanctl("--load-all")

@@ -346,6 +346,48 @@ static void test_bad(void **state)
 	assert_int_equal(wrong, 0);
 }
 
+/* ipsec-mode = "transport" in place of another key of the same length. */
+static void put_transport(char *text)
+{
+	static const char was[] = "anti-replay-window = 4096", is[] = "ipsec-mode = \"transport\" ";
+	char *at = strstr(text, was);
+
+	assert_int_equal(sizeof(was), sizeof(is));
+	assert_non_null(at);
+	memcpy(at, is, sizeof(is) - 1);
+}
+
+/* Without proxy-IDs the gateways themselves are meant; they have to be known. */
+static void test_transport(void **state)
+{
+	const char *proxies = strstr(base, " proxy-ids");
+	struct said s;
+	struct config *c;
+	char *text, buf[PREFIX_STR];
+
+	assert_int_equal(asprintf(&text, "%.*s } );\n", (int)(proxies - base), base) > 0, 1);
+	put_transport(text);
+	c = load(text, &s);
+	free(text);
+	if (!c) {
+		fail_msg("refused: %s", s.text);
+		return;
+	}
+	assert_true(c->tunnels[0].transport);
+	assert_int_equal(c->tunnels[0].n_proxy_ids, 1);
+	assert_string_equal(prefix_str(&c->tunnels[0].proxy_ids[0].local, buf), "198.51.100.20/32");
+	assert_string_equal(prefix_str(&c->tunnels[0].proxy_ids[0].remote, buf), "203.0.113.10/32");
+	config_free(c);
+
+	text = changed("peer-address = \"203.0.113.10\"", "peer-address = \"any\"");
+	put_transport(text);
+	assert_null(load(text, &s));
+	assert_non_null(strstr(
+		s.text, ":21: ipsec-tunnel \"TUN\": ipsec-mode: found \"transport\", and nobody knows the "
+			"address of gateway \"GW\"'s peer; allowed: with a peer-address that is one\n"));
+	free(text);
+}
+
 /* ---- files ----------------------------------------------------------------------------------------- */
 
 static void test_files(void **state)
@@ -497,7 +539,7 @@ static void test_all_at_once(void **state)
 		s.text,
 		":9: ike-crypto-profile \"IKE-P\": dh-group: found \"group77\"; allowed: " GROUPS "\n"
 		":20: ipsec-tunnel \"TUN\": colour: unknown key; allowed: name, tunnel-interface, ike-gateway, "
-		"ipsec-crypto-profile, proxy-ids, anti-replay, anti-replay-window, tfc, ts-policy, proxy-id-mode, start, "
+		"ipsec-crypto-profile, proxy-ids, anti-replay, anti-replay-window, tfc, ts-policy, proxy-id-mode, ipsec-mode, start, "
 		"adjust-tcp-mss, df, dscp, copy-tos, tunnel-monitor\n"
 		":20: ipsec-tunnel \"TUN\": ike-gateway: found \"GV\", but no ike-gateway has that name; did you mean "
 		"\"GW\"?\n"
@@ -619,15 +661,15 @@ static int tear_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_sound),           cmocka_unit_test(test_vlan_model),
-		cmocka_unit_test(test_gateway_model),   cmocka_unit_test(test_tunnel_model),
-		cmocka_unit_test(test_defaults),        cmocka_unit_test(test_bad),
-		cmocka_unit_test(test_files),           cmocka_unit_test(test_last_line),
-		cmocka_unit_test(test_include),         cmocka_unit_test(test_psk_file),
-		cmocka_unit_test(test_readable_by_all), cmocka_unit_test(test_secrets_untold),
-		cmocka_unit_test(test_all_at_once),     cmocka_unit_test(test_flood),
-		cmocka_unit_test(test_one_line),        cmocka_unit_test(test_many),
-		cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_sound),          cmocka_unit_test(test_vlan_model),
+		cmocka_unit_test(test_gateway_model),  cmocka_unit_test(test_tunnel_model),
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_bad),
+		cmocka_unit_test(test_transport),      cmocka_unit_test(test_files),
+		cmocka_unit_test(test_last_line),      cmocka_unit_test(test_include),
+		cmocka_unit_test(test_psk_file),       cmocka_unit_test(test_readable_by_all),
+		cmocka_unit_test(test_secrets_untold), cmocka_unit_test(test_all_at_once),
+		cmocka_unit_test(test_flood),          cmocka_unit_test(test_one_line),
+		cmocka_unit_test(test_many),           cmocka_unit_test(test_examples),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -272,6 +272,94 @@ static void single_pair_is_rekeyed_as_such(void **state)
 	net_check_pairs(&net);
 }
 
+/* ---- transport mode (RFC 7296 1.3.1, 2.23.1) ----------------------------------------------------------------- */
+
+static void modes(struct ike_gw_conf *a, struct ike_gw_conf *b, bool ta, bool tb)
+{
+	a->children[0].transport = ta;
+	b->children[0].transport = tb;
+	pair(&a->children[0], "192.0.2.1/32", net.nat[NET_B].on ? "198.51.100.2/32" : "192.0.2.2/32");
+	pair(&b->children[0], "192.0.2.2/32", net.nat[NET_A].on ? "198.51.100.1/32" : "192.0.2.1/32");
+	b->children[0].start = false;
+	net_set(&net, NET_B, b);
+	net_set(&net, NET_A, a);
+}
+
+static void transport_mode(void **state)
+{
+	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+
+	modes(&a, &b, true, true);
+	assert_true(net_until(&net, net_up, NET_S));
+	net_check_pairs(&net);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(child_of(A, 1)->sa.transport && child_of(B, 1)->sa.transport);
+		ike_child_expire((i & 1 ? B : A)->ike, child_of(i & 1 ? B : A, 1)->sa.spi_in, false, net.now);
+		net_run(&net, 20 * NET_S);
+		assert_int_equal(net_children(A), 1);
+		assert_int_equal(net_counter(A, "child_rekey") + net_counter(B, "child_rekey"), 2 * (i + 1));
+	}
+}
+
+/* Whoever wants transport mode does not do with less, and leaves nothing at the peer that agreed to that. */
+static void mode_differs(void **state)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+		struct net_host *wants = i & 1 ? A : B;
+
+		net_end(&net);
+		net_init(&net, 1);
+		if (i & 2) { /* a further Child SA, not the first */
+			a.children[0].start = false;
+			modes(&a, &b, i & 1, !(i & 1));
+			ike_test_ike_sa(A->ike, NULL, net.now);
+			net_run(&net, NET_S);
+			ike_test_ipsec_sa(A->ike, NULL, net.now);
+		} else {
+			modes(&a, &b, i & 1, !(i & 1));
+		}
+		net_run(&net, 700 * NET_MS);
+		assert_int_equal(net_children(A), 0);
+		assert_int_equal(net_children(B), 0);
+		assert_int_equal(net_sas(A), 1);
+		assert_int_equal(wants->last_reason.cause, IKE_CAUSE_UNSUPPORTED);
+		assert_non_null(strstr(wants->last_reason.text,
+				       wants == A ? "agrees to tunnel mode only" : "asks for tunnel mode"));
+		assert_non_null(strstr(wants->last_reason.hint, "ipsec-mode"));
+		assert_int_equal(A->last_reason.cause,
+				 wants == A ? IKE_CAUSE_UNSUPPORTED : IKE_CAUSE_NO_PROPOSAL);
+	}
+}
+
+/* Each end's selectors name the addresses that its packets have. */
+static void transport_behind_nat(void **state)
+{
+	for (unsigned i = 1; i < 4; i++) {
+		struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+		const char *out_a = i & 1 ? "198.51.100.1/32" : "192.0.2.1/32";
+		const char *out_b = i & 2 ? "198.51.100.2/32" : "192.0.2.2/32";
+
+		net_end(&net);
+		net_init(&net, 1);
+		a.local_id = b.remote_id = (struct ike_id){ID_FQDN, 9, "a.example"};
+		b.local_id = a.remote_id = (struct ike_id){ID_FQDN, 9, "b.example"};
+		if (i & 1)
+			net_nat(&net, NET_A, false);
+		if (i & 2)
+			net_nat(&net, NET_B, true);
+		if (i & 1)
+			b.remote = net.nat[NET_A].outside;
+		if (i & 2)
+			a.remote = net.nat[NET_B].outside;
+		modes(&a, &b, true, true);
+		assert_true(net_until(&net, net_up, 5 * NET_S));
+		assert_true(child_of(A, 1)->sa.transport && child_of(A, 1)->sa.udp_encap);
+		assert_ts(A, 1, "192.0.2.1/32", out_b);
+		assert_ts(B, 1, "192.0.2.2/32", out_a);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
@@ -284,6 +372,9 @@ int main(int argc, char **argv)
 		T(single_pair),
 		T(single_pair_is_rekeyed_as_such),
 		T(single_pair_without_packet),
+		T(transport_mode),
+		T(mode_differs),
+		T(transport_behind_nat),
 	};
 
 	if (argc > 1)
