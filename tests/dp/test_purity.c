@@ -6,7 +6,7 @@
  * every system call but those named in ALLOWED, and with malloc and friends, rte_malloc and friends and
  * the pthread locks replaced by ones that count.  Through it go packets of every suite both ways, in both
  * encapsulations, and of every kind that ends or leaves the fast path: forged, replayed, malformed, without
- * route, neighbour or SA, for the gateway itself, past a limit, from a peer that moved.
+ * route, neighbour or SA, for the gateway itself, in fragments, past a limit, from a peer that moved.
  *
  * That the net is tight is shown by worms: each case "caught" does one forbidden thing in the middle and
  * must be found out.
@@ -287,6 +287,52 @@ static void add_odd(unsigned r)
 	add(r, 0, packet, dpt_udp4(packet, PEER_IP, 53, OWN_IP, 53, "nobody here", 11));
 }
 
+/* Half of a packet as its first fragment, and the rest. */
+static void add_halves(unsigned r, unsigned port, const uint8_t *whole, size_t len, bool first_comes_first)
+{
+	enum { HALF = 32 };
+	uint8_t part[2][DPT_FRAME_MAX];
+	size_t n[2] = {20 + HALF, len - HALF};
+
+	for (unsigned i = 0; i < 2; i++) {
+		memcpy(part[i], whole, 20);
+		memcpy(part[i] + 20, whole + 20 + i * HALF, n[i] - 20);
+		part[i][2] = (uint8_t)(n[i] >> 8);
+		part[i][3] = (uint8_t)n[i];
+		part[i][4] = (uint8_t)(r >> 8); /* a number of its own in each round */
+		part[i][5] = (uint8_t)r;
+		part[i][6] = i ? 0 : 0x20;
+		part[i][7] = i ? HALF / 8 : 0;
+		dpt_sum4(part[i]);
+	}
+	add(r, port, part[!first_comes_first], n[!first_comes_first]);
+	add(r, port, part[first_comes_first], n[first_comes_first]);
+}
+
+/* Reassembled, told their ports before and behind the first, twice, overlapping, and never complete. */
+static void add_fragments(unsigned r)
+{
+	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX];
+	struct dpt_ip4 lost = {.src = PEER_IP, .dst = OWN_IP, .proto = 17, .frag = 0x2008};
+	size_t len = peer_seal(&peers[2], packet, dpt_echo4(packet, "10.2.2.9", "10.1.0.7", 1, 40), NULL,
+			       esp);
+
+	add_halves(r, 0, esp, len, r & 1);
+	add_halves(r, 1, packet, dpt_udp4(packet, "10.1.0.7", 1, "10.2.2.9", 5300, esp, 60), r & 1);
+	len = dpt_ip4(packet, &lost, esp, 64);
+	add(r, 0, packet, len); /* twice */
+	add(r, 0, packet, len);
+	lost.frag = 0x2004;
+	add(r, 0, packet, dpt_ip4(packet, &lost, esp, 64)); /* overlaps */
+	lost.src = "192.0.2.78";
+	lost.frag = 0x2000 | (r & 7); /* the rest does not come */
+	len = dpt_ip4(packet, &lost, esp, 64);
+	packet[4] = (uint8_t)(r >> 8);
+	packet[5] = (uint8_t)r;
+	dpt_sum4(packet);
+	add(r, 0, packet, len);
+}
+
 static void set_limits(struct dp_sa_out_conf *c)
 {
 	c->limits = (struct dp_limits){.soft_packets = 100, .hard_packets = 300};
@@ -340,6 +386,7 @@ static void make_world(void)
 	peer_policy(tunnel, "::/0", "2001:db8:f:8000::/49", IPPROTO_ICMPV6, 0, 0);
 	ip6_reachable(0, PEER6, dpt_peer[0]);
 	ip6_reachable(1, HOST6, dpt_peer[1]);
+	peer_policy(tunnel, "10.1.0.0/16", "10.2.60.0/24", 17, 0, 5300); /* ports are asked for */
 	rounds = malloc(ROUNDS * sizeof(*rounds));
 	assert_non_null(rounds);
 	for (unsigned k = 0; k < ROUNDS; k++) {
@@ -347,6 +394,7 @@ static void make_world(void)
 		add_good6(k);
 		add_odd(k);
 		add_odd6(k);
+		add_fragments(k);
 	}
 }
 
@@ -425,7 +473,7 @@ static void run_worker(void)
 	if (n_alloc || n_lock || n_write > 1 || n_sleep > IDLE_TURNS)
 		leave(STATUS_COUNTED);
 	leave(n_in >= ROUNDS * 40 && n_out >= ROUNDS * 2 * PEERS && n_out6 >= ROUNDS * 5 && n_write == 1 &&
-			      n_sleep
+			      n_sleep && dp.worker[0]->reassembled >= ROUNDS
 		      ? 0
 		      : 1);
 }

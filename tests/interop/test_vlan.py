@@ -12,7 +12,7 @@ import pytest
 
 from lab import vlan_switch
 from lab.proc import Daemon, run, wait_for
-from lab.topology import TUNNEL_MTU, address, address6, no_offload, veth
+from lab.topology import address, address6, no_offload, veth
 from lab.traffic import MARKER, Capture, assert_ping, iperf, mbit
 
 WAN, LAN, STRANGE = 100, 200, 300
@@ -46,7 +46,7 @@ def rewired(p):
     address(wan, "to-vlan", hq.wan_router + "/24")
     address(hq.host, "eth0", hq.host_ip + "/24")
     run("ip", "-n", hq.host, "route", "add", "default", "via", hq.lan_ip)
-    run("ip", "-n", hq.host, "route", "add", t.branch.net, "via", hq.lan_ip, "src", hq.host_ip, "mtu", TUNNEL_MTU)
+    run("ip", "-n", hq.host, "route", "add", t.branch.net, "via", hq.lan_ip, "src", hq.host_ip)
     if t.v6:
         address6(wan, "to-vlan", hq.wan6_router + "/64")
         address6(hq.host, "eth0", hq.host6_ip + "/64")
