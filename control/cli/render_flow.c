@@ -242,6 +242,8 @@ static void flow_detail(FILE *out, const json_t *e)
 	}
 	field(out, "key type", "%s", render_str(e, "keytype"));
 	field(out, "protocol", "%s", render_str(e, "proto"));
+	if (strcmp(render_str(e, "mode"), "trans") == 0) /* PAN-OS has no such line */
+		field(out, "mode", "transport");
 	field(out, "auth algorithm", "%s", up ? render_str(e, "auth") : "not established");
 	field(out, "enc  algorithm", "%s", up ? render_str(e, "enc") : "not established");
 	if (up && render_bool(e, "natt"))

@@ -62,6 +62,7 @@ def test_strongswan(pair, tmp_path, initiator):
     a, b = p.t.hq, p.t.branch
     p.up(initiator)
     assert p.c.children()[0]["mode"] == "trans" and "TRANSPORT" in p.s.sas()
+    assert "mode:                   transport" in p.c.cli("show vpn flow name tun")
     assert p.c.children()[0]["ts-local"] == [f"{a.wan_ip}/32"]
     ours, theirs = pair_of(p)
     with Capture(p.t.wan, "to-hq", tmp_path / "wan.pcap") as wan:
