@@ -70,7 +70,7 @@ static uint32_t number(const char *option, const char *text, uint32_t lo, uint32
 	char *end, allowed[64];
 	unsigned long v = strtoul(text, &end, 10);
 
-	snprintf(allowed, sizeof(allowed), "%u to %u", lo, hi);
+	snprintf(allowed, sizeof(allowed), "%u to %u%s", lo, hi, hi == INNER_MAX ? ", IMIX" : "");
 	if (end == text || *end || v < lo || v > hi)
 		complain(option, text, allowed);
 	return (uint32_t)v;
@@ -163,8 +163,10 @@ static void options(int argc, char **argv)
 		default: fputs(usage, stderr); exit(2);
 		}
 	}
-	if (optind < argc)
-		complain("", argv[optind], "options only");
+	if (optind < argc) {
+		fputs(usage, stderr);
+		exit(2);
+	}
 	defaults();
 }
 
