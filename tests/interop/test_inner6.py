@@ -6,7 +6,7 @@ import pytest
 
 from lab.proc import run, wait_for
 from lab.topology import sysctl
-from lab.traffic import MARKER, Capture, assert_ping, iperf, ping
+from lab.traffic import MARKER, Capture, assert_ping, iperf, ping, ping_until
 
 ROLES = ["culvert", "strongswan"]
 
@@ -40,7 +40,7 @@ def test_ipv6_inside(pair, tmp_path, outer):
         assert_ping(a.host, b.host6_ip, count=10, marker=True)
         assert_ping(b.host, a.host6_ip, count=10, marker=True)
         # in fragments, the hosts' own: culvert tells one of its MTU, strongSwan's TUN device the other
-        ping(a.host, b.host6_ip, count=2, size=8000, wait=1)
+        ping_until(a.host, b.host6_ip, size=8000)
         assert_ping(a.host, b.host6_ip, count=5, size=8000)
         assert_ping(b.host, a.host6_ip, count=5, size=8000)
     assert not wan.holds(MARKER)
