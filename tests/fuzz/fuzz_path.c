@@ -26,6 +26,8 @@ enum { SAS = 6, SAS4 = 5, SA6 = 5, HEAD = 4, L2 = 14, OUTER = 28, PACKETS_MAX = 
 
 #define HOST6 "fd00:1::7"
 enum { FOR_V6 = 16 }; /* in the head's first byte */
+enum { VLAN = 100 };
+#define FRAGMENTS_NS UINT64_C(16000000000) /* longer than a datagram waits for the rest */
 
 static const struct {
 	struct dp_suite suite;
@@ -90,13 +92,25 @@ static void add_sa(unsigned i, uint32_t policy)
 	sas[i].mirror.flags = in.esn ? SA_ESN : 0;
 }
 
+/* Port 0 has a VLAN. */
+static void add_vlan(void)
+{
+	struct dp_port_conf c = {
+		.name = "out.100", .vid = VLAN, .parent = dpt_port[0], .mtu = 1500, .n_addr = 1};
+	char err[256];
+	uint16_t i;
+
+	prefix_parse("198.18.0.1/24", &c.addr[0]);
+	MUST(dp_port_add(&c, &i, err, sizeof(err)) == 0);
+}
+
 static void make_world(void)
 {
 	struct dp_route r = {0};
 	uint16_t tunnel;
 	char net[20];
 
-	dpt_init(&(struct dpt_conf){.v6 = true});
+	dpt_init(&(struct dpt_conf){.v6 = true, .before_start = add_vlan});
 	MUST(dp_tunnel_if_add("tunnel.1", NULL, 0, &tunnel) == 0);
 	prefix_parse("10.2.0.0/16", &r.dst);
 	r.ifindex = tunnel;
@@ -128,6 +142,8 @@ static void reset(void)
 		sad_out_find(sas[i].out)->seq = 0;
 		sas[i].seq = 0;
 	}
+	dpt_now += FRAGMENTS_NS; /* nothing waits for fragments any more */
+	dpt_clear();
 	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
 	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
 	ip6_reachable(1, HOST6, dpt_peer[1]);
@@ -262,6 +278,12 @@ static void check_frame(unsigned port, const uint8_t *f, size_t len)
 
 	MUST(len >= L2 && memcmp(f + 6, dpt_mac[port], 6) == 0);
 	type = (uint16_t)(f[12] << 8 | f[13]);
+	if (type == 0x8100) {
+		MUST(len >= L2 + 4 && port == 0 && (f[14] << 8 | f[15]) == VLAN);
+		type = (uint16_t)(f[16] << 8 | f[17]);
+		ip += 4;
+		len -= 4;
+	}
 	if (type == 0x86dd) {
 		static const uint8_t far[6] = {0x20, 0x01, 0x0d, 0xb8, 0, 0x0f};
 
