@@ -256,11 +256,69 @@ static void sampled(void **state)
 	assert_int_equal(stage_packets("receive") - before, 3); /* the fourth would be the next burst */
 }
 
+static void in_transport(struct dp_sa_in_conf *c)
+{
+	c->transport = true;
+	c->ts_local[0] = peer_ts(OWN_IP "/32", 0, 0);
+	c->ts_remote[0] = peer_ts(PEER_IP "/32", 0, 0);
+}
+
+static void out_transport(struct dp_sa_out_conf *c)
+{
+	c->transport = true;
+	c->ts_local[0] = peer_ts(OWN_IP "/32", 0, 0);
+	c->ts_remote[0] = peer_ts(PEER_IP "/32", 0, 0);
+}
+
+/* What the gateway and a peer send each other: whatever worker a question comes to, the owner opens it and seals the
+ * answer; and whatever worker makes a packet of its own, the owner seals that. */
+static void between_hosts(void **state)
+{
+	const struct peer_edit edit = {in_transport, out_transport};
+	const struct peer_how how = {.next = IPPROTO_ICMP};
+	struct peer p = {.spi_out = 0x2001, .next = IPPROTO_ICMP};
+	struct dp_policy_conf c = {.tunnel_if = tunnel, .transport = true};
+	struct dp_probe probe = {
+		.tunnel_if = tunnel, .src = dpt_ep(OWN_IP, 0).a, .dst = dpt_ep(PEER_IP, 0).a};
+	uint64_t before = handed_over(), seq;
+	uint8_t packet[DPT_FRAME_MAX], outer[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	struct dp_sa_stats s;
+	uint32_t policy;
+	uint16_t queue;
+
+	assert_int_equal(prefix_parse(OWN_IP "/32", &c.local), 0);
+	assert_int_equal(prefix_parse(PEER_IP "/32", &c.remote), 0);
+	assert_int_equal(dp_policy_add(&c, &policy), 0);
+	peer_keys(&p, 77);
+	peer_install(&p, policy, &edit);
+	assert_int_equal(dp_sa_out_stats(p.sa_out, &s), 0);
+	for (unsigned i = 0; i <= WORKERS; i++) {
+		size_t n = dpt_echo4(packet, PEER_IP, OWN_IP, (uint16_t)i, 40) - 20;
+
+		if (i == WORKERS)
+			assert_int_equal(dp_probe_send(&probe), 0);
+		else
+			dpt_inject_ip(0, (uint16_t)i, outer, peer_seal(&p, packet + 20, n, &how, outer));
+		dpt_run();
+		n = dpt_take(0, frame, &queue);
+		assert_int_not_equal(n, 0);
+		assert_int_equal(queue, s.worker);
+		assert_int_not_equal(peer_open(&p, frame + 14, n - 14, packet, &seq), 0);
+		assert_int_equal(packet[0], i == WORKERS ? 8 : 0);
+		assert_int_equal(seq, i + 1);
+	}
+	dpt_expect_drop("", 0);
+	assert_in_range(handed_over() - before, WORKERS - 1, WORKERS);
+	peer_remove(&p);
+	assert_int_equal(dp_policy_del(policy), 0);
+	dpt_clear();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(owners), cmocka_unit_test(outbound), cmocka_unit_test(inbound),
-		cmocka_unit_test(stages), cmocka_unit_test(sampled),
+		cmocka_unit_test(stages), cmocka_unit_test(sampled),  cmocka_unit_test(between_hosts),
 	};
 
 	return cmocka_run_group_tests_name("workers", tests, setup, teardown);
