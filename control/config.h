@@ -81,6 +81,7 @@ struct cfg_tunnel {
 	struct cfg_proxy_id *proxy_ids;
 	uint16_t replay_window; /* 0: off */
 	uint16_t tfc_pad_to;    /* 0: no TFC padding; DP_TFC_MTU: to the tunnel's MTU */
+	uint16_t dummy_rate;    /* dummy packets a second and Child SA */
 	enum ike_ts_policy ts_policy;
 	struct dp_policy_options carry;
 	bool combined;  /* one Child SA for all proxy-IDs */

@@ -488,11 +488,12 @@ static void read_replay(struct cfg_obj *o, struct cfg_tunnel *t)
 			 "off: captured packets can be sent again");
 }
 
-/* tfc = { pad-to = 800; } or { pad-to = "mtu"; } */
+enum { DUMMY_RATE_MAX = 1000 };
+
+/* tfc = { pad-to = 800; dummy-rate = 10; } or { pad-to = "mtu"; } */
 static void read_tfc(struct cfg_obj *tun, struct cfg_tunnel *t)
 {
-	static const char *const known[] = {"pad-to", NULL};
-	static const char *const later[] = {"dummy-rate", NULL};
+	static const char *const known[] = {"pad-to", "dummy-rate", NULL};
 	static const char allowed[] = "64 to 16000 (bytes of inner packet), \"mtu\"";
 	const config_setting_t *m = config_setting_get_member(tun->s, "tfc"), *to;
 	char kind[CFG_KIND], found[CFG_FOUND];
@@ -508,7 +509,9 @@ static void read_tfc(struct cfg_obj *tun, struct cfg_tunnel *t)
 		return;
 	}
 	o = cfg_sub(tun, m, "tfc", kind);
-	cfg_keys(&o, known, later);
+	cfg_keys(&o, known, NULL);
+	if (cfg_int(&o, "dummy-rate", CFG_OPTIONAL, 0, DUMMY_RATE_MAX, &v))
+		t->dummy_rate = (uint16_t)v;
 	to = cfg_member(&o, "pad-to", CFG_REQUIRED, allowed);
 	if (!to)
 		return;

@@ -102,6 +102,7 @@ static void on_dp_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	struct ctl *c = w->data;
 
 	dp_service_and_rearm(c);
+	ctl_dummies(c);
 	if (++c->ticks % TICKS_A_SECOND == 0)
 		look_at_load(c);
 }

@@ -71,7 +71,8 @@ struct ctl_policy {
 /* An installed Child SA: what struct ike_child_sa.host points to. */
 struct ctl_child {
 	uint32_t spi_in, sa_out, policy;
-	uint8_t n_more; /* further policies it serves: proxy-id-mode = "combined" */
+	uint16_t dummy_rate; /* packets a second */
+	uint8_t n_more;      /* further policies it serves: proxy-id-mode = "combined" */
 	uint32_t more[IKE_TS_MAX - 1];
 	UT_hash_handle hh; /* by sa_out, for expiry events */
 };
@@ -91,6 +92,7 @@ struct ctl {
 	struct ctl_capture *capture; /* capture_file.c */
 	struct ctl_ike_capture *ike_capture;
 	struct ctl_child *children;
+	bool dummies; /* some Child SA may have a dummy_rate */
 	uint32_t n_policies, next_number, next_rule_id;
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */
 	struct ctl_policy *policies;
@@ -167,6 +169,8 @@ void ctl_probe_answer(struct ctl *c, const struct dp_probe_answer *a);
 
 /* ---- ctl_host.c ---- */
 
+/* Every 100 ms: the dummy packets that are due. */
+void ctl_dummies(struct ctl *c);
 extern const struct ike_host ctl_ike_host;       /* ctx: struct ctl */
 extern const struct dp_handlers ctl_dp_handlers; /* ctx: struct ctl */
 /* An ESP suite in the data plane's words; false: no such suite there. */

@@ -208,6 +208,29 @@ static void unbind_more(const struct ctl_child *h)
 			dp_policy_bind(h->more[i], DP_SA_NONE);
 }
 
+static uint16_t dummy_rate(const struct ctl *c, uint32_t policy)
+{
+	for (uint32_t i = 0; i < c->n_policies; i++)
+		if (c->policies[i].policy == policy)
+			return c->policies[i].tunnel->dummy_rate;
+	return 0;
+}
+
+/* At moments that say nothing: each tick sends the whole part of what is due to it, and one more as often as the rest
+ * asks for. */
+void ctl_dummies(struct ctl *c)
+{
+	enum { TICKS = 10 };
+
+	for (struct ctl_child *h = c->dummies ? c->children : NULL; h; h = h->hh.next) {
+		unsigned n = h->dummy_rate / TICKS;
+
+		n += h->dummy_rate % TICKS > arc4random_uniform(TICKS);
+		while (n-- > 0)
+			(void)dp_dummy_send(h->sa_out); /* one that cannot be sent is not missed */
+	}
+}
+
 /* Outbound first: until it is bound it does nothing, so that a failure of the inbound half leaves the
  * SPI reserved, as the engine expects. */
 static int host_child_install(void *ctx, struct ike_child_sa *sa, bool activate)
@@ -235,6 +258,8 @@ static int host_child_install(void *ctx, struct ike_child_sa *sa, bool activate)
 		dp_sa_out_remove(h->sa_out);
 		goto fail;
 	}
+	h->dummy_rate = dummy_rate(c, h->policy);
+	c->dummies |= h->dummy_rate > 0;
 	HASH_ADD(hh, c->children, sa_out, sizeof(h->sa_out), h);
 	sa->host = h;
 	if (activate)

@@ -82,7 +82,7 @@ struct pkt {
 	uint16_t ip_len; /* whole IP packet, header included, padding of the frame not */
 	uint16_t esp_off;
 	uint16_t out_if;  /* fib result: the interface it leaves by */
-	uint8_t v;        /* 4 or 6 */
+	uint8_t v;        /* 4 or 6; 0: a dummy, no packet of IP yet */
 	uint8_t proto;    /* upper-layer protocol */
 	uint8_t cls;      /* enum pkt_class */
 	uint8_t drop;     /* enum drop */

@@ -16,7 +16,14 @@
 #include "suite.h"
 #include "transport.h"
 
-enum { NEXT_IPV4 = 4, NEXT_IPV6 = 41, L2 = sizeof(struct rte_ether_hdr), IPV4_HDR = 20, UDP_HDR = 8 };
+enum {
+	NEXT_IPV4 = 4,
+	NEXT_IPV6 = 41,
+	NEXT_NONE = 59,
+	L2 = sizeof(struct rte_ether_hdr),
+	IPV4_HDR = 20,
+	UDP_HDR = 8
+};
 
 /* Bytes behind the inner packet: padding, pad length, next header (RFC 4303 2.4 to 2.6). */
 static inline uint32_t trailer_len(const struct suite *s, uint32_t inner)
@@ -36,7 +43,7 @@ static inline uint32_t tfc_len(const struct sa_out *sa, uint32_t inner)
 /* Everything that can be said against the packet, before it costs a sequence number. */
 static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_out *sa, uint32_t behind)
 {
-	if (unlikely(!selector_out(sa, p)))
+	if (unlikely(!selector_out(sa, p) && p->v))
 		return DROP_TUNNEL_SELECTOR;
 	if (unlikely(p->m->data_off + p->l3_off < sa->hdr_len + L2 ||
 		     p->m->data_off + p->l3_off + p->ip_len + behind > p->m->buf_len))
@@ -170,13 +177,18 @@ static inline void wrap(struct worker *w, struct pkt *p, struct sa_out *sa, cons
 	uint64_t seq = sa->seq + 1;
 
 	count_add(&sa->seq, 1);
-	count_add(&sa->bytes, p->ip_len);
-	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+	if (likely(p->v)) { /* a dummy is no use of it */
+		count_add(&sa->bytes, p->ip_len);
+		__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+	}
 	if (unlikely(tfc))
 		memset(inner + p->ip_len, 0, tfc);
 	if (unlikely(p->v == 6) && p->ip_len > atomic_load_explicit(&sa->max_inner, memory_order_relaxed))
 		mark_wide(w, p, &in);
-	put_trailer(s, inner + p->ip_len + tfc, trailer, p->v == 4 ? NEXT_IPV4 : NEXT_IPV6);
+	put_trailer(s, inner + p->ip_len + tfc, trailer,
+		    p->v == 4 ? NEXT_IPV4
+		    : p->v    ? NEXT_IPV6
+			      : NEXT_NONE);
 	if (unlikely(sa->flags & SA_OUTER6))
 		put_header(outer, tmpl, true, sa->flags & SA_UDP, in, total, seq);
 	else if (sa->flags & SA_UDP)

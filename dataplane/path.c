@@ -354,6 +354,26 @@ unsigned path_early(struct worker *w)
 	return n;
 }
 
+void path_dummy(struct worker *w, uint32_t sa_out, struct rte_mbuf *m)
+{
+	struct sa_out *sa = sad_out_at(sa_out);
+	struct pkt p = {
+		.m = m,
+		.sa_out = sa,
+		.in_if = IF_SELF,
+		.l3_off = L2,
+		.ip_len = (uint16_t)(m->data_len - L2),
+		.cls = PKT_TRANSIT,
+	};
+	struct list l = {.n = 1, .p = {&p}};
+
+	/* It may have gone since; a slot that has a new SA has a new handle. */
+	if (atomic_load_explicit(&sa->handle, memory_order_acquire) == sa_out)
+		path_encrypt(w, &l);
+	else
+		pkt_drop(w, &p, DROP_TUNNEL_NO_SA);
+}
+
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	struct list out, esp, fragments, waited, waited_in;

@@ -10,6 +10,8 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
 /* An IPv4 packet of the gateway's own, behind room for a frame's header, into a tunnel interface: past routes
  * and rules, then like any other.  Takes m. */
 void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m);
+/* A dummy packet, nothing behind room for a frame's header, by an outbound SA of this worker's.  Takes m. */
+void path_dummy(struct worker *w, uint32_t sa_out, struct rte_mbuf *m);
 /* A packet, its IP header in front, that came in by `in_if` and whose next hop has not answered: its sender is told
  * (RFC 1812 5.2.7.1, RFC 4443 3.1).  Takes m. */
 void path_unresolved(struct worker *w, uint16_t in_if, struct rte_mbuf *m);

@@ -40,6 +40,8 @@ static unsigned inject_poll(struct worker *w)
 	for (unsigned i = 0; i < n; i++) {
 		if (unlikely(m[i]->port & INJECT_UNRESOLVED))
 			path_unresolved(w, m[i]->port & ~INJECT_UNRESOLVED, m[i]);
+		else if (unlikely(m[i]->port == INJECT_DUMMY))
+			path_dummy(w, m[i]->hash.usr, m[i]);
 		else if (dp.ifs[m[i]->port].is_port)
 			xmit_frame(w, m[i]->port, m[i]);
 		else

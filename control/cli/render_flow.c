@@ -168,6 +168,8 @@ static void flow_tfc(FILE *out, const json_t *e)
 		field(out, "TFC padding", "to %lld bytes%s", (long long)json_integer_value(to), refused);
 	else if (to)
 		field(out, "TFC padding", "to the tunnel mtu%s", refused);
+	if (render_int(e, "tfc-dummy-rate"))
+		field(out, "TFC dummies", "%lld a second", render_int(e, "tfc-dummy-rate"));
 }
 
 /* Packets that did not come in order, by how far behind the newest they came. */

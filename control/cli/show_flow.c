@@ -234,6 +234,8 @@ static void flow(json_t *o, const struct ctl *c, const struct proxy_state *s)
 		doc_str(o, "tfc-pad-to", "mtu");
 	else if (t->tfc_pad_to)
 		doc_uint(o, "tfc-pad-to", t->tfc_pad_to);
+	if (t->dummy_rate)
+		doc_uint(o, "tfc-dummy-rate", t->dummy_rate);
 	if (t->tfc_pad_to && s->n_sas)
 		doc_bool(o, "tfc-refused", s->sa.no_tfc);
 	flow_carry(o, &t->carry);

@@ -470,6 +470,9 @@ uint64_t dp_capture_lost(void);
 int dp_udp_send(const struct dp_udp *u);
 /* -EINVAL: no tunnel interface, or src is not ours; -ENOBUFS. */
 int dp_probe_send(const struct dp_probe *p);
+/* A packet that the peer drops (RFC 4303 2.6) on this SA; it is counted as one of its packets, but is no use of the
+ * SA.  -ESTALE: no such SA; -EINVAL: of transport mode; -ENOBUFS. */
+int dp_dummy_send(uint32_t sa_out);
 
 /* ---- what happened ------------------------------------------------------------------------- */
 

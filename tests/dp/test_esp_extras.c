@@ -129,6 +129,50 @@ static size_t send_in(struct peer *p, const char *from, uint16_t n, uint8_t *esp
 	return len;
 }
 
+/* ---- dummy packets --------------------------------------------------------------------------- */
+
+/* RFC 4303 2.6: next header 59, any length that fits, numbers in one row with those of real packets. */
+static void dummies_are_empty_esp(void **state)
+{
+	struct peer *peers[] = {&gcm, &cbc};
+
+	for (unsigned i = 0; i < 2; i++) {
+		uint8_t frame[DPT_FRAME_MAX], inner[DPT_FRAME_MAX];
+		size_t n, least = SIZE_MAX, most = 0;
+		struct dp_sa_stats s;
+		uint64_t seq;
+
+		peer_install(peers[i], policy, NULL);
+		peers[i]->next = 59;
+		for (unsigned k = 1; k <= 100; k++) {
+			assert_int_equal(dp_dummy_send(peers[i]->sa_out), 0);
+			dpt_run();
+			n = dpt_take_one(0, frame);
+			n = peer_open(peers[i], frame + 14, n - 14, inner, &seq);
+			assert_int_equal(seq, k);
+			least = RTE_MIN(least, n);
+			most = RTE_MAX(most, n);
+		}
+		peers[i]->next = 0;
+		assert_in_range(least, 40, 200);
+		assert_in_range(most, 1200, dp_sa_out_mtu(peers[i]->sa_out));
+		assert_int_equal(dp_sa_out_stats(peers[i]->sa_out, &s), 0);
+		assert_int_equal(s.packets, 100);
+		assert_int_equal(s.bytes, 0);
+		assert_int_equal(s.last_used_ns, 0);
+		send_out(FAR, 1, frame);
+		dpt_expect_drop("", 0);
+		/* One that is on its way when the SA goes does not go by another. */
+		assert_int_equal(dp_dummy_send(peers[i]->sa_out), 0);
+		peer_remove(peers[i]);
+		dpt_run();
+		dpt_expect_drop("no-sa", 1);
+		assert_int_equal(dp_dummy_send(peers[i]->sa_out), -ESTALE);
+	}
+}
+
+/* ---- what a capture sees ------------------------------------------------------------------------ */
+
 static void expect_seen(unsigned i, enum dp_capture_side side, bool inbound, uint32_t spi, size_t len)
 {
 	assert_int_equal(seen[i].p.side, side);
@@ -248,10 +292,9 @@ static void a_full_ring_loses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(tfc_padding),
-		cmocka_unit_test(both_sides_are_captured),
-		cmocka_unit_test(ends_and_sides),
-		cmocka_unit_test(a_full_ring_loses),
+		cmocka_unit_test(tfc_padding),           cmocka_unit_test(both_sides_are_captured),
+		cmocka_unit_test(ends_and_sides),        cmocka_unit_test(a_full_ring_loses),
+		cmocka_unit_test(dummies_are_empty_esp),
 	};
 
 	return cmocka_run_group_tests_name("esp_extras", tests, setup, teardown);

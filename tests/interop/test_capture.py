@@ -96,6 +96,19 @@ def test_tfc_padding_hides_lengths(culverts, tmp_path):
     assert a.flow("tun")["tfc-pad-to"] == 600 and a.flow("tun")["tfc-refused"] is False
 
 
+def test_dummy_packets(culverts, tmp_path):
+    """As long as any, at no fixed time, counted and dropped at the other end, and no sign of traffic."""
+    t, a, b = culverts(hq={"tunnel": {"tfc": {"pad-to": 64, "dummy-rate": 50}}})
+    a.cli("test vpn ipsec-sa tunnel tun")
+    wait_for("the tunnel", lambda: a.children() and b.children())
+    with Capture(t.wan, "to-hq", tmp_path / "wan.pcap") as wan:
+        wait_for("dummies", lambda: b.drops()["esp-dummy"] >= 50, 10)
+    assert len(lengths(wan, t.hq.wan_ip)) > 10 and not lengths(wan, t.branch.wan_ip)
+    assert a.flow("tun")["pkt-encap"] >= 50 and a.flow("tun")["traffic"] == "none yet"
+    assert not b.drops()["esp-replay"]
+    assert_ping(t.hq.host, t.branch.host_ip, count=5)
+
+
 def test_strongswan_takes_tfc_padding(pair, tmp_path):
     p = pair().start(tunnel={"tfc": {"pad-to": "mtu"}})
     p.up("strongswan")
