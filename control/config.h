@@ -59,7 +59,8 @@ struct cfg_proxy_id {
 	char name[CFG_NAME];
 	struct prefix local, remote;
 	uint8_t proto;
-	uint16_t local_port, remote_port;
+	uint16_t local_port, remote_port;       /* 0: any */
+	uint16_t local_port_hi, remote_port_hi; /* the same but for a range */
 };
 
 enum { CFG_MONITORED = 8 };

@@ -511,9 +511,11 @@ static unsigned distinct(const struct cfg_tunnel *t, uint8_t v, bool local)
 
 		for (b = t->proxy_ids; b < a && !seen; b++)
 			seen = a->proto == b->proto &&
-			       (local ? prefix_eq(&a->local, &b->local) && a->local_port == b->local_port
+			       (local ? prefix_eq(&a->local, &b->local) && a->local_port == b->local_port &&
+						a->local_port_hi == b->local_port_hi
 				      : prefix_eq(&a->remote, &b->remote) &&
-						a->remote_port == b->remote_port);
+						a->remote_port == b->remote_port &&
+						a->remote_port_hi == b->remote_port_hi);
 		n += !seen;
 	}
 	return n;

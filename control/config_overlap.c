@@ -40,6 +40,10 @@ static int pid_cmp(const void *a, const void *b)
 		c = (int)x->p->local_port - (int)y->p->local_port;
 	if (!c)
 		c = (int)x->p->remote_port - (int)y->p->remote_port;
+	if (!c)
+		c = (int)x->p->local_port_hi - (int)y->p->local_port_hi;
+	if (!c)
+		c = (int)x->p->remote_port_hi - (int)y->p->remote_port_hi;
 	return c;
 }
 
@@ -79,8 +83,9 @@ static struct pid *collect(const struct config *c, bool by_gateway, size_t *n)
 				.scope = scope,
 				.tunnel = (uint32_t)i,
 				.pos = x,
-				.local = ts_of(&p->local, p->proto, p->local_port),
-				.remote = ts_of(&p->remote, p->proto, p->remote_port),
+				.local = ts_of_ports(&p->local, p->proto, p->local_port, p->local_port_hi),
+				.remote = ts_of_ports(&p->remote, p->proto, p->remote_port,
+						      p->remote_port_hi),
 			};
 		}
 	}

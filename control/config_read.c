@@ -566,3 +566,20 @@ bool cfg_bytes(const struct cfg_obj *o, const char *key, uint64_t *to)
 	}
 	return true;
 }
+
+bool cfg_ports_of(const char *s, uint16_t *lo, uint16_t *hi)
+{
+	char *end;
+	unsigned long a, b;
+
+	if (!isdigit((unsigned char)*s))
+		return false;
+	a = b = strtoul(s, &end, 10);
+	if (*end == '-' && isdigit((unsigned char)end[1]))
+		b = strtoul(end + 1, &end, 10);
+	if (*end || a == 0 || a > b || b > UINT16_MAX)
+		return false;
+	*lo = (uint16_t)a;
+	*hi = (uint16_t)b;
+	return true;
+}

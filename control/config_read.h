@@ -109,6 +109,8 @@ unsigned cfg_words(const struct cfg_obj *o, const char *key, enum cfg_need need,
 /* The strings of a list, an array or a single string, one after the other: *i counts. */
 const char *cfg_next_string(const struct cfg_obj *o, const config_setting_t *s, const char *key,
 			    const char *allowed, int *i, const config_setting_t **at);
+/* "443", "5000-5010": ports from 1 to 65535. */
+bool cfg_ports_of(const char *s, uint16_t *lo, uint16_t *hi);
 /* A span of time as PAN-OS writes it, "28800s" "8h", and an amount of data, "100gb"; "0": no limit. */
 bool cfg_seconds(const struct cfg_obj *o, const char *key, uint32_t *to);
 bool cfg_bytes(const struct cfg_obj *o, const char *key, uint64_t *to);

@@ -84,24 +84,6 @@ static bool has_ports(uint8_t proto)
 	return proto == 6 || proto == 17 || proto == 132;
 }
 
-/* "443", "5000-5010" */
-static bool ports_of(const char *s, uint16_t *lo, uint16_t *hi)
-{
-	char *end;
-	unsigned long a, b;
-
-	if (!isdigit((unsigned char)*s))
-		return false;
-	a = b = strtoul(s, &end, 10);
-	if (*end == '-' && isdigit((unsigned char)end[1]))
-		b = strtoul(end + 1, &end, 10);
-	if (*end || a == 0 || a > b || b > UINT16_MAX)
-		return false;
-	*lo = (uint16_t)a;
-	*hi = (uint16_t)b;
-	return true;
-}
-
 static bool service_of(const char *v, struct cfg_service *s)
 {
 	static const struct {
@@ -124,7 +106,7 @@ static bool service_of(const char *v, struct cfg_service *s)
 	}
 	if (!s->proto)
 		return false;
-	return !v[n] || (has_ports(s->proto) && ports_of(v + n + 1, &s->port_lo, &s->port_hi));
+	return !v[n] || (has_ports(s->proto) && cfg_ports_of(v + n + 1, &s->port_lo, &s->port_hi));
 }
 
 static bool has_family(const struct prefix *p, uint32_t n, uint8_t v)
@@ -181,7 +163,7 @@ static void read_source_port(struct cfg_obj *o, struct cfg_rule *r)
 	r->sport_hi = UINT16_MAX;
 	if (!v)
 		return;
-	if (!ports_of(v, &r->sport_lo, &r->sport_hi)) {
+	if (!cfg_ports_of(v, &r->sport_lo, &r->sport_hi)) {
 		cfg_error(o, m, "source-port", "found \"%s\"; allowed: %s", v, allowed);
 		return;
 	}

@@ -363,6 +363,27 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 
 /* ---- tunnels ----------------------------------------------------------------------------------- */
 
+/* A port, 443; 0 is any; or a range, "8000-8080". */
+static bool read_ports(const struct cfg_obj *o, const char *key, uint16_t *lo, uint16_t *hi)
+{
+	static const char allowed[] = "0 to 65535, or a range such as \"8000-8080\"";
+	const config_setting_t *m = config_setting_get_member(o->s, key);
+	char found[CFG_FOUND];
+	long long v;
+
+	if (!m || config_setting_type(m) != CONFIG_TYPE_STRING) {
+		if (!cfg_int(o, key, CFG_OPTIONAL, 0, 65535, &v))
+			return false;
+		*lo = *hi = (uint16_t)v;
+		return true;
+	}
+	if (!cfg_ports_of(config_setting_get_string(m), lo, hi)) {
+		cfg_error(o, m, key, "found %s; allowed: %s", cfg_found(m, false, found), allowed);
+		return false;
+	}
+	return true;
+}
+
 static void read_protocol(struct cfg_obj *o, struct cfg_proxy_id *p)
 {
 	static const struct cfg_word protos[] = {
@@ -390,10 +411,11 @@ static void read_protocol(struct cfg_obj *o, struct cfg_proxy_id *p)
 	for (int i = 0; i < 2; i++) {
 		const char *key = i ? "remote-port" : "local-port";
 
-		if (!cfg_int(o, key, CFG_OPTIONAL, 0, 65535, &v))
+		uint16_t *lo = i ? &p->remote_port : &p->local_port;
+
+		if (!read_ports(o, key, lo, i ? &p->remote_port_hi : &p->local_port_hi))
 			continue;
-		*(i ? &p->remote_port : &p->local_port) = (uint16_t)v;
-		if (v && p->proto != 6 && p->proto != 17 && p->proto != 132)
+		if (*lo && p->proto != 6 && p->proto != 17 && p->proto != 132)
 			cfg_error(
 				o, config_setting_get_member(o->s, key), key,
 				"found a port, and a protocol that has none; allowed: with protocol tcp, udp or sctp");

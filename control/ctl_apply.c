@@ -130,6 +130,8 @@ static int policy_wanted(const struct ctl *c, const struct cfg_tunnel *t, const 
 	d->proto = x->proto;
 	d->local_port = x->local_port;
 	d->remote_port = x->remote_port;
+	d->local_port_hi = x->local_port_hi;
+	d->remote_port_hi = x->remote_port_hi;
 	d->transport = t->transport;
 	return ifindex_of(c, t->interface, &d->tunnel_if);
 }
@@ -222,9 +224,11 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 		memcpy(k.proxy_id, x->name, sizeof(k.proxy_id));
 	for (uint32_t i = 0; i < n; i++) {
 		selector_add(k.local, &k.n_local,
-			     ts_of(&p[i].proxy->local, p[i].proxy->proto, p[i].proxy->local_port));
+			     ts_of_ports(&p[i].proxy->local, p[i].proxy->proto, p[i].proxy->local_port,
+					 p[i].proxy->local_port_hi));
 		selector_add(k.remote, &k.n_remote,
-			     ts_of(&p[i].proxy->remote, p[i].proxy->proto, p[i].proxy->remote_port));
+			     ts_of_ports(&p[i].proxy->remote, p[i].proxy->proto, p[i].proxy->remote_port,
+					 p[i].proxy->remote_port_hi));
 		if (i)
 			k.more[k.n_more++] = p[i].policy;
 	}

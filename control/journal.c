@@ -42,6 +42,7 @@ struct thing {
 struct journal {
 	struct thing *things;
 	struct entry *all;
+	uint64_t next_number;
 	unsigned n;
 	struct up_count *ups;
 	struct journal_file *file;
@@ -175,6 +176,7 @@ static void keep(struct journal *j, const struct journal_entry *e, bool stranger
 	}
 	x->of = t;
 	x->e = *e;
+	x->e.number = j->next_number++;
 	x->e.gateway = t->gateway;
 	x->e.tunnel = t->tunnel;
 	x->e.proxy_id = t->proxy_id;
@@ -391,9 +393,7 @@ static int by_age(const void *a, const void *b)
 	const struct journal_entry *x = *(const struct journal_entry *const *)a,
 				   *y = *(const struct journal_entry *const *)b;
 
-	if (x->first != y->first)
-		return x->first < y->first ? -1 : 1;
-	return x < y ? -1 : x > y;
+	return x->number < y->number ? -1 : x->number > y->number;
 }
 
 int journal_collect(const struct journal *j, const struct journal_query *q,

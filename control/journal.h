@@ -57,6 +57,7 @@ const char *journal_by_str(enum journal_by b); /* "here" */
 enum journal_by journal_by_of(const char *word);
 
 struct journal_entry {
+	uint64_t number; /* in the order of what happened; set here */
 	enum journal_kind kind;
 	enum journal_by by;
 	uint32_t count;       /* so many times ... */

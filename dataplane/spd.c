@@ -63,11 +63,32 @@ static inline void make_key6(const struct pkt *p, const struct spd_mask *m, stru
 	spd_masked6(ip + 24, m->remote_len, k->remote);
 }
 
-/* Policy `found` fits packet i under a combination of this rank: of equals, the first in the
- * configuration wins. */
-static inline void hit(struct search *s, unsigned i, uint32_t found, uint16_t rank)
+static bool in_ranges(const struct policy *pol, const struct pkt *p)
 {
-	if (s->policy[i] == SPD_NONE || spd_policy[found].order < spd_policy[s->policy[i]].order)
+	return !pol->ranged ||
+	       (p->fragment != FRAG_BLIND && p->sport >= pol->local_lo && p->sport <= pol->local_hi &&
+		p->dport >= pol->remote_lo && p->dport <= pol->remote_hi);
+}
+
+/* Of the policies of one key, the first whose ranges hold the packet's ports.  Ports of a packet that has none are 0,
+ * which no range holds. */
+static __rte_noinline uint32_t ranged(uint32_t found, const struct pkt *p)
+{
+	while (found != SPD_NONE && !in_ranges(&spd_policy[found], p))
+		found = atomic_load_explicit(&spd_policy[found].next, memory_order_acquire);
+	return found;
+}
+
+/* Policy `found` fits packet i under a combination of this rank: of equals, the one of fewer ports wins, and then
+ * the first in the configuration. */
+static inline void hit(struct search *s, unsigned i, const struct pkt *p, uint32_t found, uint16_t rank)
+{
+	if (unlikely(spd_policy[found].ranged)) {
+		found = ranged(found, p);
+		if (found == SPD_NONE)
+			return;
+	}
+	if (s->policy[i] == SPD_NONE || spd_policy[found].prefer < spd_policy[s->policy[i]].prefer)
 		s->policy[i] = found;
 	s->rank[i] = rank;
 }
@@ -111,7 +132,7 @@ static __rte_always_inline void search_round(const struct list *l, struct search
 		unsigned i = idx[k];
 
 		if (hits >> k & 1)
-			hit(s, i, (uint32_t)(uintptr_t)data[k], s->tun[i]->mask[r].rank);
+			hit(s, i, l->p[i], (uint32_t)(uintptr_t)data[k], s->tun[i]->mask[r].rank);
 	}
 }
 

@@ -22,8 +22,8 @@
 #include "host.h"
 #include "sad.h"
 
-struct policy_ctl { /* control's half of struct policy */
-	bool live;
+struct policy_ctl {       /* control's half of struct policy */
+	bool live, ports; /* some packet's ports count */
 	uint16_t owner, tunnel_if;
 	struct spd_family *family;
 	union { /* what the family's hash finds it by */
@@ -31,7 +31,6 @@ struct policy_ctl { /* control's half of struct policy */
 		struct spd_key6 v6;
 	} key;
 	struct spd_mask mask; /* and the combination that leads there */
-	uint32_t next_same;   /* of the same key, by order; SPD_NONE ends */
 	struct dp_policy_options options;
 };
 
@@ -89,28 +88,41 @@ static int chain_set(uint32_t policy, uint32_t head)
 	return rte_hash_add_key_data(c->family->hash, &c->key, (void *)(uintptr_t)head);
 }
 
-/* The newest goes to the end. */
+static uint32_t chain_next(uint32_t policy)
+{
+	return atomic_load_explicit(&spd_policy[policy].next, memory_order_relaxed);
+}
+
+static void chain_link(uint32_t policy, uint32_t next)
+{
+	atomic_store_explicit(&spd_policy[policy].next, next, memory_order_release);
+}
+
+/* In its place by preference; workers that walk the chain meanwhile see it with or without the new one. */
 static int chain_add(uint32_t policy)
 {
-	uint32_t i = chain_head(policy);
+	uint32_t next = chain_head(policy), before = SPD_NONE;
 
-	t.ctl[policy].next_same = SPD_NONE;
-	if (i == SPD_NONE)
+	while (next != SPD_NONE && spd_policy[next].prefer < spd_policy[policy].prefer) {
+		before = next;
+		next = chain_next(next);
+	}
+	chain_link(policy, next);
+	if (before == SPD_NONE)
 		return chain_set(policy, policy) < 0 ? -ENOSPC : 0;
-	while (t.ctl[i].next_same != SPD_NONE)
-		i = t.ctl[i].next_same;
-	t.ctl[i].next_same = policy;
+	chain_link(before, policy);
 	return 0;
 }
 
+/* Its own link stays as it is for workers that stand on it. */
 static void chain_del(uint32_t policy)
 {
-	uint32_t i = chain_head(policy), next = t.ctl[policy].next_same;
+	uint32_t i = chain_head(policy), next = chain_next(policy);
 
 	if (i != policy) {
-		while (t.ctl[i].next_same != policy)
-			i = t.ctl[i].next_same;
-		t.ctl[i].next_same = next;
+		while (chain_next(i) != policy)
+			i = chain_next(i);
+		chain_link(i, next);
 	} else if (next != SPD_NONE) {
 		chain_set(policy, next); /* replaces the data of a key that exists: cannot fail */
 	} else {
@@ -157,6 +169,40 @@ static void set_key6(struct spd_key6 *k, const struct dp_policy_conf *c)
 	spd_masked6(c->remote.a.b, c->remote.len, k->remote);
 }
 
+/* Is it more than one port and less than all? */
+static bool is_range(uint16_t lo, uint16_t hi)
+{
+	return lo && hi > lo;
+}
+
+/* What workers compare, and c without what the hash knows nothing of. */
+static int take_ranges(struct dp_policy_conf *c, struct policy *w)
+{
+	bool local = is_range(c->local_port, c->local_port_hi),
+	     remote = is_range(c->remote_port, c->remote_port_hi);
+	uint32_t n_local = local           ? c->local_port_hi - c->local_port + 1u
+			   : c->local_port ? 1
+					   : UINT16_MAX + 1u;
+	uint32_t n_remote = remote           ? c->remote_port_hi - c->remote_port + 1u
+			    : c->remote_port ? 1
+					     : UINT16_MAX + 1u;
+
+	if ((c->local_port_hi && c->local_port_hi < RTE_MAX(c->local_port, 1)) ||
+	    (c->remote_port_hi && c->remote_port_hi < RTE_MAX(c->remote_port, 1)))
+		return -EINVAL;
+	w->ranged = local || remote;
+	w->local_lo = local ? c->local_port : 0;
+	w->local_hi = local ? c->local_port_hi : UINT16_MAX;
+	w->remote_lo = remote ? c->remote_port : 0;
+	w->remote_hi = remote ? c->remote_port_hi : UINT16_MAX;
+	w->prefer = (uint64_t)(n_local + n_remote) << 32;
+	if (local)
+		c->local_port = 0;
+	if (remote)
+		c->remote_port = 0;
+	return 0;
+}
+
 static int policy_of(const struct dp_policy_conf *c, struct policy_ctl *p)
 {
 	bool v6 = c->local.a.v == 6 || c->remote.a.v == 6;
@@ -183,17 +229,22 @@ static int policy_of(const struct dp_policy_conf *c, struct policy_ctl *p)
 
 int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 {
+	struct dp_policy_conf hashed = *c;
+	struct policy w = {0};
 	struct policy_ctl p;
 	uint32_t n;
-	int err = policy_of(c, &p);
+	int err = take_ranges(&hashed, &w);
 
+	if (err == 0)
+		err = policy_of(&hashed, &p);
 	if (err != 0)
 		return err;
 	if (t.n_free == 0)
 		return -ENOSPC;
 	n = number_take();
-	memset(&spd_policy[n], 0, sizeof(spd_policy[n]));
-	spd_policy[n].order = t.order++;
+	spd_policy[n] = w;
+	spd_policy[n].prefer |= t.order++;
+	p.ports = p.mask.ports || w.ranged;
 	t.ctl[n] = p;
 	err = c->transport ? host_add(c, n) : 0;
 	if (err == 0)
@@ -209,7 +260,7 @@ int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 		return err;
 	}
 	t.ctl[n].live = true;
-	if (p.mask.ports)
+	if (p.ports)
 		frag_ports_want(true);
 	++*policies_on(p.family, p.tunnel_if);
 	t.next_owner = (uint16_t)((t.next_owner + 1) % RTE_MAX(dp.n_workers, 1));
@@ -254,7 +305,7 @@ int dp_policy_del(uint32_t policy)
 	guest_leaves(policy);
 	c = &t.ctl[policy];
 	c->live = false;
-	if (c->mask.ports)
+	if (c->ports)
 		frag_ports_want(false);
 	capture_forget(policy);
 	host_del(policy);

@@ -124,7 +124,7 @@ int spd_if_show(struct spd_family *f, uint16_t i, const struct spd_mask *mask, u
 		return -ENOMEM;
 	if (m)
 		mask_find(s, mask)->policies++;
-	if (!old && mask_any(mask))
+	if (!old && mask_any(mask) && !spd_policy[policy].ranged)
 		s->single = policy + 1;
 	if_publish(f, i, s);
 	return 0;
@@ -147,7 +147,7 @@ void spd_if_crown(struct spd_family *f, uint16_t i, uint32_t policy)
 {
 	struct spd_if *old = if_now(f, i), *s;
 
-	if (policy == SPD_NONE || old->single)
+	if (policy == SPD_NONE || spd_policy[policy].ranged || old->single)
 		return;
 	s = if_without(old, NULL);
 	if (!s)

@@ -11,16 +11,22 @@
 #include "dp.h"
 #include "spd.h"
 
+#define SPD_NONE UINT32_MAX
+
 struct policy {
 	_Atomic uint32_t sa_out; /* control: w, workers: r.  Handle, or DP_SA_NONE */
-	uint32_t order;          /* read-only while published; smaller was added earlier */
-	_Atomic uint16_t mss;    /* control: w, workers: r.  struct dp_policy_options */
+	_Atomic uint32_t next;   /* control: w, workers: r.  Of the same key, less preferred; SPD_NONE ends */
+	uint64_t prefer;         /* read-only while published; of equally specific ones the smaller wins */
+	/* Read-only while published: only packets with such ports are meant, if ranged. */
+	bool ranged;
+	uint16_t local_lo, local_hi, remote_lo, remote_hi;
+	_Atomic uint16_t mss; /* control: w, workers: r.  struct dp_policy_options */
 	/* workers: w, only where traffic has no SA */
 	_Atomic uint64_t acquire_tsc; /* of the last acquire, 0: none yet */
 	_Atomic uint64_t acquires, no_sa_drops;
 };
 
-/* A proxy-ID as the hash knows it, 16 bytes because rte_hash compares those fastest.  Prefix lengths are
+/* A proxy-ID as the hash knows it: of a range of ports it knows nothing, those policies are told apart behind it; 16 bytes because rte_hash compares those fastest.  Prefix lengths are
  * part of the key: 10.0.0.0/8 and 10.0.0.0/16 are two. */
 struct spd_key {
 	alignas(8) uint32_t shape;        /* spd_shape(); the hash function loads eight bytes at a time */
@@ -75,8 +81,6 @@ struct spd_if {
 	uint16_t n_masks;
 	struct spd_mask mask[]; /* most specific first */
 };
-
-#define SPD_NONE UINT32_MAX
 
 /* IPv4 and IPv6 share policies, and nothing else. */
 struct spd_family {

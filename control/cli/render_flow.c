@@ -91,6 +91,14 @@ static void traffic_selectors(FILE *out, const json_t *ts)
 	}
 }
 
+static void proxy_port(FILE *out, const char *label, const json_t *p, const char *lo, const char *hi)
+{
+	if (render_int(p, hi))
+		field(out, label, "%lld - %lld", render_int(p, lo), render_int(p, hi));
+	else
+		field(out, label, "%lld", render_int(p, lo));
+}
+
 static void proxy_id(FILE *out, const json_t *p)
 {
 	char buf[24];
@@ -98,8 +106,8 @@ static void proxy_id(FILE *out, const json_t *p)
 	field(out, "proxy-id local ip", "%s/%lld", render_str(p, "lip"), render_int(p, "lprefix"));
 	field(out, "proxy-id remote ip", "%s/%lld", render_str(p, "rip"), render_int(p, "rprefix"));
 	field(out, "proxy-id protocol", "%s", protocol(render_int(p, "proto"), buf));
-	field(out, "proxy-id local port", "%lld", render_int(p, "lport"));
-	field(out, "proxy-id remote port", "%lld", render_int(p, "rport"));
+	proxy_port(out, "proxy-id local port", p, "lport", "lport-end");
+	proxy_port(out, "proxy-id remote port", p, "rport", "rport-end");
 }
 
 static void monitor(FILE *out, const json_t *m)

@@ -332,6 +332,16 @@ void render_gateway(FILE *out, const json_t *doc)
 		render_int(doc, "gateways-found"));
 }
 
+enum { PORTS = 24 };
+static const char *ports(const json_t *e, const char *lo, const char *hi, char buf[PORTS])
+{
+	if (render_int(e, hi))
+		snprintf(buf, PORTS, "%lld-%lld", render_int(e, lo), render_int(e, hi));
+	else
+		snprintf(buf, PORTS, "%lld", render_int(e, lo));
+	return buf;
+}
+
 void render_tunnel(FILE *out, const json_t *doc)
 {
 	const json_t *e;
@@ -344,14 +354,16 @@ void render_tunnel(FILE *out, const json_t *doc)
 	      out);
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
-		char proposals[512] = "";
+		char proposals[512] = "", port[PORTS];
 
 		render_col(out, 11, "%lld", render_int(e, "id"));
 		render_col(out, 34, "%s(%s)", render_str(e, "name"), render_str(e, "gw"));
 		render_col(out, 19, "%s/%lld", render_str(e, "TSi_ip"), render_int(e, "TSi_prefix"));
-		render_col(out, 14, "%lld:%lld", render_int(e, "TSi_proto"), render_int(e, "TSi_port"));
+		render_col(out, 14, "%lld:%s", render_int(e, "TSi_proto"),
+			   ports(e, "TSi_port", "TSi_port_end", port));
 		render_col(out, 19, "%s/%lld", render_str(e, "TSr_ip"), render_int(e, "TSr_prefix"));
-		render_col(out, 12, "%lld:%lld", render_int(e, "TSr_proto"), render_int(e, "TSr_port"));
+		render_col(out, 12, "%lld:%s", render_int(e, "TSr_proto"),
+			   ports(e, "TSr_port", "TSr_port_end", port));
 		if (json_array_size(render_list(e, "dh")))
 			words(proposals, sizeof(proposals), render_list(e, "dh"));
 		else

@@ -94,7 +94,9 @@ static void side(json_t *o, bool local, const struct ts *t)
 	doc_addr(o, local ? "TSi_ip" : "TSr_ip", &p.a);
 	doc_uint(o, local ? "TSi_prefix" : "TSr_prefix", p.len);
 	doc_uint(o, local ? "TSi_proto" : "TSr_proto", t->proto);
-	doc_uint(o, local ? "TSi_port" : "TSr_port", t->port_lo == t->port_hi ? t->port_lo : 0);
+	doc_uint(o, local ? "TSi_port" : "TSr_port", t->port_lo);
+	if (t->port_lo && t->port_hi != t->port_lo) /* PAN-OS has no ranges */
+		doc_uint(o, local ? "TSi_port_end" : "TSr_port_end", t->port_hi);
 }
 
 static void tunnel(json_t *o, const struct ike_conf_child_info *i)

@@ -159,6 +159,10 @@ static void flow_proxy_id(json_t *o, const struct cfg_proxy_id *x)
 	doc_uint(p, "proto", x->proto);
 	doc_uint(p, "lport", x->local_port);
 	doc_uint(p, "rport", x->remote_port);
+	if (x->local_port_hi != x->local_port)
+		doc_uint(p, "lport-end", x->local_port_hi);
+	if (x->remote_port_hi != x->remote_port)
+		doc_uint(p, "rport-end", x->remote_port_hi);
 }
 
 static void flow_carry(json_t *o, const struct dp_policy_options *c)

@@ -306,6 +306,11 @@ static void steps_back(const struct steps *s)
 	     t->back.route ? "back to where the packet came from" : "not to where the packet came from");
 }
 
+static bool port_fits(uint16_t port, uint16_t lo, uint16_t hi)
+{
+	return !lo || (port >= lo && port <= hi);
+}
+
 /* A proxy-ID that holds the packet, though its route may lead past it. */
 static const struct ctl_policy *would_fit(const struct steps *s)
 {
@@ -316,8 +321,8 @@ static const struct ctl_policy *would_fit(const struct steps *s)
 
 		if (prefix_has(&p->local, &s->q->src) && prefix_has(&p->remote, &s->q->dst) &&
 		    (!p->proto || p->proto == s->q->proto) &&
-		    (!p->local_port || p->local_port == s->q->sport) &&
-		    (!p->remote_port || p->remote_port == s->q->dport))
+		    port_fits(s->q->sport, p->local_port, p->local_port_hi) &&
+		    port_fits(s->q->dport, p->remote_port, p->remote_port_hi))
 			return &c->policies[i];
 	}
 	return NULL;

@@ -259,8 +259,9 @@ int dp_rule_stats(uint32_t id, struct dp_rule_stats *s);
 struct dp_policy_conf {
 	uint16_t tunnel_if;
 	struct prefix local, remote;
-	uint8_t proto;                    /* 0: any */
-	uint16_t local_port, remote_port; /* 0: any */
+	uint8_t proto;                          /* 0: any */
+	uint16_t local_port, remote_port;       /* 0: any */
+	uint16_t local_port_hi, remote_port_hi; /* a range ends here; 0: one port, or any */
 	/* For what the gateway itself and a peer send each other: two single addresses, and no route is needed.  What
 	 * comes in the clear though it fits is dropped. */
 	bool transport;

@@ -142,8 +142,13 @@ const char *endpoint_str(const struct endpoint *e, char buf[ENDPOINT_STR])
 
 struct ts ts_of(const struct prefix *p, uint8_t proto, uint16_t port)
 {
+	return ts_of_ports(p, proto, port, port);
+}
+
+struct ts ts_of_ports(const struct prefix *p, uint8_t proto, uint16_t lo, uint16_t hi)
+{
 	struct prefix m = prefix_mask(*p);
-	struct ts t = {.proto = proto, .port_lo = port, .port_hi = port ? port : 65535, .lo = m.a, .hi = m.a};
+	struct ts t = {.proto = proto, .port_lo = lo, .port_hi = lo ? hi : UINT16_MAX, .lo = m.a, .hi = m.a};
 	size_t n = addr_len(&m.a);
 
 	for (size_t i = 0; i < n; i++) {

@@ -68,6 +68,8 @@ const char *endpoint_str(const struct endpoint *e, char buf[ENDPOINT_STR]);
 
 /* Traffic selectors. ts_of makes one from a prefix; port 0 means any. */
 struct ts ts_of(const struct prefix *p, uint8_t proto, uint16_t port);
+/* The same of a range of ports; lo 0: any. */
+struct ts ts_of_ports(const struct prefix *p, uint8_t proto, uint16_t lo, uint16_t hi);
 bool ts_eq(const struct ts *a, const struct ts *b);
 /* Is a wholly inside b? */
 bool ts_within(const struct ts *a, const struct ts *b);

@@ -131,10 +131,11 @@ void ip6_reachable(unsigned port, const char *ip, const uint8_t mac[6])
 {
 	const struct endpoint e = dpt_ep(ip, 0);
 	uint8_t packet[DPT_FRAME_MAX];
+	size_t len = ip6_nd(packet, 136, ip, port ? INSIDE6 : OWN6, ip, 0x60, mac);
 
 	ip6_neighbour(port, ip, mac);
 	neigh_used(neigh_find(dp.ifs[dpt_port[port]].port, &e.a));
 	dpt_run();
-	ip6_inject(port, packet, ip6_nd(packet, 136, ip, port ? INSIDE6 : OWN6, ip, 0x60, mac));
+	ip6_inject(port, packet, len);
 	dpt_clear();
 }

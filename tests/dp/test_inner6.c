@@ -371,7 +371,7 @@ static void too_big(void **state)
 /* A host learns of fragments that are too big by the first, which alone says that it is no part of an error. */
 static void fragments_too_big(void **state)
 {
-	uint8_t body[1400] = {IPPROTO_ICMPV6, 0, 0, 1, [7] = 9, [8] = 128};
+	uint8_t body[1500] = {IPPROTO_ICMPV6, 0, 0, 1, [7] = 9, [8] = 128};
 	struct ip6 h = {.src = HOST, .dst = FAR, .next = IPPROTO_FRAGMENT};
 	struct peer *p = up(0);
 	uint16_t most = dp_sa_out_mtu(p->sa_out);

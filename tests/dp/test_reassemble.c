@@ -100,7 +100,7 @@ static size_t payload_of(const uint8_t *whole, size_t len)
 static void send_piece(const uint8_t *whole, size_t len, size_t size, size_t i, uint32_t id, uint16_t queue)
 {
 	size_t all = payload_of(whole, len), off = i * size, n = RTE_MIN(size, all - off);
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 
 	put(f, cut(whole, off, n, off + n < all, id, f), queue);
 }
@@ -108,7 +108,7 @@ static void send_piece(const uint8_t *whole, size_t len, size_t size, size_t i, 
 /* Part [off, off + n) of a datagram of which more follows, and what it is dropped for; "": nothing. */
 static void part(const uint8_t *whole, size_t off, size_t n, uint32_t id, const char *why, uint64_t dropped)
 {
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 
 	put(f, cut(whole, off, n, true, id, f), 0);
 	dpt_run();
@@ -222,7 +222,7 @@ static void extension_headers(void **state)
 static void out_of_a_tunnel(void **state)
 {
 	size_t n = dpt_echo4(packet, FAR, "10.1.0.1", 3, 1200), size = 616, len;
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 	uint64_t seq;
 
 	for (unsigned i = 2; i-- > 0;) {
@@ -252,7 +252,7 @@ static void congestion(void **state)
 		const char *dropped;
 	} c[] = {{2, 2, ""}, {2, 3, ""}, {3, 2, ""}, {3, 3, ""}, {0, 3, "ip-fragment"}, {3, 0, "ip-fragment"},
 		 {0, 0, ""}};
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 
 	for (unsigned i = 0; i < sizeof(c) / sizeof(c[0]); i++) {
 		size_t n = dpt_echo4(packet, FAR, HOST, 1, 800), len, step = 400;
@@ -281,7 +281,7 @@ static void congestion(void **state)
 static void malformed(void **state)
 {
 	size_t len = dpt_echo4(packet, NEAR, OWN, 7, 600);
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 
 	assert_true(len > 600);
 	for (unsigned n = 0; n < 8; n++) /* not a multiple of eight, and nothing */
@@ -312,7 +312,7 @@ static void overlaps(void **state)
 		{64, 64, 32, 64, true}, {128, 64, 8, 64, true}, {128, 64, 64, 64, true},
 		{0, 64, 56, 8, false},
 	};
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 
 	for (unsigned v6 = 0; v6 < 2; v6++) {
 		size_t len = v6 ? ip6_echo(packet, NEAR6, OWN6, 1, 500)
@@ -339,7 +339,7 @@ static void overlaps(void **state)
 /* A second end somewhere else. */
 static void two_ends(void **state)
 {
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 
 	dpt_echo4(packet, NEAR, OWN, 1, 500);
 	put(f, cut(packet, 128, 64, false, 40, f), 0);
@@ -376,7 +376,7 @@ static void duplicates(void **state)
 static void too_big(void **state)
 {
 	uint32_t room = rte_pktmbuf_data_room_size(dp.pool);
-	uint8_t f[DPT_FRAME_MAX];
+	uint8_t f[DPT_FRAME_MAX] = {0};
 	size_t len;
 
 	dpt_echo4(packet, NEAR, OWN, 1, 1000);

@@ -68,9 +68,18 @@ static uint32_t some_ip(void)
 	       (uint32_t)(random() % 3) << 8 | (uint32_t)(random() % 3);
 }
 
+enum { PORTS = 5 };
+
 static uint16_t some_port(void)
 {
-	return (uint16_t)(random() % 3);
+	return (uint16_t)(random() % PORTS);
+}
+
+/* Any, one, or a few from there on. */
+static void some_ports(uint16_t *lo, uint16_t *hi)
+{
+	*lo = random() % 3 ? some_port() : 0;
+	*hi = *lo && random() % 2 ? (uint16_t)(*lo + random() % 3) : 0;
 }
 
 static uint8_t some_proto(void)
@@ -113,8 +122,8 @@ static void entry_add(struct entry *e)
 	e->c.remote = (e->v6 ? prefix6_of : prefix_of)(e->remote, e->remote_len);
 	e->c.tunnel_if = tunnel[random() % TUNNELS];
 	e->c.proto = some_proto();
-	e->c.local_port = some_port();
-	e->c.remote_port = some_port();
+	some_ports(&e->c.local_port, &e->c.local_port_hi);
+	some_ports(&e->c.remote_port, &e->c.remote_port_hi);
 	assert_int_equal(dp_policy_add(&e->c, &e->id), 0);
 	sa.policy = e->id;
 	assert_int_equal(dp_sa_out_install(&sa, &e->sa), 0);
@@ -152,6 +161,21 @@ static void probe_to(struct probe *x, uint16_t tunnel_if, bool v6, uint32_t loca
 	}
 }
 
+static bool port_fits(uint16_t port, uint16_t lo, uint16_t hi)
+{
+	return lo == 0 || (port >= lo && port <= (hi ? hi : lo));
+}
+
+static bool one_port(uint16_t lo, uint16_t hi)
+{
+	return lo && hi <= lo;
+}
+
+static unsigned how_many(uint16_t lo, uint16_t hi)
+{
+	return lo ? (hi ? hi - lo + 1u : 1u) : 65536;
+}
+
 static bool fits(const struct entry *e, const struct probe *x)
 {
 	bool ports = e->c.local_port || e->c.remote_port;
@@ -160,11 +184,11 @@ static bool fits(const struct entry *e, const struct probe *x)
 	return e->live && e->v6 == (p->v == 6) && e->c.tunnel_if == p->next_hop &&
 	       !((e->local ^ x->local) & mask(e->local_len)) &&
 	       !((e->remote ^ x->remote) & mask(e->remote_len)) && (!e->c.proto || e->c.proto == p->proto) &&
-	       (!ports || !p->fragment) && (!e->c.local_port || e->c.local_port == p->sport) &&
-	       (!e->c.remote_port || e->c.remote_port == p->dport);
+	       (!ports || !p->fragment) && port_fits(p->sport, e->c.local_port, e->c.local_port_hi) &&
+	       port_fits(p->dport, e->c.remote_port, e->c.remote_port_hi);
 }
 
-/* Address bits, then protocol, then ports, then age. */
+/* Address bits, then protocol, then sides with one port, then fewer ports, then age. */
 static bool better(const struct entry *a, const struct entry *b)
 {
 	int by = (a->c.local.len + a->c.remote.len) - (b->c.local.len + b->c.remote.len);
@@ -172,8 +196,15 @@ static bool better(const struct entry *a, const struct entry *b)
 	if (by == 0)
 		by = (a->c.proto != 0) - (b->c.proto != 0);
 	if (by == 0)
-		by = (a->c.local_port != 0) + (a->c.remote_port != 0) - (b->c.local_port != 0) -
-		     (b->c.remote_port != 0);
+		by = one_port(a->c.local_port, a->c.local_port_hi) +
+		     one_port(a->c.remote_port, a->c.remote_port_hi) -
+		     one_port(b->c.local_port, b->c.local_port_hi) -
+		     one_port(b->c.remote_port, b->c.remote_port_hi);
+	if (by == 0)
+		by = (int)how_many(b->c.local_port, b->c.local_port_hi) +
+		     (int)how_many(b->c.remote_port, b->c.remote_port_hi) -
+		     (int)how_many(a->c.local_port, a->c.local_port_hi) -
+		     (int)how_many(a->c.remote_port, a->c.remote_port_hi);
 	return by ? by > 0 : a->order < b->order;
 }
 

@@ -155,7 +155,7 @@ static struct dp_if_stats stats(uint16_t ifindex)
 
 static void bad_tags(void **state)
 {
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 	size_t n = dpt_echo4(packet, NEAR, OWN100, 1, 20), len;
 
 	memcpy(dpt_eth(frame, 0, 0x0800), packet, n);
@@ -191,7 +191,7 @@ static void bad_tags(void **state)
 /* Priority and "drop eligible" of a tag say nothing about the VLAN; VLAN 0 is the port itself. */
 static void priorities(void **state)
 {
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 
 	known(NEAR, 100, vlan100);
 	for (unsigned i = 0; i < 16; i++) {
@@ -245,7 +245,7 @@ static void stripped(void **state)
 static void port_without_addresses(void **state)
 {
 	struct port *p = &ports[dp.ifs[dpt_port[0]].port];
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 	size_t n = dpt_echo4(packet, NEAR, "10.1.1.7", 1, 20);
 
 	p->has_addr = false;
@@ -279,7 +279,7 @@ static void arp_by_link(void **state)
 /* We ask on the VLAN, and what waited leaves there. */
 static void unresolved(void **state)
 {
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 	size_t n = dpt_echo4(packet, "10.1.1.7", "198.18.0.77", 1, 20);
 
 	dpt_inject_ip(1, 0, packet, n);
@@ -297,7 +297,7 @@ static void unresolved(void **state)
 static void neighbour_discovery(void **state)
 {
 	static const char local[] = "fe80::ff:fe00:1", theirs[] = "fe80::200:ff:fe00:101";
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 	size_t n = ip6_nd(packet, 135, NEAR6, "2001:db8:100::1", "2001:db8:100::1", 0, dpt_peer[0]);
 
 	ip6_inject(0, packet, n); /* untagged it is nobody's */
@@ -322,7 +322,7 @@ static void neighbour_discovery(void **state)
 static void between_vlans(void **state)
 {
 	struct dp_if_stats a, b, c;
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 	size_t n = dpt_echo4(packet, NEAR, HOST, 1, 100);
 
 	known(NEAR, 100, vlan100);
@@ -352,7 +352,7 @@ static void between_vlans(void **state)
 /* The VLAN's own MTU counts, not its port's. */
 static void mtu_of_vlan(void **state)
 {
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 	size_t n;
 
 	known(HOST, 4094, vlan4094);
@@ -401,7 +401,7 @@ static void esp_over_vlans(void **state)
 /* A VLAN's link is its port's. */
 static void link_of_the_port(void **state)
 {
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX] = {0};
 
 	known(NEAR, 100, vlan100);
 	assert_int_equal(rte_eth_dev_set_link_down(ports[dp.ifs[dpt_port[0]].port].ethdev), 0);

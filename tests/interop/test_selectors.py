@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from lab.proc import wait_for
+from lab.proc import Daemon, run, wait_for
 from lab.traffic import assert_ping, iperf, mbit, ping, ping_until
 
 pytestmark = pytest.mark.trixie
@@ -136,6 +136,51 @@ def test_port_selector(pair, tmp_path, initiator):
     assert mbit(iperf(p.t.branch.host, p.t.branch.host_ip, p.t.hq.host, tmp_path / "iperf", seconds=1)) > 1
     assert ping(p.t.hq.host, p.t.branch.host_ip, count=3, wait=1)[1] == 0
     assert p.c.drops()["no-matching-proxy-id"] >= 3
+
+
+ANSWERS = """import socket, sys, threading
+def serve(port):
+    s = socket.create_server((sys.argv[1], port))
+    while True:
+        s.accept()[0].sendall(b"ok")
+for port in sys.argv[2:]:
+    threading.Thread(target=serve, args=(int(port),)).start()
+"""
+ASKS = """import socket, sys
+sys.exit(socket.create_connection((sys.argv[1], int(sys.argv[2])), 1.5).recv(2) != b"ok")
+"""
+
+
+def served(p, port):
+    """Does TCP to a port of the branch get through?"""
+    return run("python3", "-c", ASKS, p.t.branch.host_ip, str(port), ns=p.t.hq.host, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("initiator", ROLES)
+def test_range_of_ports(pair, tmp_path, initiator):
+    """A proxy-ID of a range of ports, and one port of it that has a Child SA of its own."""
+    p = pair()
+    nets = {"local": p.t.hq.net, "remote": p.t.branch.net, "protocol": "tcp"}
+    p.start(proxy_ids=[{"name": "range", **nets, "remote-port": "8000-8080"}, {"name": "one", **nets, "remote-port": 8010}],
+            strongswan={"children": {"net": {"local_ts": f"{p.t.branch.net}[tcp/8000-8080]",
+                                             "remote_ts": f"{p.t.hq.net}[tcp]"}}})
+    if initiator == "culvert":
+        p.c.cli("test vpn ipsec-sa tunnel tun:range")
+    else:
+        p.s.initiate()
+    p.wait_up()
+    assert p.c.children()[0]["ts-remote"] == [f"{p.t.branch.net}[tcp/8000-8080]"]
+    assert "6:8000-8080" in p.c.cli("show vpn tunnel")
+    ports = (7999, 8000, 8010, 8044, 8080, 8081)
+    server = Daemon(["python3", "-c", ANSWERS, p.t.branch.host_ip, *map(str, ports)], tmp_path / "server",
+                    ns=p.t.branch.host)
+    assert [served(p, port) for port in (7999, 8000, 8044, 8080, 8081)] == [False, True, True, True, False]
+    assert p.c.flow("tun:one")["acquire"] == 0
+    wait_for("an SA for the one port", lambda: served(p, 8010))
+    assert p.c.flow("tun:one")["acquire"] > 0
+    assert sorted(c["ts-remote"] for c in p.c.children()) == [[f"{p.t.branch.net}[tcp/8000-8080]"],
+                                                            [f"{p.t.branch.net}[tcp/8010]"]]
+    server.kill()
 
 
 @pytest.mark.core
