@@ -116,14 +116,23 @@ void neigh_find_burst(const uint8_t *port, const uint32_t *ip, uint32_t *neigh, 
 	uint64_t key[BURST_MAX], hits = 0;
 	const void *keys[BURST_MAX];
 	void *data[BURST_MAX];
+	uint8_t at[BURST_MAX];
+	uint16_t k = 0;
 
+	/* Packets for one peer come in runs: each run is looked up once. */
 	for (uint16_t i = 0; i < n; i++) {
-		key[i] = key4(port[i], ip[i]);
-		keys[i] = &key[i];
+		uint64_t x = key4(port[i], ip[i]);
+
+		if (k == 0 || key[k - 1] != x) {
+			key[k] = x;
+			keys[k] = &key[k];
+			k++;
+		}
+		at[i] = (uint8_t)(k - 1);
 	}
-	rte_hash_lookup_bulk_data(t.hash4, keys, n, &hits, data);
+	rte_hash_lookup_bulk_data(t.hash4, keys, k, &hits, data);
 	for (uint16_t i = 0; i < n; i++)
-		neigh[i] = hits >> i & 1 ? (uint32_t)(uintptr_t)data[i] : NEIGH_NONE;
+		neigh[i] = hits >> at[i] & 1 ? (uint32_t)(uintptr_t)data[at[i]] : NEIGH_NONE;
 }
 
 uint32_t neigh_find(uint8_t port, const struct addr *a)
