@@ -334,9 +334,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	}
 	dpt_run();
 	drain();
-	dpt_sleep_ms(10000); /* whoever waits for a neighbour gives up */
 	dpt_now += FRAGMENTS_NS;
-	dpt_run(); /* or for the rest of a datagram */
+	dpt_run(); /* whoever waits for the rest of a datagram gives up */
+	drain();
+	dpt_sleep_ms(10000); /* or for a neighbour */
 	drain();
 	MUST(rte_mempool_in_use_count(dp.pool) == 0);
 	return 0;
