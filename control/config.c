@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A configuration file becomes a model in three passes: libconfig reads the text; each object is read
- * key by key (config_objects.c, config_vpn.c, config_rules.c); then what must hold between objects is checked
+ * key by key (config_objects.c, config_gateway.c, config_tunnel.c and others); then what must hold between objects is checked
  * (config_check.c, config_links.c, config_overlap.c).  All passes run whatever the ones before found, so that one run
  * tells everything; only text that libconfig cannot read ends it early.
  */

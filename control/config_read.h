@@ -115,7 +115,7 @@ bool cfg_ports_of(const char *s, uint16_t *lo, uint16_t *hi);
 bool cfg_seconds(const struct cfg_obj *o, const char *key, uint32_t *to);
 bool cfg_bytes(const struct cfg_obj *o, const char *key, uint64_t *to);
 
-/* ---- the kinds of object (config_objects.c, config_crypto.c, config_vpn.c, config_rules.c) ---- */
+/* ---- the kinds of object (config_objects.c, config_crypto.c, config_gateway.c, config_tunnel.c, config_rules.c) ---- */
 
 void cfg_read_system(struct cfg_load *l, const config_setting_t *s);
 void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *i);
