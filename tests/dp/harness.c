@@ -171,7 +171,7 @@ unsigned dpt_turn(unsigned worker)
 {
 	struct worker *w = dp.worker[worker];
 
-	w->tsc = dpt_now / 1000 * w->tsc_hz / 1000000;
+	w->tsc = (uint64_t)((__uint128_t)dpt_now * w->tsc_hz / 1000000000);
 	return worker_turn(w);
 }
 
