@@ -81,8 +81,17 @@ static bool entry_same(const struct ctl_fib_entry *a, const struct ctl_fib_entry
 	return true;
 }
 
+/* Into a tunnel whose monitor has failed, and whose port has not. */
+static bool last_resort(struct ctl *c, const struct config *conf, const struct cfg_route *r)
+{
+	const struct ctl_interface *f = way_of(c, conf, r);
+
+	return f && f->monitor_down && !f->link_down;
+}
+
 /* order[]: routes by destination, then metric.  Takes the usable ones of the first metric that has any. */
 static void choose(struct ctl *c, const struct config *conf, const uint32_t *order, size_t n,
+		   bool (*usable)(struct ctl *, const struct config *, const struct cfg_route *),
 		   struct ctl_fib_entry *e)
 {
 	uint16_t metric = 0;
@@ -90,7 +99,7 @@ static void choose(struct ctl *c, const struct config *conf, const uint32_t *ord
 	for (size_t i = 0; i < n && e->n < DP_HOPS_MAX; i++) {
 		const struct cfg_route *r = &conf->routes[order[i]];
 
-		if ((e->n && r->metric != metric) || !ctl_route_usable(c, conf, r))
+		if ((e->n && r->metric != metric) || !usable(c, conf, r))
 			continue;
 		metric = r->metric;
 		e->hop[e->n] = (struct dp_hop){.via = r->via};
@@ -117,7 +126,11 @@ static size_t build(struct ctl *c, const struct config *conf, uint32_t *order, s
 		       prefix_eq(&conf->routes[order[i]].dst, &conf->routes[order[end]].dst))
 			end++;
 		*e = (struct ctl_fib_entry){.dst = prefix_mask(conf->routes[order[i]].dst)};
-		choose(c, conf, &order[i], end - i, e);
+		choose(c, conf, &order[i], end - i, ctl_route_usable, e);
+		/* A wider route, the default one for instance, is no back-up: what the tunnel is to protect would
+		 * leave by it in the clear. */
+		if (e->n == 0)
+			choose(c, conf, &order[i], end - i, last_resort, e);
 		n += e->n > 0;
 		i = end;
 	}
@@ -236,6 +249,6 @@ void ctl_tunnel_if_state(struct ctl *c, const char *name, bool up)
 		return;
 	f->monitor_down = !up;
 	log_event(LOG_SEV_MEDIUM, "general", name, "%s: tunnel interface is %s, its routes %s", name,
-		  up ? "up" : "down", up ? "are back" : "are withdrawn");
+		  up ? "up" : "down", up ? "are back" : "give way to others of the same destination");
 	refresh(c);
 }

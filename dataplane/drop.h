@@ -60,7 +60,7 @@
 	X(DROP_TUNNEL_NO_SA,      "no-sa",                   "proxy-ID has no SA yet; keys were asked for") \
 	X(DROP_TUNNEL_SELECTOR,   "outside-selectors",       "inside the proxy-ID, but outside what the peer narrowed it to") \
 	X(DROP_TUNNEL_OUTER_ROUTE,"outer-route",             "the peer's address itself has no route out of a port") \
-	X(DROP_HOST_CLEAR,        "clear-text-refused",      "from a peer in the clear, though transport mode is to protect what it sends us") \
+	X(DROP_HOST_CLEAR,        "clear-text-refused",      "in the clear from where a tunnel, or transport mode, is to protect what comes") \
 	X(DROP_ESP_TRUNCATED,     "esp-truncated",           "ESP packet shorter than its headers, IV and ICV") \
 	X(DROP_ESP_ALIGN,         "esp-misaligned",          "ESP ciphertext is not a whole number of blocks") \
 	X(DROP_ESP_NO_SA,         "esp-unknown-spi",         "no SA for this SPI") \

@@ -175,16 +175,15 @@ static inline bool follow(struct worker *w, struct pkt *p, uint64_t id, struct l
 
 /* ---- IPv6, apart, so that a burst of IPv4 packets costs what it did -------------------------- */
 
-static void find6(const struct list *six, uint64_t hop[BURST_MAX])
+enum side6 { SRC6 = 8, DST6 = 24 };
+
+static void find6(const struct list *six, enum side6 side, uint64_t hop[BURST_MAX])
 {
-	uint8_t dst[BURST_MAX][16];
+	uint8_t ip[BURST_MAX][16];
 
-	for (uint16_t i = 0; i < six->n; i++) {
-		const struct rte_ipv6_hdr *ip = pkt_l3(six->p[i]);
-
-		memcpy(dst[i], &ip->dst_addr, 16);
-	}
-	fib_copy_lookup6(atomic_load_explicit(&fib_active, memory_order_acquire), dst, hop, six->n);
+	for (uint16_t i = 0; i < six->n; i++)
+		memcpy(ip[i], (const uint8_t *)pkt_l3(six->p[i]) + side, 16);
+	fib_copy_lookup6(atomic_load_explicit(&fib_active, memory_order_acquire), ip, hop, six->n);
 }
 
 static void lookup6(struct worker *w, const struct list *six, struct list *l, struct list *tunnel,
@@ -192,7 +191,7 @@ static void lookup6(struct worker *w, const struct list *six, struct list *l, st
 {
 	uint64_t hop[BURST_MAX];
 
-	find6(six, hop);
+	find6(six, DST6, hop);
 	for (uint16_t i = 0; i < six->n; i++)
 		if (follow(w, six->p[i], hop[i], tunnel, local))
 			list_add(l, six->p[i]);
@@ -221,7 +220,7 @@ static void lookup_outer6(struct worker *w, const struct list *six, struct list 
 {
 	uint64_t hop[BURST_MAX];
 
-	find6(six, hop);
+	find6(six, DST6, hop);
 	for (uint16_t i = 0; i < six->n; i++) {
 		const struct nh *h = &fib_nh[hop[i]];
 		struct pkt *p = six->p[i];
@@ -263,6 +262,42 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 	l->n = kept;
 	if (unlikely(six.n))
 		lookup6(w, &six, l, tunnel, local);
+}
+
+/* Is this where a tunnel leads, or several? */
+static bool is_tunnel(uint64_t hop)
+{
+	const struct nh *h = &fib_nh[hop];
+
+	return (h->kind == NH_GROUP ? &fib_nh[fib_group[h->neigh].nh[0]] : h)->kind == NH_TUNNEL;
+}
+
+void fib_refuse_clear(struct worker *w, struct list *l)
+{
+	const struct fib_copy *f = atomic_load_explicit(&fib_active, memory_order_acquire);
+	uint64_t hop[BURST_MAX], hop6[BURST_MAX];
+	uint32_t src[BURST_MAX];
+	uint16_t n = l->n, kept = 0, k = 0;
+	struct list six;
+
+	six.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		src[i] = ntohl(l->p[i]->src4);
+		if (l->p[i]->v == 6)
+			list_add(&six, l->p[i]);
+	}
+	rte_fib_lookup_bulk(f->v4, src, hop, n);
+	if (six.n)
+		find6(&six, SRC6, hop6);
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = l->p[i];
+
+		if (unlikely(is_tunnel(p->v == 6 ? hop6[k++] : hop[i])))
+			pkt_drop(w, p, DROP_HOST_CLEAR);
+		else
+			l->p[kept++] = p;
+	}
+	l->n = kept;
 }
 
 void fib_neighbours(struct worker *w, struct list *l)

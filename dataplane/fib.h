@@ -13,6 +13,9 @@
  * move to tunnel (next_hop: the tunnel interface) and local (for one of our addresses), or are dropped.
  * All that leave have out_if.  A packet of IF_SELF keeps its TTL. */
 void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct list *local);
+/* Packets of ports that are to leave by ports: those from where a tunnel leads are dropped, for what comes from there
+ * has to come out of the tunnel (RFC 4301 5.2). */
+void fib_refuse_clear(struct worker *w, struct list *l);
 /* What fib_lookup() left in l: next_hop becomes the neighbour; packets whose neighbour is not known leave l
  * to wait for it (punt_unresolved), or, too big for the port, are added to w->big (mtu.h). */
 void fib_neighbours(struct worker *w, struct list *l);

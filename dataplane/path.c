@@ -15,6 +15,7 @@
 #include <rte_ip.h>
 
 #include "capture.h"
+#include "dp.h"
 #include "early.h"
 #include "esp_in.h"
 #include "esp_out.h"
@@ -153,6 +154,11 @@ static void path_too_big(struct worker *w)
 	}
 }
 
+static bool from_port(const struct pkt *p)
+{
+	return p->in_if != IF_SELF && dp.ifs[p->in_if].is_port;
+}
+
 static void path_forward(struct worker *w, struct list *l)
 {
 	struct list tunnel, local;
@@ -161,6 +167,8 @@ static void path_forward(struct worker *w, struct list *l)
 	if (host_on())
 		host_select(l, &tunnel);   /* our own, for a peer of transport mode: to its SA, past routes */
 	fib_lookup(w, l, &tunnel, &local); /* TTL, route; what stays in l goes out of a port in the clear */
+	if (l->n && from_port(l->p[0]))    /* which all of a list are, or none */
+		fib_refuse_clear(w, l);    /* past a tunnel that its source is behind */
 	stage_done(&w->stage, STAGE_ROUTE, (uint16_t)(l->n + tunnel.n));
 	if (unlikely(rules_on())) {
 		rules_check(w, &tunnel); /* both zones are known now: allowed, or dropped */

@@ -185,8 +185,10 @@ static enum drop follow(struct pkt *p, const struct dp_trace_packet *q, struct d
 	struct pkt back = turned(p, &shell);
 	struct dp_route route;
 	struct fib_way way;
+	bool behind;
 
 	fib_way(&back, &way);
+	behind = way.kind == FIB_TUNNEL;
 	t->in_if = q->in_if;
 	if (q->in_if == DP_IF_NONE && (way.kind == FIB_PORT || way.kind == FIB_TUNNEL))
 		t->in_if = way.ifindex;
@@ -202,6 +204,8 @@ static enum drop follow(struct pkt *p, const struct dp_trace_packet *q, struct d
 	}
 	t->out_if = p->out_if = way.ifindex;
 	p->next_hop = way.ifindex;
+	if (behind && way.kind == FIB_PORT && p->in_if != IF_SELF && dp.ifs[p->in_if].is_port)
+		return stop(t, DP_TRACE_ROUTE, DROP_HOST_CLEAR);
 	if (rules_on() && p->in_if != IF_SELF) {
 		t->rules = true;
 		t->rule = rules_verdict(p, &t->allow);

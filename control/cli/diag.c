@@ -7,7 +7,7 @@
 
 #include "wire.h"
 
-enum { BUSY_PERCENT = 90, FLAPS = 3, REPLAY_SHARE = 1000 };
+enum { SILENT = 2, BUSY_PERCENT = 90, FLAPS = 3, REPLAY_SHARE = 1000 };
 
 const char *diag_state_str(enum diag_state s)
 {
@@ -397,20 +397,9 @@ static void one_way(const struct diag_facts *f, struct diag_report *r)
 /* What may be wrong with a tunnel that works. */
 static void quality(const struct diag_facts *f, struct diag_report *r)
 {
-	static const char mon[] = "monitor-down", replay[] = "replay-window", busy[] = "busy",
-			  flap[] = "flapping";
+	static const char replay[] = "replay-window", busy[] = "busy", flap[] = "flapping";
 	const struct flaps *h = &f->flaps;
 
-	if (f->monitored && !f->monitor_up) {
-		step(r, "monitor", DIAG_BAD, "the monitored destination does not answer");
-		verdict(r, mon,
-			"keys are good, but the monitored destination does not answer through the tunnel");
-		fix(r, mon,
-		    "see that the destination is up and answers pings, and that the peer lets them pass; if it may be "
-		    "down by itself, monitor several with a quorum");
-	} else if (f->monitored) {
-		step(r, "monitor", DIAG_OK, "answers, in %.1f ms", (double)f->rtt_ns / 1e6);
-	}
 	if (h->outages >= FLAPS && h->period) {
 		step(r, "history", DIAG_BAD, "%u outages, every %u s (%u to %u)%s%s", h->outages, h->period,
 		     h->min, h->max, h->equals[0] ? ": that is " : "", h->equals);
@@ -453,9 +442,48 @@ static void quality(const struct diag_facts *f, struct diag_report *r)
 	}
 }
 
+static void ike_sa(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "peer-silent";
+
+	if (f->unanswered < SILENT) {
+		step(r, "IKE SA", f->ike_up ? DIAG_OK : DIAG_NOTE, "%s",
+		     f->ike_up ? "established" : "being replaced");
+		return;
+	}
+	step(r, "IKE SA", DIAG_BAD,
+	     "established, but a request was sent %u times more without an answer; the peer was "
+	     "heard %llu s ago",
+	     f->unanswered, (unsigned long long)f->heard_ago_s);
+	verdict(r, word, "the peer has gone silent: its last packet came %llu s ago",
+		(unsigned long long)f->heard_ago_s);
+	fix(r, word,
+	    "see whether the peer runs and its line is up; it is declared dead when the retries are used up, and called "
+	    "again");
+}
+
+/* Says more than traffic does: with fail-over other routes are in force meanwhile. */
+static void monitor(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "monitor-down";
+
+	if (!f->monitored)
+		return;
+	if (f->monitor_up) {
+		step(r, "monitor", DIAG_OK, "answers, in %.1f ms", (double)f->rtt_ns / 1e6);
+		return;
+	}
+	step(r, "monitor", DIAG_BAD, "the monitored destination does not answer");
+	verdict(r, word, "keys are good, but the monitored destination does not answer through the tunnel");
+	fix(r, word,
+	    "see that the destination is up and answers pings, and that the peer lets them pass; if it may be down by "
+	    "itself, monitor several with a quorum; with fail-over other routes are in force until it answers");
+}
+
 static void up(const struct diag_facts *f, struct diag_report *r)
 {
-	step(r, "IKE SA", f->ike_up ? DIAG_OK : DIAG_NOTE, f->ike_up ? "established" : "being replaced");
+	ike_sa(f, r);
+	monitor(f, r);
 	step(r, "IPsec SA", DIAG_OK, "up for %llu s", (unsigned long long)f->sa_age_s);
 	rekeys(f, r);
 	counters(f, r);

@@ -28,6 +28,8 @@ static bool on_sa(void *arg, const struct ike_sa_info *i)
 	if (i->established) {
 		a->f->heard_ago_s = i->last_heard && now > i->last_heard ? (now - i->last_heard) / SECOND : 0;
 		a->f->nat |= i->nat_local || i->nat_remote;
+		if (i->retransmits > a->f->unanswered)
+			a->f->unanswered = i->retransmits;
 	}
 	return true;
 }

@@ -75,6 +75,17 @@ static void peer_sends(struct peer *p, uint16_t queue, const struct peer_how *ho
 		dpt_take_one(1, frame);
 }
 
+/* RFC 4301 5.2: what comes from where the tunnel leads comes out of it, or not at all. */
+static void past_the_tunnel(void **state)
+{
+	uint8_t packet[DPT_FRAME_MAX];
+
+	dpt_inject_ip(0, 0, packet, echo(packet, false, 1));
+	dpt_run();
+	dpt_expect_drop("clear-text-refused", 1);
+	dpt_take_none(1);
+}
+
 /* ---- proxy-IDs ------------------------------------------------------------------------------- */
 
 /* Each packet goes by the most specific proxy-ID, whatever the order they were added in; equally
@@ -643,6 +654,7 @@ int main(void)
 		cmocka_unit_test(byte_limits),
 		cmocka_unit_test(sequence_ends),
 		cmocka_unit_test(sequence_goes_on_with_esn),
+		cmocka_unit_test(past_the_tunnel),
 		cmocka_unit_test(peer_moves),
 	};
 

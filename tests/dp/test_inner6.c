@@ -368,6 +368,19 @@ static void too_big(void **state)
 	}
 }
 
+/* Of IPv6 as well: in the clear from where the tunnel leads. */
+static void past_the_tunnel(void **state)
+{
+	struct ip6 h = {.src = FAR, .dst = HOST, .next = IPPROTO_UDP};
+	uint8_t body[20] = {0, 7, 0, 7, 0, 20};
+	size_t len = ip6_put_sum(packet, &h, body, sizeof(body), 6);
+
+	ip6_inject(0, packet, len);
+	dpt_run();
+	dpt_expect_drop("clear-text-refused", 1);
+	dpt_take_none(1);
+}
+
 /* A host learns of fragments that are too big by the first, which alone says that it is no part of an error. */
 static void fragments_too_big(void **state)
 {
@@ -714,6 +727,7 @@ int main(void)
 		cmocka_unit_test(stale_mtu),
 		cmocka_unit_test(mss),
 		cmocka_unit_test(tfc),
+		cmocka_unit_test(past_the_tunnel),
 		cmocka_unit_test(extensions),
 	};
 

@@ -56,6 +56,20 @@ def test_fail_over_and_back(pair):
     assert "monitor status:       up" in p.c.cli("show vpn flow name tun")
 
 
+def test_fail_over_without_a_back_up_leaks_nothing(pair):
+    """No other route leads there but the default one: the tunnel keeps its own, so that nothing leaves in the clear."""
+    p = pair()
+    far = p.t.branch.host_ip
+    p.start(tunnel={"tunnel-monitor": {**MONITOR, "destination": far, "action": "fail-over"}})
+    p.wait_up(timeout=20)
+    answering(p, False)
+    wait_for(lambda: p.c.cli("show vpn tunnel-monitor"), lambda: status(p) == "down", 20)
+    assert way(p, far) == "tunnel.1" and p.c.verdict() == "monitor-down"
+    answering(p, True)
+    wait_for(lambda: p.c.cli("show vpn tunnel-monitor"), lambda: status(p) == "up", 20)
+    assert_ping(p.t.hq.host, far)
+
+
 def test_wait_recover_keeps_the_route(pair):
     """The default action: told and rekeyed, and the interface stays."""
     p = pair()

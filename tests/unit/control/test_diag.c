@@ -227,6 +227,22 @@ static void test_not_well(void **state)
 	expect("up", "healthy");
 }
 
+static void test_a_silent_peer(void **state)
+{
+	f.traffic = TRAFFIC_OUT_ONLY;
+	f.decap = 0;
+	f.unanswered = 1; /* a packet may be lost */
+	expect("one way", "one-way-out");
+	f.unanswered = 3;
+	f.heard_ago_s = 20;
+	expect("one way", "peer-silent");
+	assert_string_equal(state_of("IKE SA"), "bad");
+	begin(state);
+	f.monitored = true; /* fail-over: its route is another one now */
+	f.routed_in = false;
+	expect("up", "monitor-down");
+}
+
 static void test_the_next_rekey(void **state)
 {
 	f.pfs = true;
@@ -265,11 +281,17 @@ static void test_what_is_large_is_noted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_well),           T(test_no_way_to_the_peer),
-		T(test_phase_1),        T(test_phase_1_not_tried),
-		T(test_phase_1_only),   T(test_no_traffic),
-		T(test_one_way),        T(test_not_well),
-		T(test_the_next_rekey), T(test_what_is_large_is_noted),
+		T(test_well),
+		T(test_no_way_to_the_peer),
+		T(test_phase_1),
+		T(test_phase_1_not_tried),
+		T(test_phase_1_only),
+		T(test_no_traffic),
+		T(test_one_way),
+		T(test_not_well),
+		T(test_the_next_rekey),
+		T(test_a_silent_peer),
+		T(test_what_is_large_is_noted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
