@@ -448,30 +448,44 @@ out:
 }
 
 /* What a running process cannot change: ports, workers, memory. */
-static const char *needs_restart(const struct config *now, const struct config *next)
+static bool needs_restart(const struct config *now, const struct config *next, char *what, size_t cap)
 {
+	const struct cfg_interface *old;
+
+	what[0] = 0;
 	if (memcmp(&now->sys, &next->sys, sizeof(now->sys)) != 0)
-		return "system";
-	if (now->n_interfaces != next->n_interfaces ||
-	    memcmp(now->interfaces, next->interfaces, now->n_interfaces * sizeof(now->interfaces[0])) != 0)
-		return "interfaces";
-	return NULL;
+		snprintf(what, cap, "section system differs");
+	for (size_t i = 0; i < next->n_interfaces && !what[0]; i++) {
+		old = config_interface(now, next->interfaces[i].name);
+		if (!old)
+			snprintf(what, cap, "interface \"%s\" is new", next->interfaces[i].name);
+		else if (memcmp(old, &next->interfaces[i], sizeof(*old)) != 0)
+			snprintf(what, cap, "interface \"%s\" differs", old->name);
+	}
+	for (size_t i = 0; i < now->n_interfaces && !what[0]; i++)
+		if (!config_interface(next, now->interfaces[i].name))
+			snprintf(what, cap, "interface \"%s\" is gone", now->interfaces[i].name);
+	for (size_t i = 0; i < now->n_interfaces && !what[0]; i++)
+		if (strcmp(now->interfaces[i].name, next->interfaces[i].name) != 0)
+			snprintf(what, cap, "interfaces are in another order");
+	return what[0];
 }
 
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 {
 	struct config *next = config_load(c->conf_path, say, arg);
-	const char *fixed;
-	char err[512] = "";
+	char err[512] = "", what[128];
 	int rc;
 
 	if (!next)
 		return -EINVAL;
 	rc = ctl_check(next, say, arg) ? -EINVAL : 0;
-	fixed = needs_restart(c->conf, next);
-	if (fixed) {
-		snprintf(err, sizeof(err), "%s: %s changed: that takes a restart; nothing was applied",
-			 c->conf_path, fixed);
+	if (needs_restart(c->conf, next, what, sizeof(what))) {
+		snprintf(
+			err, sizeof(err),
+			"%s: %s, which takes a restart: a commit changes routes, rules, profiles, gateways and "
+			"tunnels; nothing was applied",
+			c->conf_path, what);
 		say(arg, false, err);
 		rc = -EBUSY;
 	}

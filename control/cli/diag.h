@@ -20,7 +20,7 @@ struct diag_facts {
 	/* phase 1 */
 	bool ike_up, ike_trying;
 	uint64_t attempts, heard_ago_s;
-	unsigned unanswered; /* times that the IKE SA's request was sent again */
+	unsigned unanswered;                  /* times that the IKE SA's request was sent again */
 	const struct ike_reason *ike_failure; /* NULL: none since it was up */
 	bool nat, udp_encap;
 	/* phase 2 */
