@@ -447,19 +447,25 @@ out:
 	return rc;
 }
 
+/* Parts of configurations, which are made of zeroed memory: padding is alike. */
+static bool same(const void *a, const void *b, size_t n)
+{
+	return memcmp(a, b, n) == 0;
+}
+
 /* What a running process cannot change: ports, workers, memory. */
 static bool needs_restart(const struct config *now, const struct config *next, char *what, size_t cap)
 {
 	const struct cfg_interface *old;
 
 	what[0] = 0;
-	if (memcmp(&now->sys, &next->sys, sizeof(now->sys)) != 0)
+	if (!same(&now->sys, &next->sys, sizeof(now->sys)))
 		snprintf(what, cap, "section system differs");
 	for (size_t i = 0; i < next->n_interfaces && !what[0]; i++) {
 		old = config_interface(now, next->interfaces[i].name);
 		if (!old)
 			snprintf(what, cap, "interface \"%s\" is new", next->interfaces[i].name);
-		else if (memcmp(old, &next->interfaces[i], sizeof(*old)) != 0)
+		else if (!same(old, &next->interfaces[i], sizeof(*old)))
 			snprintf(what, cap, "interface \"%s\" differs", old->name);
 	}
 	for (size_t i = 0; i < now->n_interfaces && !what[0]; i++)
