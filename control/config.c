@@ -335,6 +335,14 @@ const struct cfg_interface *config_vlan_port(const struct config *c, const struc
 	return NULL;
 }
 
+const struct cfg_ipsec_profile *config_ipsec_profile(const struct config *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_ipsec_profiles; i++)
+		if (strcmp(c->ipsec_profiles[i].name, name) == 0)
+			return &c->ipsec_profiles[i];
+	return NULL;
+}
+
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_tunnels; i++)

@@ -155,4 +155,5 @@ void config_free(struct config *c);
 const struct cfg_interface *config_interface(const struct config *c, const char *name);
 /* The interface whose VLAN this one is, as its name says; NULL: there is none of that name. */
 const struct cfg_interface *config_vlan_port(const struct config *c, const struct cfg_interface *vlan);
+const struct cfg_ipsec_profile *config_ipsec_profile(const struct config *c, const char *name);
 const struct cfg_tunnel *config_tunnel(const struct config *c, const char *name);

@@ -188,14 +188,6 @@ static int make_policies(struct ctl *c, const struct config *conf, struct policy
 
 /* ---- gateways -------------------------------------------------------------------------------- */
 
-static const struct cfg_ipsec_profile *ipsec_profile(const struct config *conf, const char *name)
-{
-	for (size_t i = 0; i < conf->n_ipsec_profiles; i++)
-		if (strcmp(conf->ipsec_profiles[i].name, name) == 0)
-			return &conf->ipsec_profiles[i];
-	return NULL;
-}
-
 static void selector_add(struct ts *list, uint8_t *n, struct ts one)
 {
 	for (uint8_t i = 0; i < *n; i++)
@@ -207,7 +199,7 @@ static void selector_add(struct ts *list, uint8_t *n, struct ts one)
 /* The Child SA of n proxy-IDs: of one, or of all that a tunnel has. */
 static struct ike_child_conf child_of(const struct config *conf, const struct ctl_policy *p, uint32_t n)
 {
-	const struct cfg_ipsec_profile *prof = ipsec_profile(conf, p->tunnel->profile);
+	const struct cfg_ipsec_profile *prof = config_ipsec_profile(conf, p->tunnel->profile);
 	const struct cfg_proxy_id *x = p->proxy;
 	struct ike_child_conf k = {
 		.tunnel_id = p->number,

@@ -264,12 +264,19 @@ void fib_lookup(struct worker *w, struct list *l, struct list *tunnel, struct li
 		lookup6(w, &six, l, tunnel, local);
 }
 
-/* Is this where a tunnel leads, or several? */
+/* Does this lead into tunnels only?  What may also come by a port, as an equal of theirs, is not refused. */
 static bool is_tunnel(uint64_t hop)
 {
 	const struct nh *h = &fib_nh[hop];
+	const struct group *g;
 
-	return (h->kind == NH_GROUP ? &fib_nh[fib_group[h->neigh].nh[0]] : h)->kind == NH_TUNNEL;
+	if (likely(h->kind != NH_GROUP))
+		return h->kind == NH_TUNNEL;
+	g = &fib_group[h->neigh];
+	for (uint16_t i = 0; i < g->n; i++)
+		if (fib_nh[g->nh[i]].kind != NH_TUNNEL)
+			return false;
+	return true;
 }
 
 void fib_refuse_clear(struct worker *w, struct list *l)

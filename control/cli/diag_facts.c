@@ -199,6 +199,7 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	const struct cfg_tunnel *t = s->p->tunnel;
 	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
 	char name[DOC_NAME], remote[ADDR_STR], net[ADDR_STR + 4];
+	const struct cfg_ipsec_profile *prof;
 	struct diag_facts f = {.tunnel_if = t->interface, .remote_net = net};
 	struct diag_report r;
 
@@ -206,9 +207,8 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 		return;
 	snprintf(net, sizeof(net), "%s/%u", addr_str(&s->p->proxy->remote.a, remote),
 		 s->p->proxy->remote.len);
-	for (size_t i = 0; i < c->conf->n_ipsec_profiles; i++)
-		if (strcmp(c->conf->ipsec_profiles[i].name, t->profile) == 0)
-			f.pfs = c->conf->ipsec_profiles[i].algs.n_dh > 0;
+	prof = config_ipsec_profile(c->conf, t->profile);
+	f.pfs = prof && prof->algs.n_dh > 0;
 	take_gateway(c, g, &f);
 	take_proxy(s, &f);
 	take_trace(c, s->p, &f);

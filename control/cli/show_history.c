@@ -17,7 +17,7 @@ static bool wanted(const struct ctl_policy *p, const char *tunnel, const char *g
 int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f)
 {
 	const struct cfg_gateway *g = cli_gateway(c, p->tunnel->gateway);
-	const struct cfg_ipsec_profile *prof = NULL;
+	const struct cfg_ipsec_profile *prof = config_ipsec_profile(c->conf, p->tunnel->profile);
 	struct flap_periods equal = {0};
 	struct journal_query q = {p->tunnel->gateway, p->tunnel->name, p->proxy->name};
 	const struct journal_entry **list;
@@ -26,9 +26,6 @@ int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f)
 
 	if (rc < 0)
 		return rc;
-	for (size_t i = 0; i < c->conf->n_ipsec_profiles; i++)
-		if (strcmp(c->conf->ipsec_profiles[i].name, p->tunnel->profile) == 0)
-			prof = &c->conf->ipsec_profiles[i];
 	if (prof)
 		equal.child_lifetime = prof->lifetime_s;
 	if (g) {

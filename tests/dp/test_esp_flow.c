@@ -86,6 +86,25 @@ static void past_the_tunnel(void **state)
 	dpt_take_none(1);
 }
 
+/* Where a way in the clear is as good as the tunnel, what comes by it is not refused. */
+static void a_way_beside_the_tunnel(void **state)
+{
+	struct dp_hop hop[2] = {{.ifindex = tunnel}, {.via = dpt_ep(PEER_IP, 0).a}};
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	struct prefix far;
+
+	assert_int_equal(prefix_parse("10.2.0.0/16", &far), 0);
+	assert_int_equal(dp_route_set(&far, hop, 2), 0);
+	dp_service(dpt_now);
+	dpt_inject_ip(0, 0, packet, echo(packet, false, 1));
+	dpt_run();
+	dpt_expect_drop("clear-text-refused", 0);
+	dpt_take_one(1, frame);
+	assert_int_equal(dp_route_set(&far, hop, 1), 0);
+	dp_service(dpt_now);
+	past_the_tunnel(state);
+}
+
 /* ---- proxy-IDs ------------------------------------------------------------------------------- */
 
 /* Each packet goes by the most specific proxy-ID, whatever the order they were added in; equally
@@ -655,6 +674,7 @@ int main(void)
 		cmocka_unit_test(sequence_ends),
 		cmocka_unit_test(sequence_goes_on_with_esn),
 		cmocka_unit_test(past_the_tunnel),
+		cmocka_unit_test(a_way_beside_the_tunnel),
 		cmocka_unit_test(peer_moves),
 	};
 

@@ -294,14 +294,6 @@ bool ctl_capture_state(const struct ctl *c, struct capture_state *s)
 	return s->file[0];
 }
 
-const struct cfg_interface *config_interface(const struct config *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_interfaces; i++)
-		if (strcmp(c->interfaces[i].name, name) == 0)
-			return &c->interfaces[i];
-	return NULL;
-}
-
 /* ---- the engine --------------------------------------------------------------------------------- */
 
 const char *ike_cause_str(enum ike_cause c)
