@@ -282,11 +282,24 @@ static void child_nego(const struct ike_event *e)
 
 static void unknown_peer(const struct ike_event *e)
 {
+	enum ike_cause cause = e->reason ? e->reason->cause : IKE_CAUSE_NONE;
 	char peer[ENDPOINT_STR];
 	struct line l = {0};
 
-	add(&l, "IKEv2 negotiation is failed. Couldn't find configuration for IKEv2 request for peer IP %s.",
-	    endpoint_str(&e->remote, peer));
+	endpoint_str(&e->remote, peer);
+	if (cause == IKE_CAUSE_HALF_OPEN)
+		add(&l,
+		    "IKEv2 negotiation is failed. Half-open limit reached, request of peer IP %s refused.",
+		    peer);
+	else if (cause == IKE_CAUSE_VERSION)
+		add(&l,
+		    "IKE phase-1 negotiation is failed. Couldn't find configuration for IKE phase-1 request for "
+		    "peer IP %s.",
+		    peer);
+	else
+		add(&l,
+		    "IKEv2 negotiation is failed. Couldn't find configuration for IKEv2 request for peer IP %s.",
+		    peer);
 	add_reason(&l, e);
 	line_write(LOG_SEV_MEDIUM, "ikev2-nego-fail-common", e->gateway, l.text);
 }

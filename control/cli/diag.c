@@ -76,8 +76,10 @@ static void verdict_of(struct diag_report *r, const char *word, const struct ike
 {
 	verdict(r, word, "%s", f->text);
 	fix(r, word, "%s", f->hint);
-	if (r->verdict == word)
+	if (r->verdict == word) {
 		r->ask_peer = f->reported_by_peer;
+		r->reason = f;
+	}
 }
 
 /* ---- the way to the peer --------------------------------------------------------------------------- */
@@ -162,12 +164,16 @@ static void ask_rest(const struct diag_facts *f, struct diag_report *r, enum got
 	const struct ike_reason *why = f->ike_failure;
 	char buf[DIAG_TEXT];
 
-	if (why->cause == IKE_CAUSE_UNSUPPORTED && got == GOT_INIT) {
+	if (why->cause == IKE_CAUSE_VERSION) {
 		step(r, "IKE version", DIAG_BAD, "%s", why->text);
 		verdict_of(r, "version-mismatch", why);
 	} else {
-		step(r, "IKE version", got == GOT_NOTHING ? DIAG_UNKNOWN : DIAG_OK, "%s",
-		     got == GOT_NOTHING ? "no answer to tell it by" : "the peer speaks IKEv2");
+		bool unknown = got == GOT_NOTHING || f->peer_v1;
+
+		step(r, "IKE version", unknown ? DIAG_UNKNOWN : DIAG_OK, "%s",
+		     f->peer_v1           ? "see callers"
+		     : got == GOT_NOTHING ? "no answer to tell it by"
+					  : "the peer speaks IKEv2");
 	}
 	if (why->cause == IKE_CAUSE_AUTH_FAILED || why->cause == IKE_CAUSE_ID_MISMATCH) {
 		step(r, "pre-shared key, identity", DIAG_BAD, "%s", told(why, buf));
@@ -217,11 +223,36 @@ static void never_failed(const struct diag_facts *f, struct diag_report *r)
 	}
 }
 
+/* Who called in vain: the peer, perhaps, under another address, identity or version. */
+static void callers(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "version-mismatch";
+
+	if (f->n_callers)
+		step(r, "callers", f->peer_v1 ? DIAG_BAD : DIAG_NOTE, "%s%s", f->caller,
+		     f->n_callers > 1 ? "; diagnose vpn lists the others" : "");
+	if (f->half_open >= f->half_open_max) {
+		static const char full[] = "half-open-limit";
+
+		step(r, "half-open SAs", DIAG_BAD,
+		     "%u, the most there may be: further callers are turned away", f->half_open);
+		verdict(r, full, "so many negotiations are half open that further callers are turned away");
+		fix(r, full,
+		    "show vpn ike-sa lists them: a flood, or peers that do not go on; maximum-half-opened-sa in the "
+		    "system section sets the limit");
+	}
+	if (!f->peer_v1)
+		return;
+	verdict(r, word, "the peer speaks IKEv1: %s", f->caller);
+	fix(r, word, "set the peer's gateway to IKEv2; culvert has no IKEv1");
+}
+
 static void tunnel_down(const struct diag_facts *f, struct diag_report *r)
 {
 	r->tree = "tunnel down";
 	if (!reach(f, r))
 		return;
+	callers(f, r);
 	if (!f->ike_failure) {
 		never_failed(f, r);
 		return;
@@ -272,6 +303,7 @@ static void phase1_only(const struct diag_facts *f, struct diag_report *r)
 		   : pfs    ? "pfs-mismatch"
 			    : ike_cause_str(why->cause),
 		   why);
+	r->of_child = true;
 }
 
 /* ---- up ------------------------------------------------------------------------------------------------ */
@@ -324,6 +356,10 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 		    why->hint);
 		fix(r, word, "%s", why->hint);
 		r->ask_peer |= why->reported_by_peer;
+		if (r->verdict == word || r->verdict == pfs) {
+			r->reason = why;
+			r->of_child = true;
+		}
 	} else if (f->pfs && !f->sa_pfs) {
 		step(r, "rekey", DIAG_NOTE,
 		     "in %llu s, the first one with PFS: if the peer has another group or none, it shows then",

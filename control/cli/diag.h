@@ -23,6 +23,11 @@ struct diag_facts {
 	unsigned unanswered;                  /* times that the IKE SA's request was sent again */
 	const struct ike_reason *ike_failure; /* NULL: none since it was up */
 	bool nat, udp_encap;
+	/* strangers' calls that may be the peer's */
+	bool peer_v1; /* its address called in IKEv1 */
+	unsigned n_callers;
+	unsigned half_open, half_open_max; /* of the box */
+	char caller[200];                  /* the newest one: who, how, when */
 	/* phase 2 */
 	bool child_up, negotiating;
 	const struct ike_reason *child_failure;
@@ -56,7 +61,9 @@ struct diag_report {
 	const char *tree;    /* "tunnel down", "phase 1 only", "no traffic", "one way", "up" */
 	const char *verdict; /* a word that stays the same: "no-answer" */
 	char cause[DIAG_TEXT], fix[DIAG_TEXT];
-	bool ask_peer; /* only the peer knows more: its log has the reason */
+	const struct ike_reason *reason; /* the recorded failure that the verdict follows; NULL: none */
+	bool of_child;                   /* it is the Child SA's */
+	bool ask_peer;                   /* only the peer knows more: its log has the reason */
 	unsigned n;
 	struct {
 		const char *name;

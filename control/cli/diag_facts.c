@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "peer_fix.h"
 
 static const uint64_t SECOND = 1000000000;
 
@@ -21,6 +22,7 @@ static bool on_sa(void *arg, const struct ike_sa_info *i)
 	struct ike_facts *a = arg;
 	uint64_t now = ctl_now();
 
+	a->f->half_open += !i->established && i->role == IKE_RESPONDER;
 	if (strcmp(i->gateway, a->gateway) != 0)
 		return true;
 	a->f->ike_up |= i->established;
@@ -46,6 +48,50 @@ static bool on_gateway(void *arg, const struct ike_gw_info *i)
 	return false;
 }
 
+/* ---- strangers' calls -------------------------------------------------------------------------------- */
+
+enum { CALL_STR = 200 };
+
+static const char *call_str(const struct ike_call *i, char buf[CALL_STR])
+{
+	static const char *const why[] = {
+		[IKE_CALL_NO_GATEWAY] = "no gateway has that peer-address",
+		[IKE_CALL_VERSION] = "culvert has no IKEv1",
+		[IKE_CALL_IDENTITY] = "no gateway has that peer-id",
+	};
+	char from[ENDPOINT_STR];
+
+	snprintf(buf, CALL_STR, "%s called in %s%s%s, last %llu s ago: %s", endpoint_str(&i->remote, from),
+		 i->what, i->identity[0] ? ", identity " : "", i->identity,
+		 (unsigned long long)((ctl_now() - i->last) / SECOND), why[i->kind]);
+	return buf;
+}
+
+struct call_facts {
+	struct diag_facts *f;
+	const struct ike_gw_conf *g;
+	uint64_t newest;
+};
+
+static bool on_call(void *arg, const struct ike_call *i)
+{
+	enum { RECENT_S = 600 };
+	struct call_facts *a = arg;
+	bool from_peer = addr_eq(&i->remote.a, &a->g->remote);
+
+	if ((ctl_now() - i->last) / SECOND > RECENT_S)
+		return true;
+	a->f->n_callers++;
+	/* A call from the peer's own address says most. */
+	if (i->kind == IKE_CALL_VERSION && from_peer)
+		a->f->peer_v1 = true;
+	else if (a->f->peer_v1 || i->last < a->newest)
+		return true;
+	a->newest = i->last;
+	call_str(i, a->f->caller);
+	return true;
+}
+
 static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag_facts *f)
 {
 	struct ike_facts a = {f, g->ike.name};
@@ -64,6 +110,8 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 		if (strcmp(c->interfaces[i].name, g->interface) == 0 &&
 		    dp_if_stats(c->interfaces[i].ifindex, &s) == 0)
 			f->port_up = s.link_up;
+	ike_each_call(c->ike, on_call, &(struct call_facts){.f = f, .g = &g->ike});
+	f->half_open_max = ike_tuning(c->ike)->half_open_max;
 	ike_each_sa(c->ike, on_sa, &a);
 	ike_each_gateway(c->ike, on_gateway, &a);
 }
@@ -224,6 +272,35 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	doc_uint(o, "pkt-encap", f.encap);
 	doc_uint(o, "pkt-decap", f.decap);
 	put_report(o, &r);
+	if (r.reason && (!r.of_child || s->conf)) {
+		json_t *why = doc_object(o, "reason");
+
+		doc_reason(why, r.reason);
+		peer_fix(why, r.reason, &g->ike, r.of_child ? s->conf : NULL);
+	} else {
+		doc_null(o, "reason");
+	}
+}
+
+static bool on_caller(void *arg, const struct ike_call *i)
+{
+	static const char *const kinds[] = {[IKE_CALL_NO_GATEWAY] = "no-gateway",
+					    [IKE_CALL_VERSION] = "version",
+					    [IKE_CALL_IDENTITY] = "identity"};
+	json_t *o = doc_append(arg);
+	char text[CALL_STR];
+
+	doc_addr(o, "remote-ip", &i->remote.a);
+	doc_uint(o, "remote-port", i->remote.port);
+	doc_addr(o, "local-ip", &i->local.a);
+	doc_str(o, "kind", kinds[i->kind]);
+	doc_str(o, "protocol", i->what);
+	doc_str(o, "identity", i->identity);
+	doc_wall(o, "first", i->first);
+	doc_wall(o, "last", i->last);
+	doc_uint(o, "count", i->count);
+	doc_str(o, "text", call_str(i, text));
+	return true;
 }
 
 /* The minute's triage of all, or of one tunnel all there is. */
@@ -251,5 +328,7 @@ enum cli_page cli_diagnose(struct cli_job *j, json_t *doc)
 	for (size_t i = 0; i < n; i++)
 		one(doc_append(doc_list(doc, "entries")), j->c, &list[i]);
 	free(list);
+	if (j->at >= j->c->n_policies && !tunnel)
+		ike_each_call(j->c->ike, on_caller, doc_list(doc, "callers"));
 	return j->at < j->c->n_policies ? CLI_MORE : CLI_LAST;
 }

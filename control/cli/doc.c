@@ -159,6 +159,17 @@ void doc_reason(json_t *o, const struct ike_reason *r)
 	doc_str(o, "ours", r->ours);
 	doc_str(o, "theirs", r->theirs);
 	doc_str(o, "hint", r->hint);
+	doc_uint(o, "count", r->count);
+	doc_wall(o, "first", r->first);
+	for (unsigned i = 0; i < r->n_diff; i++) {
+		json_t *d = doc_append(doc_list(o, "parameters"));
+
+		doc_str(d, "parameter", r->diff[i].what);
+		doc_bool(d, "same", r->diff[i].same);
+		doc_str(d, "how", r->diff[i].how);
+		doc_str(d, "ours", r->diff[i].ours);
+		doc_str(d, "theirs", r->diff[i].theirs);
+	}
 }
 
 void doc_ts(json_t *o, const char *key, const struct ts_list *l)

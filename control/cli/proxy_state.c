@@ -96,6 +96,7 @@ static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i
 		return;
 	s->negotiating = i->negotiating;
 	s->up = i->up;
+	s->conf = i->conf;
 	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
 		s->failure = i->last_failure;
 }

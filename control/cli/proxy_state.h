@@ -8,7 +8,8 @@
 struct proxy_state {
 	const struct ctl_policy *p; /* whose: the caller's to set */
 	bool negotiating, up;
-	const struct ike_reason *failure; /* the last one; NULL: none since it was up */
+	const struct ike_child_conf *conf; /* the Child SA's, as the engine has it; NULL: it has none */
+	const struct ike_reason *failure;  /* the last one; NULL: none since it was up */
 	unsigned n_sas;
 	struct ike_child_info sa;   /* the newest of n_sas; engine's strings are not kept beyond the call */
 	struct dp_sa_stats in, out; /* of all its SAs together: a rekeyed one is still read */

@@ -22,6 +22,13 @@ render_fn render_counters, render_counters_global, render_log, render_interface,
 	render_test_packet, render_request, render_clear, render_debug, render_debug_gateway, render_capture,
 	render_commit;
 
+/* The failures of a document of IKE SAs; at length: parameters, what to type at the peer, and those before. */
+void render_failures(FILE *out, const json_t *doc, bool at_length);
+/* Those of one tunnel. */
+void render_own_failures(FILE *out, const json_t *tunnel);
+/* "at-peer" of a reason. */
+void render_at_peer(FILE *out, const json_t *reason, int indent);
+
 /* Members; "" and 0 where there is none. */
 const char *render_str(const json_t *o, const char *key);
 long long render_int(const json_t *o, const char *key);

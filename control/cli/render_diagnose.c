@@ -31,9 +31,10 @@ static void wrapped(FILE *out, int indent, const char *text)
 /* Where the other end tells more. */
 static void at_peer(FILE *out)
 {
-	fputs("  at the peer  PAN-OS:     show log system subtype equal vpn direction equal backward\n"
-	      "               IOS-XE:     show crypto ikev2 sa detailed; debug crypto ikev2 error\n"
-	      "               strongSwan: swanctl --log; swanctl --list-sas; swanctl --list-conns\n",
+	fputs("\n  Its reason, as the peer's own log tells it:\n"
+	      "    PAN-OS         show log system subtype equal vpn direction equal backward\n"
+	      "    IOS-XE         show crypto ikev2 sa detailed; debug crypto ikev2 error\n"
+	      "    strongSwan     swanctl --log; swanctl --list-sas; swanctl --list-conns\n",
 	      out);
 }
 
@@ -61,12 +62,27 @@ static void one(FILE *out, const json_t *e)
 		fputs("  what to do   ", out);
 		wrapped(out, 15, render_str(e, "fix"));
 	}
+	if (json_array_size(render_list(json_object_get(e, "reason"), "at-peer"))) {
+		fputs("\n  To fit what is configured here, at the peer:\n", out);
+		render_at_peer(out, json_object_get(e, "reason"), 4);
+	}
 	if (render_bool(e, "ask-peer"))
 		at_peer(out);
 }
 
+static void callers(FILE *out, const json_t *list)
+{
+	const json_t *e;
+	size_t i;
+
+	if (json_array_size(list))
+		fputs("\nCalls from nobody's peer:\n", out);
+	json_array_foreach(list, i, e)
+		fprintf(out, "  %s (%lld)\n", render_str(e, "text"), render_int(e, "count"));
+}
+
 /* The triage of a minute: phase 1, phase 2, which way packets go. */
-static void all(FILE *out, const json_t *list)
+static void all(FILE *out, const json_t *list, const json_t *callers_list)
 {
 	static const struct render_column cols[] = {{"Tunnel", 30}, {"ike-sa", 7}, {"ipsec-sa", 9},
 						    {"encap", 12},  {"decap", 12}, {"Verdict", 0}};
@@ -84,6 +100,7 @@ static void all(FILE *out, const json_t *list)
 		table_cell(t, "%s", render_str(e, "verdict"));
 	}
 	table_print(out, t);
+	callers(out, callers_list);
 	fputs("\ndiagnose vpn tunnel <tunnel> tells by what evidence, and what to do.\n", out);
 }
 
@@ -93,7 +110,7 @@ void render_diagnose(FILE *out, const json_t *doc)
 	size_t i;
 
 	if (!render_bool(doc, "detail")) {
-		all(out, list);
+		all(out, list, render_list(doc, "callers"));
 		return;
 	}
 	json_array_foreach(list, i, e)

@@ -67,57 +67,6 @@ static void child_sas(FILE *out, const json_t *list)
 	table_print(out, t);
 }
 
-/* Long sentences stay on their line: a terminal wraps them, `match` finds them. */
-static void reason(FILE *out, const json_t *r, const char *what, const char *name)
-{
-	static const char *const lines[] = {"text", "ours", "theirs", "hint"};
-	static const char *const labels[] = {"what happened", "we have", "peer has", "what to do"};
-	char t[RENDER_TIME];
-
-	fprintf(out, "\nLast failure of %s %s: %s, as %s", what, name, render_time(r, "at", t),
-		render_str(r, "role"));
-	if (render_str(r, "exchange")[0])
-		fprintf(out, ", in %s", render_str(r, "exchange"));
-	fprintf(out, "%s\n", render_bool(r, "reported-by-peer") ? ", as the peer reports" : "");
-	fprintf(out, "  cause:         %s\n", render_str(r, "cause"));
-	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		if (render_str(r, lines[i])[0])
-			fprintf(out, "  %s:%*s%s\n", labels[i], 14 - (int)strlen(labels[i]), "",
-				render_str(r, lines[i]));
-}
-
-/* A gateway that fails takes its tunnels down with it: their records repeat the gateway's. */
-static bool same_failure(const json_t *a, const json_t *b)
-{
-	return a && render_int(a, "at") == render_int(b, "at") &&
-	       strcmp(render_str(a, "gateway"), render_str(b, "gateway")) == 0 &&
-	       strcmp(render_str(a, "cause"), render_str(b, "cause")) == 0 &&
-	       strcmp(render_str(a, "text"), render_str(b, "text")) == 0;
-}
-
-static void failures(FILE *out, const json_t *list)
-{
-	const json_t *e, *gateway = NULL;
-	size_t i;
-
-	json_array_foreach(list, i, e)
-	{
-		char name[256];
-
-		if (!render_str(e, "tunnel")[0]) {
-			reason(out, e, "gateway", render_str(e, "gateway"));
-			gateway = e;
-			continue;
-		}
-		snprintf(name, sizeof(name), "%s%s%s", render_str(e, "tunnel"),
-			 render_str(e, "proxy-id")[0] ? ":" : "", render_str(e, "proxy-id"));
-		if (same_failure(gateway, e))
-			fprintf(out, "  with it:       tunnel %s\n", name);
-		else
-			reason(out, e, "tunnel", name);
-	}
-}
-
 void render_ike_sa(FILE *out, const json_t *doc)
 {
 	fputs("\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n", out);
@@ -129,7 +78,7 @@ void render_ike_sa(FILE *out, const json_t *doc)
 	} else {
 		fputs("There is no IKEv2 SA found.\n", out);
 	}
-	failures(out, render_list(doc, "failures"));
+	render_failures(out, doc, false);
 }
 
 /* ---- ike-sa detail --------------------------------------------------------------------------------- */
@@ -233,7 +182,7 @@ void render_ike_sa_detail(FILE *out, const json_t *doc)
 	if (json_array_size(render_list(doc, "entries")) == 0)
 		fputs("There is no IKEv2 SA found.\n", out);
 	json_array_foreach(render_list(doc, "entries"), i, e) detail(out, doc, e);
-	failures(out, render_list(doc, "failures"));
+	render_failures(out, doc, true);
 }
 
 /* ---- ipsec-sa -------------------------------------------------------------------------------------- */
@@ -376,4 +325,7 @@ void render_tunnel(FILE *out, const json_t *doc)
 	}
 	fprintf(out, "\nShow IPSec tunnel config: Total %lld tunnels found\n",
 		render_int(doc, "tunnels-found"));
+	/* The table is what one asks about all for; of one there is room for why it is down. */
+	if (render_bool(doc, "detail"))
+		json_array_foreach(render_list(doc, "entries"), i, e) render_own_failures(out, e);
 }

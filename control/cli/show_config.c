@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "peer_fix.h"
+
 struct walk {
 	struct page p;
 	const char *name;
@@ -12,6 +14,23 @@ struct walk {
 
 static const char *const dpd_actions[] = {
 	[IKE_DPD_RESTART] = "restart", [IKE_DPD_HOLD] = "hold", [IKE_DPD_CLEAR] = "clear"};
+
+/* What is wrong now, and what was before. */
+static void failures(json_t *o, const struct ike_reason *last, const struct ike_reason *const *recent,
+		     unsigned n, const struct ike_gw_conf *g, const struct ike_child_conf *child)
+{
+	json_t *list = doc_list(o, "earlier-failures");
+
+	if (last && last->cause != IKE_CAUSE_NONE) {
+		json_t *f = doc_object(o, "last-failure");
+
+		doc_reason(f, last);
+		peer_fix(f, last, g, child);
+	}
+	for (unsigned i = 0; i < n; i++)
+		if (recent[i] != last)
+			doc_reason(doc_append(list), recent[i]);
+}
 
 static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info *i)
 {
@@ -45,8 +64,7 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 	doc_wall(o, "next-try", i->next_try);
 	doc_uint(o, "ike-sas", i->n_ike);
 	doc_uint(o, "ipsec-sas", i->n_children);
-	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
-		doc_reason(doc_object(o, "last-failure"), i->last_failure);
+	failures(o, i->last_failure, i->recent, i->n_recent, g, NULL);
 }
 
 static bool on_gateway(void *arg, const struct ike_gw_info *i)
@@ -121,8 +139,7 @@ static void tunnel(json_t *o, const struct ike_conf_child_info *i)
 	doc_str(o, "ts-policy", k->ts_policy == IKE_TS_EXACT ? "exact" : "narrow");
 	doc_bool(o, "start", k->start);
 	doc_str(o, "state", i->up ? "active" : i->negotiating ? "init" : "inactive");
-	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
-		doc_reason(doc_object(o, "last-failure"), i->last_failure);
+	failures(o, i->last_failure, i->recent, i->n_recent, i->gw, k);
 }
 
 static bool on_tunnel(void *arg, const struct ike_conf_child_info *i)
@@ -154,6 +171,7 @@ enum cli_page cli_show_tunnel(struct cli_job *j, json_t *doc)
 	if (j->at == 0) {
 		ike_each_conf_child(j->c->ike, count_tunnel, &w);
 		doc_str(doc, "type", "vpn-tunnel");
+		doc_bool(doc, "detail", w.name);
 		doc_uint(doc, "tunnels-found", w.found);
 	}
 	w.p = page_begin(j, doc_list(doc, "entries"));

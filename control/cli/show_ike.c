@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "peer_fix.h"
+
 static const char *role_str(enum ike_role r)
 {
 	return r == IKE_INITIATOR ? "Init" : "Resp";
@@ -145,13 +147,14 @@ struct failure_walk {
 	const char *gateway;
 };
 
-static void failure(json_t *o, const char *gateway, const struct ike_child_conf *child,
+static void failure(json_t *o, const struct ike_gw_conf *g, const struct ike_child_conf *child,
 		    const struct ike_reason *r)
 {
-	doc_str(o, "gateway", gateway);
+	doc_str(o, "gateway", g->name);
 	doc_str(o, "tunnel", child ? child->tunnel : NULL);
 	doc_str(o, "proxy-id", child ? child->proxy_id : NULL);
 	doc_reason(o, r);
+	peer_fix(o, r, g, child);
 }
 
 static bool on_gateway_failure(void *arg, const struct ike_gw_info *i)
@@ -163,7 +166,7 @@ static bool on_gateway_failure(void *arg, const struct ike_gw_info *i)
 	    i->last_failure->cause == IKE_CAUSE_NONE)
 		return true;
 	if (page_take(&w->p, &stop))
-		failure(doc_append(w->p.list), i->conf->name, NULL, i->last_failure);
+		failure(doc_append(w->p.list), i->conf, NULL, i->last_failure);
 	return !stop;
 }
 
@@ -176,8 +179,32 @@ static bool on_child_failure(void *arg, const struct ike_conf_child_info *i)
 	    i->last_failure->cause == IKE_CAUSE_NONE)
 		return true;
 	if (page_take(&w->p, &stop))
-		failure(doc_append(w->p.list), i->gw->name, i->conf, i->last_failure);
+		failure(doc_append(w->p.list), i->gw, i->conf, i->last_failure);
 	return !stop;
+}
+
+/* Those before: of other causes, or mended since. */
+static bool earlier(struct failure_walk *w, const struct ike_gw_conf *g, const struct ike_child_conf *child,
+		    const struct ike_reason *last, const struct ike_reason *const *recent, unsigned n)
+{
+	bool stop = false;
+
+	if (w->gateway && strcmp(w->gateway, g->name) != 0)
+		return true;
+	for (unsigned i = 0; i < n && !stop; i++)
+		if (recent[i] != last && page_take(&w->p, &stop))
+			failure(doc_append(w->p.list), g, child, recent[i]);
+	return !stop;
+}
+
+static bool on_gateway_earlier(void *arg, const struct ike_gw_info *i)
+{
+	return earlier(arg, i->conf, NULL, i->last_failure, i->recent, i->n_recent);
+}
+
+static bool on_child_earlier(void *arg, const struct ike_conf_child_info *i)
+{
+	return earlier(arg, i->gw, i->conf, i->last_failure, i->recent, i->n_recent);
 }
 
 /* ---- the commands -------------------------------------------------------------------------------- */
@@ -223,9 +250,26 @@ static void ike_sa_head(struct cli_job *j, json_t *doc, const char *gateway)
 	doc_list(doc, "entries");
 	doc_list(doc, "children");
 	doc_list(doc, "failures");
+	doc_list(doc, "earlier-failures");
 }
 
-/* In this order: IKE SAs, Child SAs, failures of gateways, failures of proxy-IDs. */
+static bool failures_part(struct cli_job *j, json_t *doc, const char *gateway)
+{
+	struct failure_walk w = {page_begin(j, doc_list(doc, j->part < 4 ? "failures" : "earlier-failures")),
+				 gateway};
+
+	switch (j->part) {
+	case 2: ike_each_gateway(j->c->ike, on_gateway_failure, &w); break;
+	case 3: ike_each_conf_child(j->c->ike, on_child_failure, &w); break;
+	case 4: ike_each_gateway(j->c->ike, on_gateway_earlier, &w); break;
+	default: ike_each_conf_child(j->c->ike, on_child_earlier, &w);
+	}
+	return page_end(&w.p);
+}
+
+/* In this order: IKE SAs, Child SAs, failures of gateways, failures of proxy-IDs, and so those before. */
+enum { PARTS_SAS = 2, PARTS_ALL = 6 };
+
 enum cli_page cli_show_ike_sa(struct cli_job *j, json_t *doc)
 {
 	const char *gateway = cli_arg(&j->m, "gateway");
@@ -245,20 +289,12 @@ enum cli_page cli_show_ike_sa(struct cli_job *j, json_t *doc)
 
 		ike_each_child(j->c->ike, on_child, &w);
 		more = page_end(&w.p);
-	} else if (j->part == 2) {
-		struct failure_walk w = {page_begin(j, doc_list(doc, "failures")), gateway};
-
-		ike_each_gateway(j->c->ike, on_gateway_failure, &w);
-		more = page_end(&w.p);
 	} else {
-		struct failure_walk w = {page_begin(j, doc_list(doc, "failures")), gateway};
-
-		ike_each_conf_child(j->c->ike, on_child_failure, &w);
-		more = page_end(&w.p);
+		more = failures_part(j, doc, gateway);
 	}
 	if (!more)
 		j->part++;
-	return j->part == (failures ? 4 : 2) ? CLI_LAST : CLI_MORE;
+	return j->part == (failures ? PARTS_ALL : PARTS_SAS) ? CLI_LAST : CLI_MORE;
 }
 
 enum cli_page cli_show_ipsec_sa(struct cli_job *j, json_t *doc)

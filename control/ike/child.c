@@ -212,8 +212,7 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	s->acquired = false;
 	s->fails = 0;
 	s->next_try = 0;
-	free(s->last);
-	s->last = NULL;
+	reason_log_mended(&s->failed);
 	if (old) {
 		COUNT(k, child_rekey);
 	} else {

@@ -382,6 +382,7 @@ static bool choose_suite(struct in *in, const struct slot *s, bool first, struct
 	offer(s, 0, first, &mine);
 	reason_ours(r, "%s", proposals_str(&mine, buf, sizeof(buf)));
 	reason_theirs(r, "%s", proposals_str(&theirs, buf, sizeof(buf)));
+	reason_proposals(r, &theirs, &s->conf->esp, kind, s->conf->esn);
 	reason_hint(r, "make the ipsec crypto profile of tunnel %s and the peer's agree%s", s->conf->tunnel,
 		    first ? "" : "; PFS (dh-group) counts here, though not for the first Child SA");
 	return false;

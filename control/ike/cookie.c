@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "reason.h"
 #include "xchg.h"
 
 enum { COOKIE_LEN = 33, SECRET_LIFE_S = 60 };
@@ -113,13 +114,36 @@ static bool full(struct ike *k, const struct ike_packet *p)
 	return k->n_half_open >= k->tune.half_open_max && !gw_pair_find(k, &p->local.a, &p->remote.a);
 }
 
+/* Once a minute: the counter has them all. */
+static void tell_full(struct ike *k, const struct ike_packet *p, const struct msg *m)
+{
+	struct ike_reason r;
+	struct ike_event e = {.type = IKE_EV_UNKNOWN_PEER,
+			      .gateway = "",
+			      .local = p->local,
+			      .remote = p->remote,
+			      .role = IKE_RESPONDER,
+			      .spi_i = m->hdr.spi_i,
+			      .reason = &r};
+
+	COUNT(k, drop_half_open_full);
+	if (!bucket_take(&k->full, k->now, 1.0 / 60, 1))
+		return;
+	reason_set(&r, k->now, IKE_CAUSE_HALF_OPEN, IKE_RESPONDER, IKE_SA_INIT,
+		   "%u negotiations are half open, as many as there may be", k->n_half_open);
+	reason_hint(&r,
+		    "a flood, or peers that begin and do not go on: show counter ike; maximum-half-opened-sa "
+		    "in the system section sets the limit");
+	k->host->event(k->ctx, &e);
+}
+
 bool cookie_admit(struct ike *k, const struct ike_packet *p, const struct msg *m)
 {
 	const struct source *s = source_find(k, &p->remote.a);
 	uint8_t cookie[COOKIE_LEN];
 
 	if (full(k, p)) {
-		COUNT(k, drop_half_open_full);
+		tell_full(k, p, m);
 		return false;
 	}
 	/* The second half of a source's share is for who shows to be it: forgers cannot lock a peer out. */

@@ -26,6 +26,7 @@ struct ike_sa;
 struct child_sa;
 struct source;
 struct frag_in;
+struct calls;
 
 /* So many per second, so many at once. */
 struct bucket {
@@ -52,7 +53,8 @@ struct ike {
 	struct frag_in *fragments; /* list: of peers not authenticated yet, oldest first */
 	size_t fragment_bytes;     /* held by these */
 	struct timers timers;
-	struct bucket plain_errors, unknown_peers, starts;
+	struct calls *calls; /* strangers, for the operator */
+	struct bucket plain_errors, unknown_peers, strangers, starts, full;
 	uint8_t cookie_secret[2][32];
 	uint64_t cookie_since; /* secret 0 in use since */
 	uint32_t next_serial, next_child;

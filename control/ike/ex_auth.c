@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "alt.h"
+#include "calls.h"
 #include "fsm.h"
 #include "reason.h"
 #include "xchg.h"
@@ -178,6 +179,7 @@ static bool responder_right(struct in *in, struct ike_reason *r)
 			   id_str(&want, b, sizeof(b)));
 		reason_ours(r, "peer-id %s", b);
 		reason_theirs(r, "local id %s", a);
+		reason_diff(r, "peer's identity", false, NULL, b, a);
 		reason_hint(
 			r,
 			"set peer-id here to what the peer sends, or the peer's local id to peer-id; type and "
@@ -194,6 +196,8 @@ static bool responder_right(struct in *in, struct ike_reason *r)
 		reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, IKE_INITIATOR, IKE_AUTH,
 			   "peer %.100s proves another pre-shared key than ours", id_str(&got, a, sizeof(a)));
 		reason_theirs(r, "local id %s", a);
+		reason_diff(r, "peer's identity", true, NULL, a, a);
+		reason_diff(r, "pre-shared key", false, NULL, "not shown", "another");
 		reason_hint(r,
 			    "likely pre-shared key mismatch: compare it byte by byte on both sides (no stray "
 			    "blank or line end)");
@@ -335,7 +339,9 @@ static void unknown_id(struct in *in)
 	if (gw) {
 		gw_remote_id(gw, &sa->remote.a, &want);
 		reason_ours(&r, "peer-id %s", id_str(&want, b, sizeof(b)));
+		reason_diff(&r, "peer's identity", false, NULL, b, a);
 	}
+	(void)calls_note(in->k, IKE_CALL_IDENTITY, &sa->local, &sa->remote, "IKEv2", a);
 	reason_hint(
 		&r,
 		"set peer-id here to what the peer sends, or the peer's local id to peer-id; type and spelling "
@@ -420,6 +426,8 @@ static bool initiator_right(struct in *in, struct gw *gw, struct ike_reason *r)
 		reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, IKE_RESPONDER, IKE_AUTH,
 			   "peer %.100s proves another pre-shared key than ours", id_str(&got, a, sizeof(a)));
 		reason_theirs(r, "local id %s", a);
+		reason_diff(r, "peer's identity", true, NULL, a, a);
+		reason_diff(r, "pre-shared key", false, NULL, "not shown", "another");
 		reason_hint(r,
 			    "likely pre-shared key mismatch: compare it byte by byte on both sides (no stray "
 			    "blank or line end)");

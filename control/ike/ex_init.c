@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "alt.h"
+#include "calls.h"
 #include "cookie.h"
 #include "fsm.h"
 #include "natd.h"
@@ -370,6 +371,7 @@ static void refuse_proposal(struct in *in, const struct proposals *p, const char
 	prop_offer(&gw->conf.ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &mine);
 	reason_ours(&r, "%s", proposals_str(&mine, buf, sizeof(buf)));
 	reason_theirs(&r, "%s", proposals_str(p, buf, sizeof(buf)));
+	reason_proposals(&r, p, &gw->conf.ike, PROP_IKE, IKE_ESN_NO);
 	reason_hint(&r, "make the ike crypto profile of gateway %s and the peer's agree", gw->conf.name);
 	gw_record(gw, &r);
 	if (bucket_take(&in->k->starts, in->k->now, 10, 20)) {
@@ -399,7 +401,8 @@ static void unknown_peer(struct in *in)
 	char a[ADDR_STR], b[ADDR_STR];
 
 	COUNT(in->k, drop_unknown_peer);
-	if (!bucket_take(&in->k->unknown_peers, in->k->now, 1, 5))
+	if (!calls_note(in->k, IKE_CALL_NO_GATEWAY, &in->pkt->local, &in->pkt->remote, "IKEv2", NULL) ||
+	    !bucket_take(&in->k->strangers, in->k->now, 1, 5))
 		return;
 	reason_set(&r, in->k->now, IKE_CAUSE_NO_CONFIG, IKE_RESPONDER, IKE_SA_INIT,
 		   "no gateway between local %s and peer %s", addr_str(&in->pkt->local.a, a),

@@ -293,6 +293,7 @@ static bool choose(struct in *in, struct suite_choice *out, struct ike_reason *r
 	prop_offer(&conf->ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &mine);
 	reason_ours(r, "%s", proposals_str(&mine, buf, sizeof(buf)));
 	reason_theirs(r, "%s", proposals_str(&theirs, buf, sizeof(buf)));
+	reason_proposals(r, &theirs, &conf->ike, PROP_IKE, IKE_ESN_NO);
 	return false;
 }
 

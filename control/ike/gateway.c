@@ -172,22 +172,14 @@ struct gw *gw_by_id(struct ike *k, const struct addr *local, const struct addr *
 
 /* ---- records ------------------------------------------------------------------------------------------------- */
 
-static void record(struct ike_reason **to, const struct ike_reason *r)
-{
-	if (!*to)
-		*to = malloc(sizeof(**to));
-	if (*to)
-		**to = *r;
-}
-
 void gw_record(struct gw *gw, const struct ike_reason *r)
 {
-	record(&gw->last, r);
+	reason_log_add(&gw->failed, r);
 }
 
 void slot_record(struct slot *s, const struct ike_reason *r)
 {
-	record(&s->last, r);
+	reason_log_add(&s->failed, r);
 }
 
 bool slot_wanted(const struct slot *s)
@@ -237,8 +229,7 @@ void gw_succeeded(struct gw *gw)
 	gw->known = true;
 	gw->next_try = 0;
 	gw->group = 0;
-	free(gw->last);
-	gw->last = NULL;
+	reason_log_mended(&gw->failed);
 }
 
 void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, bool rekey)

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine.h"
+#include "reason_log.h"
 
 struct msg_id;
 
@@ -33,7 +34,7 @@ struct slot {
 	struct ike_sa *on; /* queued or negotiating there */
 	unsigned fails;
 	uint64_t next_try;
-	struct ike_reason *last;
+	struct reason_log failed;
 	struct timer retry;
 };
 
@@ -65,7 +66,7 @@ struct gw {
 	bool known;                      /* had an SA */
 	uint64_t debug_until, tap_until; /* tap.h */
 	uint64_t spi_told_at;            /* last time that ESP with an unknown SPI made us do something */
-	struct ike_reason *last;
+	struct reason_log failed;
 	struct timer retry;
 };
 

@@ -175,7 +175,7 @@ static void slot_free(struct slot *s)
 	timer_unreserve(&k->timers, 1);
 	if (s->retired)
 		free(s->conf);
-	free(s->last);
+	reason_log_free(&s->failed);
 	free(s);
 }
 
@@ -325,7 +325,7 @@ static void gw_free(struct gw *gw)
 	timer_stop(&gw->k->timers, &gw->retry);
 	timer_unreserve(&gw->k->timers, 1);
 	free(gw->slots);
-	free(gw->last);
+	reason_log_free(&gw->failed);
 	conf_free(&gw->conf);
 	free(gw);
 }

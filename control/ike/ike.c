@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "alt.h"
+#include "calls.h"
 #include "child.h"
 #include "dpd.h"
 #include "frag.h"
@@ -52,6 +53,7 @@ void ike_free(struct ike *k)
 	if (!k)
 		return;
 	gw_free_all(k);
+	free(k->calls);
 	timer_free(&k->timers);
 	crypto_wipe(k, sizeof(*k));
 	free(k);
@@ -383,6 +385,8 @@ static void input(struct ike *k, const struct ike_packet *p)
 	e = msg_parse_header(p->data, p->len, &m.hdr);
 	if (e == MSG_VERSION) {
 		COUNT(k, drop_version);
+		if (m.hdr.version >> 4 == 1 && m.hdr.len == p->len)
+			calls_v1(k, p, &m.hdr);
 		if (m.hdr.version >> 4 > 2 && !(m.hdr.flags & IKE_FLAG_RESPONSE))
 			xchg_plain_error(k, p, &m.hdr, N_INVALID_MAJOR_VERSION, NULL, 0);
 		return;

@@ -54,20 +54,36 @@ enum ike_cause {
 	IKE_CAUSE_REPLACED,  /* rekeyed, or superseded by INITIAL_CONTACT */
 	IKE_CAUSE_INSTALL,   /* data plane refused the SA */
 	IKE_CAUSE_NO_CONFIG, /* nobody configured for this peer */
+	IKE_CAUSE_HALF_OPEN, /* as many half-open SAs as there may be */
+	IKE_CAUSE_VERSION,   /* the peer speaks another version of IKE */
 	IKE_CAUSE_MAX,
 };
 const char *ike_cause_str(enum ike_cause c); /* "no-answer" */
 
-/* The record an operator reads.  ours/theirs are filled where the failure compares the two. */
+/* One parameter that both ends have, where the failure compares them one by one. */
+struct ike_diff {
+	const char *what; /* "encryption", "remote network" */
+	bool same;
+	const char *how; /* how they differ, if there is a word for it: "swapped"; else NULL */
+	char ours[72], theirs[72];
+};
+enum { IKE_DIFFS = 6 };
+
+/* The record an operator reads.  ours/theirs are filled where the failure compares the two, and diff where it
+ * does so parameter by parameter. */
 struct ike_reason {
 	enum ike_cause cause;
-	uint64_t at; /* now when it happened; 0: never */
+	uint64_t at;    /* now when it happened last; 0: never */
+	uint64_t first; /* of the same one several times over: when it began ... */
+	uint32_t count; /* ... and how often; both are kept by reason_log.h */
 	enum ike_role role;
 	uint8_t exchange;      /* enum ike_exchange */
 	bool reported_by_peer; /* the peer said so by notify: the detail is in the peer's log */
 	char text[256];        /* one sentence: "peer offered no proposal we accept: encryption …" */
 	char ours[256], theirs[256];
 	char hint[256]; /* what to do, here and at the peer */
+	unsigned n_diff;
+	struct ike_diff diff[IKE_DIFFS];
 };
 
 enum ike_event_type {
@@ -258,7 +274,9 @@ struct ike_child_info {
 /* Per gateway: is it being tried, how did it last fail. */
 struct ike_gw_info {
 	const struct ike_gw_conf *conf;
-	const struct ike_reason *last_failure; /* cause NONE: never failed since it last came up */
+	const struct ike_reason *last_failure;  /* cause NONE: never failed since it last came up */
+	const struct ike_reason *const *recent; /* the last different ones, newest first, mended ones too */
+	unsigned n_recent;
 	uint64_t attempts, failures, next_try;
 	unsigned n_ike, n_children;
 };
@@ -266,7 +284,22 @@ struct ike_conf_child_info { /* a configured child, up or not */
 	const struct ike_gw_conf *gw;
 	const struct ike_child_conf *conf;
 	const struct ike_reason *last_failure;
+	const struct ike_reason *const *recent; /* as above */
+	unsigned n_recent;
 	bool up, negotiating;
+};
+/* Somebody who called and is nobody's peer, as far as the protocol lets him say who he is. */
+enum ike_call_kind {
+	IKE_CALL_NO_GATEWAY, /* no gateway is configured between these addresses */
+	IKE_CALL_VERSION,    /* IKEv1 */
+	IKE_CALL_IDENTITY,   /* the identity is no gateway's */
+};
+struct ike_call {
+	enum ike_call_kind kind;
+	struct endpoint local, remote; /* of the last call */
+	char identity[72];             /* "" when the protocol did not get that far, or hides it */
+	char what[48];                 /* "IKEv2", "IKEv1 main mode" */
+	uint64_t first, last, count;
 };
 
 /* Call back for each; a callback returning false ends the walk.  Nothing may change the engine inside. */
@@ -275,6 +308,8 @@ void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg);
 void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i),
 			 void *arg);
+/* Strangers' calls, at most sixteen, in no order. */
+void ike_each_call(struct ike *k, bool (*cb)(void *arg, const struct ike_call *i), void *arg);
 
 struct ike_counters { /* rejects and traffic of the whole engine; name list in ike_counter_name() */
 	uint64_t v[96];

@@ -379,13 +379,22 @@ void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_
 
 static const struct ike_reason never;
 
+static const struct ike_reason *last_of(const struct reason_log *l)
+{
+	const struct ike_reason *r = reason_log_last(l);
+
+	return r ? r : &never;
+}
+
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg)
 {
 	struct gw *gw, *tmp;
 
 	HASH_ITER (hh, k->gws, gw, tmp) {
 		struct ike_gw_info i = {.conf = &gw->conf,
-					.last_failure = gw->last ? gw->last : &never,
+					.last_failure = last_of(&gw->failed),
+					.recent = (const struct ike_reason *const *)gw->failed.r,
+					.n_recent = gw->failed.n,
 					.attempts = gw->attempts,
 					.failures = gw->failures,
 					.next_try = gw->retry.pos && gw->next_try > k->now ? gw->next_try
@@ -408,11 +417,14 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 	HASH_ITER (hh, k->gws, gw, tmp)
 		for (unsigned n = 0; n < gw->conf.n_children; n++) {
 			const struct slot *s = gw->slots[n];
-			struct ike_conf_child_info i = {.gw = &gw->conf,
-							.conf = s->conf,
-							.last_failure = s->last ? s->last : &never,
-							.up = s->current,
-							.negotiating = s->on};
+			struct ike_conf_child_info i = {
+				.gw = &gw->conf,
+				.conf = s->conf,
+				.last_failure = last_of(&s->failed),
+				.recent = (const struct ike_reason *const *)s->failed.r,
+				.n_recent = s->failed.n,
+				.up = s->current,
+				.negotiating = s->on};
 
 			if (!cb(arg, &i))
 				return;

@@ -303,25 +303,79 @@ static void put_verdict(struct sb *t, const struct chooser *c, const struct prop
 		put_foreign(t, p, c->kind);
 }
 
-/* The proposal that came nearest, in words. */
-static void explain(const struct chooser *c, const struct proposals *theirs, char *why, size_t why_len)
+/* NULL: they offer none. */
+static const struct proposal *nearest(const struct chooser *c, const struct proposals *theirs,
+				      struct verdict *best)
 {
-	struct sb t = sb_of(why, why_len);
-	const struct proposal *nearest = NULL;
-	struct verdict best = {0};
+	const struct proposal *found = NULL;
 
 	for (uint8_t i = 0; i < theirs->n; i++) {
 		struct verdict v = judge(c, &theirs->p[i]);
 
-		if (nearest && score(&v) <= score(&best))
+		if (found && score(&v) <= score(best))
 			continue;
-		nearest = &theirs->p[i];
-		best = v;
+		found = &theirs->p[i];
+		*best = v;
 	}
-	if (!nearest)
+	return found;
+}
+
+/* The proposal that came nearest, in words. */
+static void explain(const struct chooser *c, const struct proposals *theirs, char *why, size_t why_len)
+{
+	struct sb t = sb_of(why, why_len);
+	struct verdict v;
+	const struct proposal *p = nearest(c, theirs, &v);
+
+	if (!p)
 		sb_put(&t, "peer offers nothing");
 	else
-		put_verdict(&t, c, nearest, &best);
+		put_verdict(&t, c, p, &v);
+}
+
+enum { PARAMETER = 80 };
+
+/* One line of the comparison; ids NULL: ciphers. */
+static void parameter(const char *what, bool same, const struct proposal *p, uint8_t type,
+		      const struct ike_algs *mine, const uint16_t *ids, uint8_t n, prop_compare_fn *cb,
+		      void *arg)
+{
+	char ours[PARAMETER], theirs[PARAMETER];
+	struct sb a = sb_of(ours, sizeof(ours)), b = sb_of(theirs, sizeof(theirs));
+
+	if (ids)
+		put_ids(&a, type, ids, n);
+	else
+		put_ciphers(&a, mine);
+	put_theirs(&b, p, type);
+	cb(arg, what, same, ours, theirs);
+}
+
+void prop_compare(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,
+		  enum ike_esn esn, prop_compare_fn *cb, void *arg)
+{
+	struct chooser c = {.mine = mine, .kind = kind, .esn = esn};
+	const struct proposal *p;
+	struct verdict v;
+
+	c.n_prf = prop_prfs(mine, c.prf);
+	p = nearest(&c, theirs, &v);
+	if (!p || !v.protocol)
+		return;
+	parameter("encryption", v.encr, p, TT_ENCR, mine, NULL, 0, cb, arg);
+	if (mine->n_integ || has_type(p, TT_INTEG))
+		parameter("authentication", v.integ, p, TT_INTEG, mine, mine->integ, mine->n_integ, cb, arg);
+	if (kind == PROP_IKE)
+		parameter("prf", v.prf, p, TT_PRF, mine, c.prf, c.n_prf, cb, arg);
+	if (kind != PROP_ESP_FIRST)
+		parameter(kind == PROP_IKE ? "dh-group" : "dh-group (PFS)", v.dh, p, TT_DH, mine, mine->dh,
+			  mine->n_dh, cb, arg);
+	if (kind != PROP_IKE && !v.esn)
+		cb(arg, "extended sequence numbers", false,
+		   esn == IKE_ESN_YES ? "esn"
+		   : esn              ? "esn, no-esn"
+				      : "no-esn",
+		   has(p, TT_ESN, ESN_YES, 0) ? "esn" : "no-esn");
 }
 
 int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,

@@ -62,6 +62,10 @@ void prop_encode(struct wr *w, const struct proposals *p);
  * "encryption: peer offers aes-128-cbc; we accept aes-256-gcm. dh-group: peer offers group2; we accept …" */
 int prop_choose(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,
 		enum ike_esn esn, struct suite_choice *out, char *why, size_t why_len);
+/* The nearest of their proposals beside ours, parameter by parameter; nothing when they offer none. */
+typedef void prop_compare_fn(void *arg, const char *what, bool same, const char *ours, const char *theirs);
+void prop_compare(const struct proposals *theirs, const struct ike_algs *mine, enum prop_kind kind,
+		  enum ike_esn esn, prop_compare_fn *cb, void *arg);
 /* Initiator: the answer must be one proposal, one transform a type (-EINVAL), and among what we offered
  * (-ENOENT). */
 int prop_accept(const struct proposals *answer, const struct proposals *offered, struct suite_choice *out);

@@ -28,6 +28,8 @@ static const char *const causes[IKE_CAUSE_MAX] = {
 	[IKE_CAUSE_REPLACED] = "replaced",
 	[IKE_CAUSE_INSTALL] = "install",
 	[IKE_CAUSE_NO_CONFIG] = "no-config",
+	[IKE_CAUSE_HALF_OPEN] = "half-open-limit",
+	[IKE_CAUSE_VERSION] = "version-mismatch",
 };
 
 const char *ike_cause_str(enum ike_cause c)
@@ -94,72 +96,6 @@ const char *id_str(const struct ike_id *id, char *buf, size_t cap)
 	return buf;
 }
 
-/* Same base address, another length: the commonest typing mistake. */
-static bool same_base(const struct ts_list *a, const struct ts_list *b)
-{
-	for (unsigned i = 0; i < a->n; i++)
-		for (unsigned j = 0; j < b->n; j++)
-			if (addr_eq(&a->t[i].lo, &b->t[j].lo))
-				return true;
-	return false;
-}
-
-static bool overlap(const struct ts_list *a, const struct ts_list *b)
-{
-	struct ts out;
-
-	for (unsigned i = 0; i < a->n; i++)
-		for (unsigned j = 0; j < b->n; j++)
-			if (ts_intersect(&a->t[i], &b->t[j], &out))
-				return true;
-	return false;
-}
-
-static bool both_ways(const struct ts_list *a, const struct ts_list *b)
-{
-	return ts_list_within(a, b) && ts_list_within(b, a);
-}
-
-void reason_ts(struct ike_reason *r, const struct ts_list *our_local, const struct ts_list *our_remote,
-	       const struct ts_list *their_local, const struct ts_list *their_remote, bool exact_policy)
-{
-	char a[120], b[120];
-
-	reason_ours(r, "local %s remote %s", ts_list_str(our_local, a, sizeof(a)),
-		    ts_list_str(our_remote, b, sizeof(b)));
-	reason_theirs(r, "local %s remote %s (as seen from here)", ts_list_str(their_local, a, sizeof(a)),
-		      ts_list_str(their_remote, b, sizeof(b)));
-	if (overlap(our_local, their_remote) && overlap(our_remote, their_local) &&
-	    !(overlap(our_local, their_local) && overlap(our_remote, their_remote))) {
-		snprintf(r->text, sizeof(r->text),
-			 "proxy-IDs are mirrored: the peer's local network is ours");
-		reason_hint(r,
-			    "exchange local and remote in the proxy-ID here or in the peer's selectors; each "
-			    "side's local is the other's remote");
-	} else if (exact_policy && overlap(our_local, their_local) && overlap(our_remote, their_remote)) {
-		bool l = both_ways(our_local, their_local);
-
-		snprintf(r->text, sizeof(r->text),
-			 "proxy-IDs overlap but are not equal (%s differs), and ts-policy is exact",
-			 l ? "remote" : "local");
-		reason_hint(r, "make the proxy-ID equal on both sides, or set ts-policy = \"narrow\"");
-	} else if (!overlap(our_local, their_local) || !overlap(our_remote, their_remote)) {
-		bool l = !overlap(our_local, their_local);
-
-		snprintf(r->text, sizeof(r->text),
-			 "proxy-IDs are disjoint: the %s networks have nothing in common",
-			 l ? "local" : "remote");
-		reason_hint(r, "configure the peer's %s selectors as the mirror of our %s",
-			    l ? "remote" : "local", l ? "local" : "remote");
-	} else if (same_base(our_local, their_local) || same_base(our_remote, their_remote)) {
-		snprintf(r->text, sizeof(r->text), "proxy-IDs differ in their mask, protocol or port");
-		reason_hint(r, "compare prefix lengths, protocol and ports of the proxy-ID on both sides");
-	} else {
-		snprintf(r->text, sizeof(r->text), "proxy-IDs do not fit each other");
-		reason_hint(r, "make the proxy-ID the mirror of the peer's selectors");
-	}
-}
-
 void reason_notify(struct ike_reason *r, uint16_t type, bool child)
 {
 	r->reported_by_peer = true;
@@ -174,7 +110,8 @@ void reason_notify(struct ike_reason *r, uint16_t type, bool child)
 			"peer's log names the parameter%s",
 			child ? "ipsec" : "ike",
 			child ? ""
-			      : "; some peers answer this too when they have no gateway for our address");
+			      : "; some peers answer this too when they have no gateway for our address, or have "
+				"it for IKEv1 only");
 		break;
 	case N_AUTHENTICATION_FAILED:
 		r->cause = IKE_CAUSE_AUTH_FAILED;
@@ -202,10 +139,13 @@ void reason_notify(struct ike_reason *r, uint16_t type, bool child)
 		reason_hint(r, "the peer wants a Diffie-Hellman group we do not offer: compare dh-group%s",
 			    child ? " (PFS)" : "");
 		break;
-	case N_UNSUPPORTED_CRITICAL_PAYLOAD:
 	case N_INVALID_MAJOR_VERSION:
+		r->cause = IKE_CAUSE_VERSION;
+		reason_hint(r, "the peer does not speak IKEv2: set its IKE version to 2");
+		break;
+	case N_UNSUPPORTED_CRITICAL_PAYLOAD:
 		r->cause = IKE_CAUSE_UNSUPPORTED;
-		reason_hint(r, "the peer does not speak this IKE version or a payload of it");
+		reason_hint(r, "the peer lacks an extension that we asked for");
 		break;
 	case N_INVALID_SYNTAX:
 		r->cause = IKE_CAUSE_MALFORMED;

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "ike.h"
+#include "proposal.h"
 
 /* A fresh record; text by format. */
 void reason_set(struct ike_reason *r, uint64_t now, enum ike_cause cause, enum ike_role role,
@@ -13,6 +14,12 @@ void reason_set(struct ike_reason *r, uint64_t now, enum ike_cause cause, enum i
 void reason_ours(struct ike_reason *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void reason_theirs(struct ike_reason *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void reason_hint(struct ike_reason *r, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A parameter more that was compared; what and how (or NULL) are literals. */
+void reason_diff(struct ike_reason *r, const char *what, bool same, const char *how, const char *ours,
+		 const char *theirs);
+/* Proposals compared, ours with the one of theirs that comes nearest. */
+void reason_proposals(struct ike_reason *r, const struct proposals *theirs, const struct ike_algs *ours,
+		      enum prop_kind kind, enum ike_esn esn);
 /* Fill in text, ours, theirs and hint of selectors that do not fit: equal but mirrored, another mask, or
  * disjoint.  "remote" is the peer's side. */
 void reason_ts(struct ike_reason *r, const struct ts_list *our_local, const struct ts_list *our_remote,

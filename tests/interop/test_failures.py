@@ -35,8 +35,14 @@ CASES = {
 }
 
 VERDICTS = {"wrong-psk": "auth-failed", "wrong-identity": {"culvert": "auth-failed", "strongswan": "identity-mismatch"},
-             "ike-cipher": "no-proposal",
+            "ike-cipher": "no-proposal",
             "ike-group": "no-proposal", "esp-cipher": "ipsec-no-proposal", "disjoint-proxy-ids": "proxy-id-mismatch"}
+CAUSES = {"auth-failed": "auth-failed", "identity-mismatch": "id-mismatch", "no-proposal": "no-proposal",
+          "ipsec-no-proposal": "no-proposal", "proxy-id-mismatch": "ts-unacceptable"}
+# What the peer, as strongSwan, is told to have so that it fits what is here.
+AT_PEER = {"wrong-psk": "<the same key>", "wrong-identity": "local { id = somebody.example }",
+           "ike-cipher": "proposals = aes128gcm16-prfsha256-modp2048", "ike-group": "proposals = aes256-sha256-ecp384",
+           "esp-cipher": "esp_proposals = aes128gcm16-modp2048", "disjoint-proxy-ids": "local_ts = 10.10.99.0/24"}
 
 
 def try_up(p, initiator):
@@ -45,6 +51,12 @@ def try_up(p, initiator):
         p.c.cli("test vpn ipsec-sa tunnel tun")
     else:
         p.s.initiate(check=False, timeout=5)
+
+
+def only_cause(p, cause):
+    """Records and log name this cause and no other."""
+    assert {f["cause"] for f in p.c.failures()} == {cause}
+    assert set(re.findall(r"Due to ([a-z-]+):", p.c.log())) == {cause}
 
 
 @pytest.mark.parametrize("initiator", ROLES)
@@ -59,8 +71,11 @@ def test_cause_in_words_and_recovery(pair, case, initiator):
         return re.search(pattern, p.c.cli("show vpn ike-sa gateway peer"), re.I | re.S)
     wait_for(lambda: f"{pattern} in:\n{p.c.cli('show vpn ike-sa gateway peer')}", told, 10)
     assert re.search(pattern, p.c.log(), re.I), "the log says it too"
-    verdict = VERDICTS[case]
-    assert p.c.verdict() == (verdict if isinstance(verdict, str) else verdict[initiator])
+    verdict = VERDICTS[case] if isinstance(VERDICTS[case], str) else VERDICTS[case][initiator]
+    assert p.c.verdict() == verdict
+    only_cause(p, CAUSES[verdict])
+    assert AT_PEER[case] in p.c.cli("show vpn ike-sa detail gateway peer")
+    assert AT_PEER[case] in p.c.cli("diagnose vpn tunnel tun")
     assert p.c.children() == [] and p.s.counts()[1] == 0
     assert ping(p.t.hq.host, p.t.branch.host_ip, count=3, wait=1)[1] == 0
     assert p.c.alive()
@@ -73,6 +88,36 @@ def test_cause_in_words_and_recovery(pair, case, initiator):
     assert_ping(p.t.branch.host, p.t.hq.host_ip)
 
 
+@pytest.mark.parametrize("initiator", ROLES)
+def test_peer_has_ikev1_only(pair, initiator):
+    """143.  Its call names its version; and when we call, what it answers, a mere no, is seen in that light."""
+    p = pair().start(strongswan={"conn": {"version": 1}})
+    p.s.initiate(check=False, timeout=2)
+    p.c.wait_log(r"ikev2-nego-ike-fail peer .*Due to version-mismatch: peer speaks IKEv1: main mode")
+    only_cause(p, "version-mismatch")
+    if initiator == "culvert":
+        p.c.cli("test vpn ike-sa gateway peer")
+        wait_for(lambda: str(p.c.failures()), lambda: p.c.failures()[0]["role"] == "initiator")
+    got = p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"][0]
+    assert got["verdict"] == "version-mismatch" and "IKEv1" in got["cause"] and "IKEv2" in got["fix"]
+    (call,) = p.c.cli("diagnose vpn", json_out=True)["callers"]
+    assert (call["remote-ip"], call["protocol"]) == (p.t.branch.wan_ip, "IKEv1 main mode")
+    p.s.configure()
+    p.up(initiator)
+    assert p.c.verdict() in ("healthy", "no-packets")
+
+
+def test_aggressive_mode_tells_who_calls(pair):
+    """An IKEv1 peer from an address that nobody has: named with the identity that it sends in clear."""
+    p = pair().start(gateway={"peer-address": "203.0.113.77", "peer-id": {"type": "ipaddr", "value": "203.0.113.77"}},
+                     strongswan={"local_id": "fqdn:old.branch.example", "conn": {"version": 1, "aggressive": True}})
+    p.s.initiate(check=False, timeout=2)
+    p.c.wait_log(r"ikev2-nego-fail-common .*IKE phase-1 request for peer IP 203\.0\.113\.10\[500\].*old\.branch\.example")
+    text = p.c.cli("diagnose vpn")
+    assert re.search(r"203\.0\.113\.10\[500\] called in IKEv1 aggressive mode, identity old\.branch\.example", text)
+    assert "203.0.113.10" in p.c.cli("diagnose vpn tunnel tun")
+
+
 def test_peer_that_never_answers(pair):
     """Nobody at the peer's address: retransmissions end, the cause says so, the next try succeeds."""
     p = pair().start()
@@ -81,8 +126,13 @@ def test_peer_that_never_answers(pair):
         wait_for(lambda: f"no answer, in:\n{p.c.cli('show vpn ike-sa gateway peer')}",
                  lambda: re.search(r"no answer from 203\.0\.113\.10\[500\].*UDP port 500 passes",
                                    " ".join(p.c.cli("show vpn ike-sa gateway peer").split())), 120, 1)
+        assert p.c.verdict() == "no-answer"
+        only_cause(p, "no-answer")
     p.up()
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    failures = p.c.cli("show vpn ike-sa detail gateway peer", json_out=True)
+    assert failures["failures"] == [] and [f["cause"] for f in failures["earlier-failures"]].count("no-answer")
+    assert "Earlier failure of gateway peer" in p.c.cli("show vpn ike-sa detail gateway peer")
 
 
 def test_unknown_peer(pair):
@@ -90,8 +140,11 @@ def test_unknown_peer(pair):
     p = pair().start(gateway={"peer-address": "203.0.113.77", "peer-id": {"type": "ipaddr", "value": "203.0.113.77"}})
     out = p.s.initiate(check=False, timeout=5)
     assert "successfully" not in out
-    p.c.wait_log(r"203\.0\.113\.10")
+    p.c.wait_log(r"Due to no-config: no gateway between local 198\.51\.100\.20 and peer 203\.0\.113\.10")
     assert p.c.ike_sas() == []
+    (call,) = p.c.cli("diagnose vpn", json_out=True)["callers"]
+    assert (call["kind"], call["remote-ip"], call["identity"]) == ("no-gateway", "203.0.113.10", "")
+    assert "203.0.113.10[500] called in IKEv2" in p.c.cli("diagnose vpn tunnel tun")
 
 
 def test_bad_configuration_is_not_committed(pair):

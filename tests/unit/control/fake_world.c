@@ -372,6 +372,20 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 			return;
 }
 
+const struct ike_tuning *ike_tuning(const struct ike *k)
+{
+	static const struct ike_tuning t = {.half_open_max = 2000};
+
+	return &t;
+}
+
+void ike_each_call(struct ike *k, bool (*cb)(void *arg, const struct ike_call *i), void *arg)
+{
+	for (size_t i = 0; i < fake->n_calls; i++)
+		if (!cb(arg, &fake->calls[i]))
+			return;
+}
+
 const struct ike_counters *ike_counters(const struct ike *k)
 {
 	return &fake->counters;

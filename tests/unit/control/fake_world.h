@@ -22,6 +22,8 @@ struct fake_world {
 	struct ike_child_info children[FAKE_MAX];
 	struct ike_gw_info gateways[64];
 	struct ike_conf_child_info conf_children[FAKE_MAX];
+	size_t n_calls;
+	struct ike_call calls[16];
 	struct ike_counters counters;
 
 	/* what was called */
