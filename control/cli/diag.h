@@ -4,7 +4,7 @@
  * answer; every step tells the evidence it went by.
  *
  *     diag_facts.c  the facts, from configuration, engine, data plane and journal; the command
- *     diag.c        the trees: no I/O, nothing but the facts
+ *     diag.c, diag_down.c  the trees: no I/O, nothing but the facts
  */
 #pragma once
 
@@ -23,6 +23,7 @@ struct diag_facts {
 	unsigned unanswered;                  /* times that the IKE SA's request was sent again */
 	const struct ike_reason *ike_failure; /* NULL: none since it was up */
 	bool nat, udp_encap;
+	bool nat_ignored; /* a NAT was seen while nat-traversal is off */
 	/* strangers' calls that may be the peer's */
 	bool peer_v1; /* its address called in IKEv1 */
 	unsigned n_callers;

@@ -43,6 +43,7 @@ static bool on_gateway(void *arg, const struct ike_gw_info *i)
 	if (strcmp(i->conf->name, a->gateway) != 0)
 		return true;
 	a->f->attempts = i->attempts;
+	a->f->nat_ignored = i->nat_ignored;
 	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
 		a->f->ike_failure = i->last_failure;
 	return false;

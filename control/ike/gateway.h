@@ -64,6 +64,7 @@ struct gw {
 	uint64_t attempts, failures, next_try;
 	unsigned fails;                  /* in a row */
 	bool known;                      /* had an SA */
+	bool nat_ignored;                /* a NAT was seen on the way, with nat-traversal off */
 	uint64_t debug_until, tap_until; /* tap.h */
 	uint64_t spi_told_at;            /* last time that ESP with an unknown SPI made us do something */
 	struct reason_log failed;

@@ -279,6 +279,7 @@ struct ike_gw_info {
 	unsigned n_recent;
 	uint64_t attempts, failures, next_try;
 	unsigned n_ike, n_children;
+	bool nat_ignored; /* a NAT was seen on the way while nat-traversal is off */
 };
 struct ike_conf_child_info { /* a configured child, up or not */
 	const struct ike_gw_conf *gw;

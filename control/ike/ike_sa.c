@@ -431,6 +431,7 @@ void sa_up(struct ike_sa *sa, bool rekey)
 	dpd_up(sa);
 	natd_up(sa);
 	gw_succeeded(sa->gw);
+	sa->gw->nat_ignored |= sa->nat_ignored;
 	sa->announced = true;
 	half_open_sub(sa);
 	if (rekey) {

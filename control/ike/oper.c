@@ -397,6 +397,7 @@ void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_i
 					.n_recent = gw->failed.n,
 					.attempts = gw->attempts,
 					.failures = gw->failures,
+					.nat_ignored = gw->nat_ignored && gw->conf.natt == IKE_NATT_OFF,
 					.next_try = gw->retry.pos && gw->next_try > k->now ? gw->next_try
 											   : 0};
 		const struct ike_sa *sa;

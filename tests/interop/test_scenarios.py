@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from lab import attack
+from lab.esp import send_raw
 from lab.proc import run, wait_for
 from lab.traffic import assert_ping, ping, ping_until
 
@@ -20,10 +22,17 @@ ITEMS = {
     "141 phase 1 never starts": ["test_failures.py::test_peer_that_never_answers"],
     "142 UDP 500 or 4500 blocked": ["test_failures.py::test_peer_that_never_answers",
                                     "test_scenarios.py::test_port_4500_blocked"],
+    "143 IKE versions differ": ["test_failures.py::test_peer_has_ikev1_only",
+                                "test_failures.py::test_aggressive_mode_tells_who_calls"],
+    "144 pre-shared keys differ": ["test_failures.py::test_cause_in_words_and_recovery"],
+    "145 phase 1 proposals differ": ["test_failures.py::test_cause_in_words_and_recovery"],
+    "146 phase 1 begins and fails, or is up": ["test_failures.py::test_cause_in_words_and_recovery",
+                                               "test_scenarios.py::test_port_4500_blocked"],
     "148 NAT traversal off behind a NAT": ["test_scenarios.py::test_nat_traversal_off_behind_a_nat"],
     "149 proxy-IDs do not fit": ["test_failures.py::test_cause_in_words_and_recovery",
                                  "test_selectors.py::test_exact_policy_refuses_to_narrow"],
     "150 PFS differs": ["test_worked_cases.py::test_pfs_shows_at_the_rekey"],
+    "151 phase 2 transforms differ": ["test_failures.py::test_cause_in_words_and_recovery"],
     "152 up, but no traffic: route, policy, NAT": ["test_scenarios.py::test_up_but_no_traffic",
                                                    "test_rules.py::test_rules_decide_count_and_log",
                                                    "test_packet.py::test_verdicts"],
@@ -35,12 +44,13 @@ ITEMS = {
                                    "test_first_tunnel.py::test_outside_the_proxy_ids_nothing_passes",
                                    "test_scenarios.py::test_large_packets_vanish"],
     "158 comes up only when one of them starts": ["test_scenarios.py::test_comes_up_from_one_side_only"],
+    "159 half-open limit reached": ["test_scenarios.py::test_half_open_limit"],
     "161 active here, not connected there": ["test_scenarios.py::test_up_but_no_traffic"],
     "162 outage while logs say that it never went down": ["test_scenarios.py::test_up_but_no_traffic",
                                                           "test_monitor.py::test_fail_over_and_back"],
     "163 one has an SA that the other lost": ["test_scenarios.py::test_peer_with_shorter_lifetime",
                                               "test_liveness.py::test_we_restart_and_call"],
-    "164 peer reboots, WAN drops": ["test_liveness.py::test_peer_killed", "test_liveness.py::test_link_cut",
+    "164 peer reboots, WAN drops": ["test_scenarios.py::test_peer_goes_silent", "test_liveness.py::test_peer_killed", "test_liveness.py::test_link_cut",
                                     "test_liveness.py::test_peer_restarts_and_calls"],
     "165 lifetimes differ": ["test_scenarios.py::test_peer_with_shorter_lifetime"],
     "166 the peer's address changes": ["test_scenarios.py::test_peer_moves_to_another_address",
@@ -94,6 +104,16 @@ def both_ways(p):
     assert_ping(p.t.branch.host, p.t.hq.host_ip)
 
 
+def diagnosed(p, tunnel="tun"):
+    """What diagnose vpn says of a tunnel of one proxy-ID."""
+    return p.c.cli(f"diagnose vpn tunnel {tunnel}", json_out=True)["entries"][0]
+
+
+def bad(got):
+    """The steps that found something amiss."""
+    return [s["step"] for s in got["steps"] if s["state"] == "bad"]
+
+
 def asked(p, dst=None):
     return p.c.cli(f"test vpn packet source {p.t.hq.host_ip} destination {dst or p.t.branch.host_ip}", json_out=True)
 
@@ -124,6 +144,8 @@ def test_nat_traversal_off_behind_a_nat(pair):
     wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"),
              lambda: any("nat-traversal is off here" in f["hint"] for f in p.c.failures()))
     assert p.c.children() == []
+    got = diagnosed(p)
+    assert got["verdict"] == "nat-traversal-off" and "set nat-traversal" in got["fix"]
     p.c.commit(**p.conf())
     p.s.terminate("--ike", "peer")
     p.up("strongswan")
@@ -149,7 +171,9 @@ def test_up_but_no_traffic(pair):
     assert got["advice"] == (f"proxy-ID tun:P1 holds such packets, but no route takes them to tunnel.1 and they leave "
                              f"in the clear: add one to {branch.host_ip}")
     assert p.c.flow("tun")["pkt-encap"] == before
-    assert "no route takes packets for 10.10.10.0/24 to tunnel.1" in p.c.cli("diagnose vpn tunnel tun")
+    got = diagnosed(p)
+    assert got["verdict"] == "no-route-into-tunnel" and bad(got) == ["route into tunnel"]
+    assert "destination 10.10.10.0/24, interface tunnel.1" in got["fix"]
     p.c.commit(routes=routes)
     both_ways(p)
 
@@ -183,6 +207,8 @@ def test_up_but_no_traffic(pair):
         assert lost(hq.host, branch.host_ip, count=30, interval=0.2)
         assert p.c.flow("tun")["traffic"] == "out only"
         assert asked(p)["verdict"] == "pass", "nothing is amiss here"
+        got = diagnosed(p)
+        assert got["verdict"] == "one-way-out" and bad(got) == ["inbound"] and "must pass" in got["fix"]
         p.s.swanctl("--rekey", "--ike", "peer")
         wait_for("the peer's rekey, answered", lambda: "ikev2-nego-ike-succ" in p.c.log()[since:])
     assert "tunnel-status-down" not in p.c.log()[since:] and p.s.counts() == (1, 1)
@@ -220,6 +246,9 @@ def test_comes_in_and_goes_nowhere(pair):
     assert lost(branch.host, hq.host_ip)
     after = p.c.flow("tun")
     assert after["pkt-decap"] == before["pkt-decap"] + 5 and after["pkt-encap"] == before["pkt-encap"]
+    wait_for(lambda: str(diagnosed(p)), lambda: lost(branch.host, hq.host_ip, count=1) and
+             p.c.verdict() == "one-way-in", 20)
+    assert bad(diagnosed(p)) == [] and "hosts' own route back" in diagnosed(p)["fix"]
 
 
 def test_large_packets_vanish(pair):
@@ -247,9 +276,54 @@ def test_comes_up_from_one_side_only(pair):
     p.s.initiate(check=False, timeout=3)
     text = " ".join(p.c.cli("show vpn ike-sa gateway peer").split())
     assert "ts-policy" in text and "10.10.0.0/16" in text and "as responder" in text
+    got = diagnosed(p)
+    assert got["verdict"] == "proxy-id-mismatch" and got["reason"]["role"] == "responder"
+    assert [(d["parameter"], d["how"]) for d in got["reason"]["parameters"]] == [
+        ("local network", "another mask: theirs is wider"), ("remote network", "another mask: theirs is wider")]
     assert p.c.children() == []
     p.up("culvert")
     both_ways(p)
+
+
+def test_half_open_limit(pair):
+    """159.  Strangers who begin and do not go on use up what may be half open: whoever calls then is turned away, which
+    is told; when they are gone the peer comes in."""
+    p = pair().start(gateway={"peer-address": "any", "passive-mode": True},
+                     system={"maximum-half-opened-sa": 4, "cookie-activation-threshold": 100})
+    for n in range(4):
+        send_raw(p.t.wan, attack.udp(f"192.0.2.{n + 1}", p.t.hq.public_ip, 500, 500, attack.sa_init()))
+    wait_for("half-open SAs", lambda: len(p.c.negotiating()) == 4)
+    p.s.initiate(check=False, timeout=2)
+    p.c.wait_log(r"Half-open limit reached, request of peer IP 203\.0\.113\.10\[500\] refused\. Due to half-open-limit")
+    got = diagnosed(p)
+    assert got["verdict"] == "half-open-limit" and bad(got) == ["half-open SAs"]
+    wait_for("they are gone", lambda: not p.c.negotiating(), 45, 0.5)
+    assert p.c.verdict() == "waits-for-peer"
+    p.up("strongswan")
+
+
+def test_peer_goes_silent(pair):
+    """164.  From its first unanswered request to its being declared dead, and back."""
+    p = pair().start(gateway={"dpd": {"interval": 2, "retry": 3}})
+    p.up()
+    both_ways(p)
+    p.s.freeze()
+    seen = []
+
+    def verdicts():
+        if (v := p.c.verdict()) not in seen:
+            seen.append(v)
+        return "peer-dead" in seen
+    wait_for(lambda: f"peer-dead in {seen}", verdicts, 40)
+    assert "peer-silent" in seen and not set(seen) - {"healthy", "peer-silent", "negotiating", "peer-dead"}
+    got = diagnosed(p)
+    assert "stopped answering" in got["cause"] and bad(got) == ["UDP 500 and 4500"]
+    assert re.search(r"ikev2-nego-ike-dpd-dn peer .*Due to dpd:", p.c.log())
+    p.s.thaw()
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.children(), 60)
+    ping_until(p.t.hq.host, p.t.branch.host_ip)
+    history = [(e["event"], e["by"]) for e in p.c.cli("show vpn history tunnel tun", json_out=True)["entries"]]
+    assert ("down", "liveness") in history and history[-1][0] == "up"
 
 
 def test_peer_with_shorter_lifetime(pair):
@@ -263,6 +337,12 @@ def test_peer_with_shorter_lifetime(pair):
     p.c.wait_log(r"ipsec-key-delete .*peer deleted the Child SA after [345] s of its 3600 s.*equal intervals.*lifetime")
     ping_until(p.t.hq.host, p.t.branch.host_ip)
 
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"),
+             lambda: [ping(p.t.hq.host, p.t.branch.host_ip, count=5, interval=0.1, wait=0.2)] and
+             p.c.verdict() == "flapping", 30)
+    got = diagnosed(p)
+    assert "on schedule" in got["cause"] and "make lifetimes equal" in got["fix"] and bad(got) == ["history"]
+
     with blocked(p.t.branch.gateway, IKE_IN_UDP, "output"):
         time.sleep(4.5)
         since = len(p.c.log())
@@ -271,6 +351,7 @@ def test_peer_with_shorter_lifetime(pair):
         assert flow["state"] == "active" and p.c.log()[since:].count("tunnel-status-down") == 0
         wait_for(lambda: str(p.c.flow("tun")), lambda: lost(p.t.hq.host, p.t.branch.host_ip) and
                  p.c.flow("tun")["traffic"] == "out only")
+        assert "that it still has its SA" in diagnosed(p)["fix"]
     ping_until(p.t.hq.host, p.t.branch.host_ip, timeout=20)
 
 
@@ -288,7 +369,11 @@ def test_peer_moves_to_another_address(pair):
     p.s.start()
     p.s.configure(local_addrs=new)
     p.s.initiate(check=False, timeout=3)
-    p.c.wait_log(rf"no gateway is configured for peer {re.escape(new)}|{re.escape(new)}")
+    p.c.wait_log(rf"ikev2-nego-fail-common - .* request for peer IP {re.escape(new)}\[500\]\. Due to no-config")
+    (call,) = p.c.cli("diagnose vpn", json_out=True)["callers"]
+    assert (call["remote-ip"], call["kind"]) == (new, "no-gateway")
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.verdict() in ("peer-silent", "peer-dead"), 60)
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: f"{new}[500] called in IKEv2" in p.c.cli("diagnose vpn tunnel tun"), 60)
     p.c.commit(**p.conf(gateway={"peer-address": "any"}))
     p.s.initiate()
     wait_for(lambda: p.c.cli("show vpn ike-sa"), lambda: [sa["remote-ip"] for sa in p.c.ike_sas()] == [new], 15)
