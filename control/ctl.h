@@ -72,7 +72,9 @@ struct ctl_policy {
 struct ctl_child {
 	uint32_t spi_in, sa_out, policy;
 	uint16_t dummy_rate; /* packets a second */
-	uint8_t n_more;      /* further policies it serves: proxy-id-mode = "combined" */
+	struct dp_sa_stats
+		*cleared; /* inbound and outbound counters when the operator cleared them; NULL: never */
+	uint8_t n_more;   /* further policies it serves: proxy-id-mode = "combined" */
 	uint32_t more[IKE_TS_MAX - 1];
 	UT_hash_handle hh; /* by sa_out, for expiry events */
 };

@@ -13,6 +13,7 @@
 #include "ike_capture.h"
 #include "journal.h"
 #include "log.h"
+#include "ping.h"
 #include "soft_limit.h"
 #include "wire.h"
 
@@ -281,6 +282,7 @@ static void host_child_remove(void *ctx, struct ike_child_sa *sa)
 	dp_sa_out_remove(h->sa_out);
 	dp_sa_in_remove(h->spi_in);
 	HASH_DEL(c->children, h);
+	free(h->cleared);
 	free(h);
 	sa->host = NULL;
 }
@@ -407,6 +409,11 @@ static void dp_probe_answer_in(void *ctx, const struct dp_probe_answer *a)
 	ctl_probe_answer(ctx, a);
 }
 
+static void dp_echo_answer_in(void *ctx, const struct dp_echo_answer *a)
+{
+	cli_ping_answer(a);
+}
+
 static void dp_unknown_spi_in(void *ctx, const struct dp_unknown_spi *u)
 {
 	struct ctl *c = ctx;
@@ -424,4 +431,5 @@ const struct dp_handlers ctl_dp_handlers = {
 	.captured = ctl_captured,
 	.link = dp_link_in,
 	.probe_answer = dp_probe_answer_in,
+	.echo_answer = dp_echo_answer_in,
 };

@@ -19,7 +19,8 @@
 enum {
 	RECOVERED = 2,
 	RENEGOTIATE_EVERY_S = 60, /* while it stays lost */
-	MONITORS_MAX = UINT16_MAX / CFG_MONITORED,
+	/* Echo identifiers are theirs but for a few. */
+	MONITORS_MAX = (UINT16_MAX + 1 - DP_ECHO_MAX) / CFG_MONITORED,
 };
 
 /* ---- what is done about it ----------------------------------------------------------------------- */

@@ -53,7 +53,7 @@
 	X(DROP_PMTU_UNKNOWN,      "pmtu-unknown-packet",     "ICMP error of a packet too big that quotes none of our outer packets") \
 	X(DROP_PMTU_IMPLAUSIBLE,  "pmtu-implausible",        "ICMP error of a packet too big that is old or would not lower the MTU") \
 	X(DROP_ICMP_MALFORMED,    "icmp-malformed",          "ICMP message too short or with a wrong checksum") \
-	X(DROP_PROBE_DONE,        "monitor-answer",          "answer to a tunnel monitor's probe, done its work by arriving") \
+	X(DROP_PROBE_DONE,        "monitor-answer",          "answer that a tunnel monitor or ping waited for") \
 	X(DROP_PUNT_FULL,         "punt-ring-full",          "control plane is behind; packet for it dropped") \
 	X(DROP_PUNT_RATE,         "punt-rate-limited",       "more packets of this class for the control plane than allowed") \
 	X(DROP_TUNNEL_NO_PROXY_ID,"no-matching-proxy-id",    "routed into a tunnel but outside all its proxy-IDs") \

@@ -9,6 +9,7 @@
 #include <rte_ip.h>
 
 #include "dp.h"
+#include "echo.h"
 #include "ip6.h"
 #include "nd.h"
 #include "neigh.h"
@@ -81,6 +82,15 @@ static void arp_input(struct worker *w, struct pkt *p)
 		pkt_drop(w, p, for_us ? DROP_ARP_DONE : DROP_ARP_FOREIGN);
 }
 
+/* A monitor waits for what comes out of a tunnel only: there the peer has proved who it is.  The operator's ping, while
+ * there is one, for what comes from anywhere. */
+static bool awaited(const struct pkt *p, const uint8_t *icmp)
+{
+	uint16_t id = be16_at(icmp + 4);
+
+	return id >= ECHO_ID_FIRST ? echo_wanted(id) : !dp.ifs[p->in_if].is_port;
+}
+
 /* RFC 792, RFC 1812 4.3.3.6: the request becomes its answer, from the address it was sent to. */
 static bool echo_answer(struct worker *w, struct pkt *p)
 {
@@ -94,9 +104,8 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 		pkt_drop(w, p, DROP_ICMP_MALFORMED);
 		return false;
 	}
-	/* What a tunnel monitor waits for.  Out of a tunnel only: there the peer has proved who it is. */
-	if (icmp[0] == ICMP_ECHO_REPLY && icmp[1] == 0 && !dp.ifs[p->in_if].is_port) {
-		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6));
+	if (icmp[0] == ICMP_ECHO_REPLY && icmp[1] == 0 && awaited(p, icmp)) {
+		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6), ip->time_to_live);
 		pkt_drop(w, p, DROP_PROBE_DONE);
 		return false;
 	}
@@ -137,8 +146,8 @@ static bool echo_answer6(struct worker *w, struct pkt *p)
 		pkt_drop(w, p, DROP_ICMP_MALFORMED);
 		return false;
 	}
-	if (icmp[0] == ICMP6_ECHO_REPLY && icmp[1] == 0 && !dp.ifs[p->in_if].is_port) {
-		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6));
+	if (icmp[0] == ICMP6_ECHO_REPLY && icmp[1] == 0 && awaited(p, icmp)) {
+		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6), ip->hop_limits);
 		pkt_drop(w, p, DROP_PROBE_DONE);
 		return false;
 	}

@@ -307,20 +307,18 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 	path_made(w);
 }
 
-void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
+/* An echo request that control has made (echo.c). */
+static struct pkt own_echo(struct rte_mbuf *m)
 {
 	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(m, const struct rte_ipv4_hdr *, L2);
 	struct pkt p = {
 		.m = m,
 		.v = ip->version_ihl >> 4,
 		.in_if = IF_SELF,
-		.out_if = tunnel_if,
-		.next_hop = tunnel_if,
 		.l3_off = L2,
 		.ip_len = (uint16_t)(m->data_len - L2),
 		.cls = PKT_TRANSIT,
 	};
-	struct list l = {.n = 1, .p = {&p}};
 
 	if (p.v == 6) {
 		p.proto = IPPROTO_ICMPV6;
@@ -333,7 +331,26 @@ void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
 		p.src4 = ip->src_addr;
 		p.dst4 = ip->dst_addr;
 	}
+	return p;
+}
+
+void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m)
+{
+	struct pkt p = own_echo(m);
+	struct list l = {.n = 1, .p = {&p}};
+
+	p.out_if = tunnel_if;
+	p.next_hop = tunnel_if;
 	path_outbound(w, &l);
+	path_made(w);
+}
+
+void path_own(struct worker *w, struct rte_mbuf *m)
+{
+	struct pkt p = own_echo(m);
+	struct list l = {.n = 1, .p = {&p}};
+
+	path_forward(w, &l);
 	path_made(w);
 }
 

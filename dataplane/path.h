@@ -7,9 +7,11 @@
 /* A burst as received from port number `in_if` (not the ethdev number): parse, sort, and run every
  * class to its end.  m[] is consumed. */
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n);
-/* An IPv4 packet of the gateway's own, behind room for a frame's header, into a tunnel interface: past routes
+/* An echo request of the gateway's own, behind room for a frame's header, into a tunnel interface: past routes
  * and rules, then like any other.  Takes m. */
 void path_into_tunnel(struct worker *w, uint16_t tunnel_if, struct rte_mbuf *m);
+/* One that goes where routes lead.  Takes m. */
+void path_own(struct worker *w, struct rte_mbuf *m);
 /* A dummy packet, nothing behind room for a frame's header, by an outbound SA of this worker's.  Takes m. */
 void path_dummy(struct worker *w, uint32_t sa_out, struct rte_mbuf *m);
 /* A packet, its IP header in front, that came in by `in_if` and whose next hop has not answered: its sender is told

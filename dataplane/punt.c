@@ -14,6 +14,7 @@
 #include <rte_udp.h>
 
 #include "dp.h"
+#include "echo.h"
 #include "ip6.h"
 #include "pmtu.h"
 #include "port.h"
@@ -54,7 +55,8 @@ struct event {
 		struct dp_unknown_spi unknown_spi;
 		struct dp_rule_hit rule;
 		struct {
-			uint16_t in_if, id, seq;
+			uint16_t in_if, id, seq, len;
+			uint8_t ttl;
 			struct addr from, to;
 			uint64_t tsc; /* when it arrived */
 		} probe;
@@ -68,9 +70,9 @@ static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole w
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
-	[PUNT_IKE] = {10000, 1024},    [PUNT_NEIGH] = {500, 128},   [PUNT_UNRESOLVED] = {1000, 128},
-	[PUNT_RULE] = {10, 50},        [PUNT_PROBE] = {5000, 1024}, [PUNT_ICMP] = {100, 64},
-	[PUNT_UNKNOWN_SPI] = {10, 20},
+	[PUNT_IKE] = {10000, 1024}, [PUNT_NEIGH] = {500, 128},     [PUNT_UNRESOLVED] = {1000, 128},
+	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024},   [PUNT_ECHO] = {200, 64},
+	[PUNT_ICMP] = {100, 64},    [PUNT_UNKNOWN_SPI] = {10, 20},
 };
 
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
@@ -203,13 +205,18 @@ void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt
 	(void)put(w, &e);
 }
 
-void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint16_t seq)
+void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint16_t seq, uint8_t ttl)
 {
 	struct event e = {.kind = EV_PROBE,
-			  .probe = {.in_if = p->in_if, .id = id, .seq = seq, .tsc = w->tsc}};
+			  .probe = {.in_if = p->in_if,
+				    .id = id,
+				    .seq = seq,
+				    .len = p->ip_len,
+				    .ttl = ttl,
+				    .tsc = w->tsc}};
 
 	pkt_addrs(p, &e.probe.from, &e.probe.to);
-	if (may_punt(w, PUNT_PROBE) == DROP_NONE)
+	if (may_punt(w, id >= ECHO_ID_FIRST ? PUNT_ECHO : PUNT_PROBE) == DROP_NONE)
 		(void)put(w, &e); /* the next probe asks again */
 }
 
@@ -319,6 +326,22 @@ static void deliver_ike(const struct event *e)
 	rte_pktmbuf_free(m);
 }
 
+static void deliver_echo(const struct event *e, uint64_t ago_ns)
+{
+	struct dp_echo_answer a = {
+		.echo = {.src = e->probe.to,
+			 .dst = e->probe.from,
+			 .id = e->probe.id,
+			 .seq = e->probe.seq,
+			 .len = e->probe.len},
+		.ttl = e->probe.ttl,
+		.ago_ns = ago_ns,
+	};
+
+	if (dp.handlers.echo_answer)
+		dp.handlers.echo_answer(dp.ctx, &a);
+}
+
 static void deliver_probe(const struct event *e)
 {
 	uint64_t now = rte_rdtsc();
@@ -332,7 +355,9 @@ static void deliver_probe(const struct event *e)
 
 	if (now > e->probe.tsc)
 		a.ago_ns = (uint64_t)((double)(now - e->probe.tsc) * 1e9 / (double)rte_get_tsc_hz());
-	if (dp.handlers.probe_answer)
+	if (e->probe.id >= ECHO_ID_FIRST)
+		deliver_echo(e, a.ago_ns);
+	else if (dp.handlers.probe_answer)
 		dp.handlers.probe_answer(dp.ctx, &a);
 }
 

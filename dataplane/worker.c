@@ -42,6 +42,8 @@ static unsigned inject_poll(struct worker *w)
 			path_unresolved(w, m[i]->port & ~INJECT_UNRESOLVED, m[i]);
 		else if (unlikely(m[i]->port == INJECT_DUMMY))
 			path_dummy(w, m[i]->hash.usr, m[i]);
+		else if (unlikely(m[i]->port == INJECT_OWN))
+			path_own(w, m[i]);
 		else if (dp.ifs[m[i]->port].is_port)
 			xmit_frame(w, m[i]->port, m[i]);
 		else

@@ -32,6 +32,7 @@ enum punt_class {
 	PUNT_UNRESOLVED,
 	PUNT_RULE,
 	PUNT_PROBE,
+	PUNT_ECHO,
 	PUNT_ICMP,
 	PUNT_UNKNOWN_SPI,
 	PUNT_CLASSES
@@ -43,8 +44,8 @@ struct vlan_count { /* this worker: w, control: r */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
 };
 
-/* m->port of an injected dummy packet, whose outbound SA's handle is in m->hash.usr. */
-enum { INJECT_DUMMY = 0x7fff };
+/* m->port of an injected dummy packet, whose outbound SA's handle is in m->hash.usr; of an echo request of ours. */
+enum { INJECT_DUMMY = 0x7fff, INJECT_OWN = 0x7ffe };
 /* Beside the interface in m->port of an injected packet: it is no frame to send, but came in there, and the next hop
  * it waited for is silent. */
 enum inject { INJECT_UNRESOLVED = 0x8000 };

@@ -8,6 +8,14 @@
 #include "knowledge.h"
 #include "render.h"
 
+static void on_page(void *arg, const json_t *page)
+{
+	struct client *k = arg;
+
+	(void)render(k->live, page);
+	fflush(k->live);
+}
+
 bool client_ask(struct client *k, const json_t *request, struct answer *a)
 {
 	bool fresh = !k->conn;
@@ -15,6 +23,8 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a)
 	for (;;) {
 		if (!k->conn)
 			k->conn = conn_open(k->socket);
+		if (k->conn)
+			conn_on_page(k->conn, k->live && !k->json ? on_page : NULL, k);
 		if (!k->conn) {
 			*a = (struct answer){0};
 			snprintf(a->err, sizeof(a->err), "culvertd cannot be reached at %s: %s", k->socket,
@@ -29,7 +39,7 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a)
 		k->conn = NULL;
 		/* A connection kept by the shell dies of idleness, or with a daemon that was started anew: once
 		 * more.  A command that was cut off in its answer is not repeated. */
-		if (fresh || a->doc)
+		if (fresh || a->begun)
 			return false;
 		answer_free(a);
 		fresh = true;

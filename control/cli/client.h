@@ -10,6 +10,7 @@
 struct client {
 	const char *socket;
 	bool json;
+	FILE *live;        /* where pages of a stream go as they come; NULL: with the rest */
 	struct conn *conn; /* opened when needed, kept */
 };
 

@@ -17,6 +17,8 @@ struct conn {
 	int fd;
 	char *line;
 	size_t cap;
+	conn_page_fn *on_page;
+	void *on_page_arg;
 };
 
 struct conn *conn_open(const char *path)
@@ -53,6 +55,12 @@ void conn_close(struct conn *c)
 	fclose(c->in);
 	free(c->line);
 	free(c);
+}
+
+void conn_on_page(struct conn *c, conn_page_fn *cb, void *arg)
+{
+	c->on_page = cb;
+	c->on_page_arg = arg;
 }
 
 json_t *conn_request(const char *what, const char *const *words, size_t n)
@@ -121,9 +129,15 @@ bool conn_ask(struct conn *c, const json_t *request, struct answer *a)
 	free(text);
 	/* A daemon that refuses and closes may do so before it has read: its words are there all the same. */
 	for (;;) {
-		ssize_t n = getline(&c->line, &c->cap, c->in);
 		json_t *o, *doc;
+		ssize_t n;
 
+		errno = 0;
+		n = getline(&c->line, &c->cap, c->in);
+		if (n <= 0 && errno == EINTR) {
+			a->begun = true;
+			return broke(a, "interrupted");
+		}
 		if (n <= 0 || n > LINE_MAX_LEN)
 			return broke(a, sent ? "culvertd closed the connection" : "culvertd does not read");
 		o = json_loadb(c->line, (size_t)n, 0, NULL);
@@ -136,7 +150,10 @@ bool conn_ask(struct conn *c, const json_t *request, struct answer *a)
 			a->last = o;
 			break;
 		}
-		if (!a->doc)
+		a->begun = true;
+		if (c->on_page && json_is_true(json_object_get(doc, "stream")))
+			c->on_page(c->on_page_arg, doc);
+		else if (!a->doc)
 			a->doc = json_incref(doc);
 		else
 			conn_merge(a->doc, doc);

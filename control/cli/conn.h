@@ -15,9 +15,14 @@ void conn_close(struct conn *c);
 struct answer {
 	json_t *doc;  /* the pages put together; NULL when there was none */
 	json_t *last; /* the status line */
+	bool begun;   /* something came, or the wait was interrupted: not to be asked again */
 	int exit;
 	char err[1536]; /* "" when it went well */
 };
+
+/* Pages with "stream" go here as they come, and are no part of a->doc; NULL: they are put together as well. */
+typedef void conn_page_fn(void *arg, const json_t *page);
+void conn_on_page(struct conn *c, conn_page_fn *cb, void *arg);
 
 /* Ask and read the whole answer.  False when the connection broke: err says how. */
 bool conn_ask(struct conn *c, const json_t *request, struct answer *a);

@@ -14,7 +14,7 @@ cli_handler cli_show_counter_drop, cli_show_counter_ike, cli_show_counter_global
 cli_handler cli_test_ike_sa, cli_test_ipsec_sa, cli_test_packet, cli_rekey_ike_sa, cli_rekey_ipsec_sa,
 	cli_reauthenticate, cli_clear_ike_sa, cli_clear_ipsec_sa, cli_debug_ike_on, cli_debug_ike_off,
 	cli_debug_ike_gateway, cli_debug_capture, cli_debug_capture_stop, cli_debug_capture_show, cli_commit,
-	cli_explain;
+	cli_explain, cli_ping, cli_clear_flow;
 
 /*
  * A page of a walk over one of the engine's tables.  The engine calls back for every element and may change

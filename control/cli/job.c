@@ -128,10 +128,19 @@ void cli_job_free(struct cli_job *j)
 {
 	if (!j)
 		return;
+	if (j->state)
+		j->state_end(j);
 	for (size_t i = 0; i < j->n_words; i++)
 		free(j->words[i]);
 	free(j->words);
 	free(j);
+}
+
+void cli_job_wake(struct cli_job *j)
+{
+	j->waiting = false;
+	if (j->wake)
+		j->wake(j->wake_arg);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------- */
@@ -238,6 +247,9 @@ static void on_candidate(void *arg, const char *word, enum cli_arg kind, const c
 			candidate(c, conf->interfaces[i].name, NULL);
 	else if (kind == CLI_ARG_TUNNEL)
 		tunnel_names(c);
+	else if (kind == CLI_ARG_YES_NO)
+		for (unsigned i = 0; i < 2; i++)
+			candidate(c, i ? "no" : "yes", NULL);
 	else if (kind == CLI_ARG_TERM || kind == CLI_ARG_VENDOR)
 		knowledge_words(c, kind == CLI_ARG_VENDOR);
 	else if (!c->half[0])
@@ -273,10 +285,11 @@ char *cli_job_line(struct cli_job *j)
 	o = json_object();
 	doc = json_object();
 	p = cli_handlers[j->m.cmd->id](j, doc);
-	if (p == CLI_FAILED) {
+	if (p == CLI_FAILED || p == CLI_WAIT) {
 		json_decref(doc);
 		json_decref(o);
-		return last_line(j);
+		j->waiting = p == CLI_WAIT;
+		return j->waiting ? NULL : last_line(j);
 	}
 	if (p == CLI_LAST)
 		j->m.cmd = NULL; /* what is left is the last line */

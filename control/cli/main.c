@@ -48,11 +48,13 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return 0;
 	}
-	if (optind == argc)
+	if (optind == argc) {
 		status = shell_run(&k);
-	else
+	} else {
+		k.live = stdout;
 		status = client_run(&k, (const char *const *)argv + optind, (size_t)(argc - optind), stdout,
 				    stderr);
+	}
 	conn_close(k.conn);
 	if (fflush(stdout) != 0 || ferror(stdout))
 		status = status ? status : CLI_EXIT_FAILED;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy_state.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 struct gather {
@@ -58,6 +59,30 @@ static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool 
 	}
 }
 
+static void stats_sub(struct dp_sa_stats *s, const struct dp_sa_stats *cleared)
+{
+	if (!cleared)
+		return;
+	s->packets -= cleared->packets;
+	s->bytes -= cleared->bytes;
+	s->auth_errors -= cleared->auth_errors;
+	s->replays -= cleared->replays;
+	s->selector_drops -= cleared->selector_drops;
+	s->malformed -= cleared->malformed;
+	for (unsigned i = 0; i < DP_LATE_BUCKETS; i++) {
+		s->late[i] -= cleared->late[i];
+		s->left[i] -= cleared->left[i];
+	}
+}
+
+static void take_used(struct proxy_state *s, const struct dp_sa_stats *st, bool newest)
+{
+	if (newest && st->bytes > s->used_bytes)
+		s->used_bytes = st->bytes;
+	if (newest && st->packets > s->used_packets)
+		s->used_packets = st->packets;
+}
+
 static void take_child(struct proxy_state *s, const struct ike_child_info *i, const struct ctl_child *h)
 {
 	struct dp_sa_stats st;
@@ -71,10 +96,18 @@ static void take_child(struct proxy_state *s, const struct ike_child_info *i, co
 		s->sa_out = h->sa_out;
 	}
 	s->n_sas++;
-	if (dp_sa_in_stats(h->spi_in, &st) == 0)
+	if (newest)
+		s->used_bytes = s->used_packets = 0;
+	if (dp_sa_in_stats(h->spi_in, &st) == 0) {
+		take_used(s, &st, newest);
+		stats_sub(&st, h->cleared ? &h->cleared[0] : NULL);
 		stats_add(&s->in, &st, newest);
-	if (dp_sa_out_stats(h->sa_out, &st) == 0)
+	}
+	if (dp_sa_out_stats(h->sa_out, &st) == 0) {
+		take_used(s, &st, newest);
+		stats_sub(&st, h->cleared ? &h->cleared[1] : NULL);
 		stats_add(&s->out, &st, newest);
+	}
 }
 
 /* One that several proxy-IDs share stands at each of them, with the SA's own counters. */
@@ -117,6 +150,25 @@ void proxy_state_gather(struct ctl *c, struct proxy_state *list, size_t n)
 	ike_each_child(c->ike, on_child, &g);
 	ike_each_conf_child(c->ike, on_conf_child, &g);
 	qsort(list, n, sizeof(list[0]), by_place);
+}
+
+int proxy_state_clear(struct ctl *c, const struct ctl_policy *p)
+{
+	for (struct ctl_child *h = c->children; h; h = h->hh.next) {
+		bool its = h->policy == p->policy;
+
+		for (unsigned n = 0; n < h->n_more; n++)
+			its |= h->more[n] == p->policy;
+		if (!its)
+			continue;
+		if (!h->cleared)
+			h->cleared = calloc(2, sizeof(h->cleared[0]));
+		if (!h->cleared)
+			return -ENOMEM;
+		(void)dp_sa_in_stats(h->spi_in, &h->cleared[0]);
+		(void)dp_sa_out_stats(h->sa_out, &h->cleared[1]);
+	}
+	return 0;
 }
 
 /* Stamps are good to a second and an answer takes its time, so that a few seconds, or a few packets, tell

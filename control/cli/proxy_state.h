@@ -11,11 +11,16 @@ struct proxy_state {
 	const struct ike_child_conf *conf; /* the Child SA's, as the engine has it; NULL: it has none */
 	const struct ike_reason *failure;  /* the last one; NULL: none since it was up */
 	unsigned n_sas;
-	struct ike_child_info sa;   /* the newest of n_sas; engine's strings are not kept beyond the call */
-	struct dp_sa_stats in, out; /* of all its SAs together: a rekeyed one is still read */
-	uint32_t sa_out;            /* the newest one's */
+	struct ike_child_info sa; /* the newest of n_sas; engine's strings are not kept beyond the call */
+	struct dp_sa_stats in,
+		out; /* of all its SAs together, since they were cleared: a rekeyed one is still read */
+	uint64_t used_bytes,
+		used_packets; /* of the newest, of the way that has more: what its lifetime counts */
+	uint32_t sa_out;      /* the newest one's */
 };
 
+/* The operator wants counters to start from 0: as proxy_state_gather() tells them, from now on.  -ENOMEM. */
+int proxy_state_clear(struct ctl *c, const struct ctl_policy *p);
 /* Fill in all but p, which are of different proxy-IDs.  Order is kept. */
 void proxy_state_gather(struct ctl *c, struct proxy_state *list, size_t n);
 

@@ -34,6 +34,8 @@ static const struct {
 	{"test-vpn-packet", render_test_packet},
 	{"request-vpn", render_request},
 	{"clear-vpn", render_clear},
+	{"clear-vpn-flow", render_clear_flow},
+	{"ping", render_ping},
 	{"debug-ike", render_debug},
 	{"debug-ike-gateway", render_debug_gateway},
 	{"debug-capture", render_capture},

@@ -289,6 +289,11 @@ void render_clear(FILE *out, const json_t *doc)
 		render_int(doc, "ikev2"));
 }
 
+void render_clear_flow(FILE *out, const json_t *doc)
+{
+	fprintf(out, "Clear flow counters: %lld tunnels.\n", render_int(doc, "cleared"));
+}
+
 void render_debug_gateway(FILE *out, const json_t *doc)
 {
 	const char *gateway = render_str(doc, "gateway");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test vpn packet, show vpn tunnel-monitor. */
+/* test vpn packet, show vpn tunnel-monitor, ping. */
 #include <string.h>
 
 #include "render.h"
@@ -61,4 +61,35 @@ void render_monitor(FILE *out, const json_t *doc)
 			table_cell(t, "%.3f", (double)render_int(e, rtt[k]) / 1e6);
 	}
 	table_print(out, t);
+}
+
+static void ping_summary(FILE *out, const char *host, const json_t *s)
+{
+	long long sent = render_int(s, "sent"), received = render_int(s, "received");
+
+	fprintf(out, "\n--- %s ping statistics ---\n", host);
+	fprintf(out, "%lld packets transmitted, %lld received, %lld%% packet loss, time %lldms\n", sent,
+		received, sent ? (sent - received) * 100 / sent : 0, render_int(s, "time-ms"));
+	if (received)
+		fprintf(out, "rtt min/avg/max = %.3f/%.3f/%.3f ms\n",
+			(double)render_int(s, "rtt-min-ns") / 1e6, (double)render_int(s, "rtt-avg-ns") / 1e6,
+			(double)render_int(s, "rtt-max-ns") / 1e6);
+}
+
+/* A page of it or the whole. */
+void render_ping(FILE *out, const json_t *doc)
+{
+	const json_t *start = json_object_get(doc, "start"), *summary = json_object_get(doc, "summary"), *e;
+	const char *host = render_str(doc, "host");
+	size_t i;
+
+	if (start)
+		fprintf(out, "PING %s from %s: %lld(%lld) bytes of data%s.\n", host,
+			render_str(start, "source"), render_int(start, "size"), render_int(start, "length"),
+			render_bool(start, "do-not-fragment") ? ", not to be fragmented" : "");
+	json_array_foreach(render_list(doc, "replies"), i, e) fprintf(
+		out, "%lld bytes from %s: icmp_seq=%lld ttl=%lld time=%.3f ms\n", render_int(e, "bytes"),
+		host, render_int(e, "seq"), render_int(e, "ttl"), (double)render_int(e, "rtt-ns") / 1e6);
+	if (summary)
+		ping_summary(out, host, summary);
 }

@@ -82,6 +82,15 @@ static void client_patience(struct client *k, double seconds)
 	ev_timer_again(k->s->c->loop, &k->timer);
 }
 
+/* Its job has more to tell. */
+static void client_wake(void *arg)
+{
+	struct client *k = arg;
+
+	ev_io_stop(k->s->c->loop, &k->in);
+	ev_io_start(k->s->c->loop, &k->out);
+}
+
 /* Take the first whole line of what has arrived as the next request. */
 static bool client_next_job(struct client *k)
 {
@@ -92,6 +101,10 @@ static bool client_next_job(struct client *k)
 		return false;
 	n = (size_t)(nl - k->req) + 1;
 	k->job = cli_job_new(k->s->c, k->req, n - 1);
+	if (k->job) {
+		k->job->wake = client_wake;
+		k->job->wake_arg = k;
+	}
 	k->req_len -= n;
 	memmove(k->req, k->req + n, k->req_len);
 	return k->job;
@@ -114,6 +127,16 @@ static void client_settle(struct client *k)
 {
 	struct ev_loop *loop = k->s->c->loop;
 
+	if (k->job && k->job->waiting && !k->line) {
+		/* Read meanwhile, if only to see it leave. */
+		ev_io_stop(loop, &k->out);
+		if (k->req_len < REQUEST_MAX)
+			ev_io_start(loop, &k->in);
+		else
+			ev_io_stop(loop, &k->in);
+		client_patience(k, IDLE_S);
+		return;
+	}
 	if (!k->job && !k->line && !k->doomed && !client_next_job(k) && k->req_len >= REQUEST_MAX)
 		client_refuse(k, "a request is at most 65536 bytes long");
 	if (k->job || k->line) {
@@ -138,7 +161,7 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0) {
+	if (n < 0 || (n == 0 && k->job)) { /* one that waits for an answer and leaves */
 		client_close(k);
 		return;
 	}
@@ -154,7 +177,7 @@ static void client_next_line(struct client *k)
 	k->line = cli_job_line(k->job);
 	k->line_len = k->line ? strlen(k->line) : 0;
 	k->line_done = 0;
-	if (k->line)
+	if (k->line || k->job->waiting)
 		return;
 	cli_job_free(k->job);
 	k->job = NULL;

@@ -109,6 +109,8 @@ static int run_line(struct client *k, const char *text)
 	mem = open_memstream(&output, &len);
 	if (!mem)
 		return CLI_EXIT_FAILED;
+	/* What comes a line a second is shown as it comes, unless a filter is to see it. */
+	k->live = l.n_pipes ? NULL : stdout;
 	status = client_run(k, l.words, l.n_words, mem, stderr);
 	fputc('\n', mem);
 	if (fclose(mem) == 0 && len > 1) {

@@ -23,7 +23,7 @@ static uint64_t seconds_until(uint64_t t)
 static void flow_life(json_t *o, const struct proxy_state *s)
 {
 	const struct ike_child_info *i = &s->sa;
-	uint64_t used = s->in.bytes > s->out.bytes ? s->in.bytes : s->out.bytes;
+	uint64_t used = s->used_bytes;
 
 	doc_uint(o, "softtime",
 		 i->rekey_at > i->created ? (i->rekey_at - i->created) / 1000000000 : i->lifetime_s);
@@ -33,7 +33,7 @@ static void flow_life(json_t *o, const struct proxy_state *s)
 		doc_uint(o, "remainsize", used < i->life_bytes ? i->life_bytes - used : 0);
 	else
 		doc_null(o, "remainsize");
-	used = s->in.packets > s->out.packets ? s->in.packets : s->out.packets;
+	used = s->used_packets;
 	if (i->life_packets)
 		doc_uint(o, "remainpackets", used < i->life_packets ? i->life_packets - used : 0);
 	doc_uint(o, "last-rekey", (ctl_now() - i->created) / 1000000000);
@@ -311,19 +311,29 @@ static bool fill(struct cli_job *j, struct page_states *g, const char *name, uin
 	return false;
 }
 
+/* False: there is a tunnel-id and it is no number, as err says. */
+static bool take_number(struct cli_job *j, uint32_t *number)
+{
+	const char *id = cli_arg(&j->m, "tunnel-id");
+
+	*number = id ? number_of(id) : 0;
+	if (!id || *number)
+		return true;
+	snprintf(j->err, sizeof(j->err), "tunnel-id: found \"%s\"; allowed: a number from 1", id);
+	j->exit = CLI_EXIT_USAGE;
+	return false;
+}
+
 enum cli_page cli_show_flow(struct cli_job *j, json_t *doc)
 {
-	const char *name = cli_arg(&j->m, "name"), *id = cli_arg(&j->m, "tunnel-id");
-	uint32_t number = id ? number_of(id) : 0;
+	const char *name = cli_arg(&j->m, "name");
 	struct page_states g = {0};
+	uint32_t number;
 	json_t *list;
 	bool more;
 
-	if (id && !number) {
-		snprintf(j->err, sizeof(j->err), "tunnel-id: found \"%s\"; allowed: a number from 1", id);
-		j->exit = CLI_EXIT_USAGE;
+	if (!take_number(j, &number))
 		return CLI_FAILED;
-	}
 	if (j->part++ == 0 && flow_head(j, doc, name, number) == CLI_FAILED)
 		return CLI_FAILED;
 	g.list = calloc(j->page_len, sizeof(g.list[0]));
@@ -338,4 +348,33 @@ enum cli_page cli_show_flow(struct cli_job *j, json_t *doc)
 		flow(doc_append(list), j->c, &g.list[i]);
 	free(g.list);
 	return more ? CLI_MORE : CLI_LAST;
+}
+
+enum cli_page cli_clear_flow(struct cli_job *j, json_t *doc)
+{
+	const char *name = cli_arg(&j->m, "name");
+	uint32_t number, cleared = 0;
+
+	if (!take_number(j, &number))
+		return CLI_FAILED;
+	for (uint32_t i = 0; i < j->c->n_policies; i++) {
+		if (!wanted(&j->c->policies[i], name, number))
+			continue;
+		if (proxy_state_clear(j->c, &j->c->policies[i]) < 0) {
+			snprintf(j->err, sizeof(j->err), "out of memory");
+			return CLI_FAILED;
+		}
+		cleared++;
+	}
+	if (!cleared && name)
+		return cli_no_tunnel(j, name);
+	if (!cleared && number) {
+		snprintf(j->err, sizeof(j->err), "there is no tunnel with id %u; show vpn flow lists them",
+			 number);
+		return CLI_FAILED;
+	}
+	doc_str(doc, "type", "clear-vpn-flow");
+	doc_str(doc, "name", name);
+	doc_uint(doc, "cleared", cleared);
+	return CLI_LAST;
 }

@@ -119,6 +119,19 @@ struct dp_probe_answer {
 	uint64_t ago_ns;       /* since it arrived */
 };
 
+/* An ICMP echo request of the gateway's own, routed like any packet of ours. */
+struct dp_echo {
+	struct addr src, dst; /* src is one of our addresses, dst none */
+	uint16_t id, seq;     /* id: from dp_echo_open() */
+	uint16_t len;         /* of the IP packet */
+	bool df;              /* IPv4: don't fragment */
+};
+struct dp_echo_answer {
+	struct dp_echo echo; /* src, dst as they were asked; len of the answer */
+	uint8_t ttl;
+	uint64_t ago_ns; /* since it arrived */
+};
+
 enum dp_capture_side { DP_CAPTURE_INNER = 1, DP_CAPTURE_OUTER = 2 };
 
 /* A packet that dp_capture_start() asked for. */
@@ -141,6 +154,7 @@ struct dp_handlers {
 	void (*rule_hit)(void *ctx, const struct dp_rule_hit *h);
 	void (*link)(void *ctx, const struct dp_link *l);
 	void (*probe_answer)(void *ctx, const struct dp_probe_answer *a);
+	void (*echo_answer)(void *ctx, const struct dp_echo_answer *a);
 	void (*captured)(void *ctx, const struct dp_captured *p);
 };
 
@@ -471,6 +485,12 @@ uint64_t dp_capture_lost(void);
 int dp_udp_send(const struct dp_udp *u);
 /* -EINVAL: no tunnel interface, or src is not ours; -ENOBUFS. */
 int dp_probe_send(const struct dp_probe *p);
+/* An identifier of one's own, so that answers to it are delivered; at most so many at once: -EBUSY. */
+enum { DP_ECHO_MAX = 8 };
+int dp_echo_open(uint16_t *id);
+void dp_echo_close(uint16_t id);
+/* -EINVAL: src is not ours, or dst is; -EMSGSIZE: len; -EAFNOSUPPORT, -ENOBUFS. */
+int dp_echo_send(const struct dp_echo *e);
 /* A packet that the peer drops (RFC 4303 2.6) on this SA; it is counted as one of its packets, but is no use of the
  * SA.  -ESTALE: no such SA; -EINVAL: of transport mode; -ENOBUFS. */
 int dp_dummy_send(uint32_t sa_out);

@@ -133,6 +133,8 @@ void fake_begin(void)
 void fake_end(void)
 {
 	journal_close(fake->ctl.journal);
+	if (fake->ctl.loop)
+		ev_loop_destroy(fake->ctl.loop);
 	free(fake);
 	fake = NULL;
 }
@@ -502,4 +504,22 @@ int dp_route_lookup(const struct addr *dst, struct dp_route *r)
 {
 	*r = fake->route;
 	return fake->route_rc;
+}
+
+int dp_echo_open(uint16_t *id)
+{
+	*id = 0xfff8;
+	return 0;
+}
+
+void dp_echo_close(uint16_t id)
+{
+	fake->echo_closed++;
+}
+
+int dp_echo_send(const struct dp_echo *e)
+{
+	fake->echo = *e;
+	fake->echoes++;
+	return 0;
 }

@@ -39,6 +39,9 @@ struct fake_world {
 	struct capture_state capture;
 	struct ike_capture_state ike_capture;
 	int route_rc;
+	struct dp_echo echo; /* dp_echo_send() */
+	unsigned echoes, echo_closed;
+	bool answers_echoes;
 	uint32_t inactive;            /* a bit for each route */
 	struct dp_trace_packet asked; /* dp_trace_packet() */
 	struct dp_trace trace;

@@ -22,6 +22,7 @@
 #include "job.h"
 #include "journal.h"
 #include "knowledge.h"
+#include "ping.h"
 #include "render.h"
 #include "wire.h"
 
@@ -44,6 +45,24 @@ struct got {
 	unsigned pages;
 };
 
+/* The next line; one that waits for echo answers gets them. */
+static char *line_of(struct cli_job *j)
+{
+	char *text = cli_job_line(j);
+
+	while (!text && j->waiting) {
+		unsigned before = fake->echoes;
+
+		ev_run(fake->ctl.loop, EVRUN_ONCE);
+		fake->now += 2000000;
+		if (fake->echoes > before && fake->answers_echoes)
+			cli_ping_answer(
+				&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63, .ago_ns = 500000});
+		text = cli_job_line(j);
+	}
+	return text;
+}
+
 static struct got ask_line(const char *line)
 {
 	struct cli_job *j = cli_job_new(&fake->ctl, line, strlen(line));
@@ -51,7 +70,7 @@ static struct got ask_line(const char *line)
 	char *text;
 
 	assert_non_null(j);
-	while ((text = cli_job_line(j))) {
+	while ((text = line_of(j))) {
 		json_t *o = json_loads(text, 0, NULL), *doc;
 
 		assert_non_null(o);
@@ -944,6 +963,38 @@ static void test_debug_of_a_gateway(void **state)
 		     "there is no gateway \"nix\"; show vpn gateway lists them");
 }
 
+static void test_ping(void **state)
+{
+	fake->ctl.loop = ev_loop_new(0);
+	fake->answers_echoes = true;
+	assert_text("ping host 203.0.113.10 source 198.51.100.20 count 1 size 100 do-not-fragment yes",
+		    "PING 203.0.113.10 from 198.51.100.20: 100(128) bytes of data, not to be fragmented.\n"
+		    "108 bytes from 203.0.113.10: icmp_seq=1 ttl=63 time=1.500 ms\n"
+		    "\n--- 203.0.113.10 ping statistics ---\n"
+		    "1 packets transmitted, 1 received, 0% packet loss, time 2ms\n"
+		    "rtt min/avg/max = 1.500/1.500/1.500 ms\n");
+	assert_int_equal(fake->echo.len, 128);
+	assert_true(fake->echo.df);
+	assert_int_equal(fake->echo_closed, 1);
+	assert_error("ping host 203.0.113.10 count 0", 2, "count: found \"0\"; allowed: 1 to 65535");
+	assert_error("ping host 203.0.113.10 count 7x", 2, "count: found \"7x\"; allowed: 1 to 65535");
+	assert_error("ping host 198.51.100.20", 1, "ping: 198.51.100.20 is an address of this gateway's own");
+	assert_error(
+		"ping host 203.0.113.10 source 192.0.2.9", 1,
+		"ping: source 192.0.2.9 is none of this gateway's addresses; show interface all lists them");
+	assert_int_equal(fake->echo_closed, 1);
+}
+
+static void test_clear_flow(void **state)
+{
+	fake_child(1);
+	assert_text("clear vpn flow name T1:P1", "Clear flow counters: 1 tunnels.\n");
+	assert_text("clear vpn flow", "Clear flow counters: 2 tunnels.\n");
+	assert_error("clear vpn flow tunnel-id 99", 1,
+		     "there is no tunnel with id 99; show vpn flow lists them");
+	assert_error("clear vpn flow tunnel-id x", 2, "tunnel-id: found \"x\"; allowed: a number from 1");
+}
+
 static void test_every_command(void **state)
 {
 	/* those that cannot do without */
@@ -955,7 +1006,11 @@ static void test_every_command(void **state)
 		{CLI_TEST_FIB_LOOKUP, "ip 10.10.10.10"},
 		{CLI_DEBUG_CAPTURE, "T1 file /f.pcapng"},
 		{CLI_DEBUG_IKE_GATEWAY, "G1"},
+		{CLI_PING, "host 203.0.113.10 source 198.51.100.20 count 1"},
 	};
+
+	fake->ctl.loop = ev_loop_new(0);
+	fake->answers_echoes = true;
 
 	log_with("a line\n");
 	fake_ike_sa();
@@ -1126,7 +1181,7 @@ static void test_bad_requests(void **state)
 		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
 		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
 		{"{\"command\":[]}",
-		 "incomplete; allowed next: show, test, diagnose, request, clear, debug, commit, explain, reference"},
+		 "incomplete; allowed next: show, test, diagnose, request, clear, ping, debug, commit, explain, reference"},
 		{"{\"command\":[\"\\u001b[2J\"]}", "\\x1b[2J: unknown word \"\\x1b[2J\"; allowed: "},
 	};
 
@@ -1163,7 +1218,7 @@ static void test_complete(void **state)
 {
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"ip\"]}", "ipsec-sa");
 	assert_completes("{\"complete\":[]}",
-			 "show test diagnose request clear debug commit explain reference");
+			 "show test diagnose request clear ping debug commit explain reference");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1 T1:P1 T1:P2");
@@ -1423,6 +1478,8 @@ int main(void)
 		T(test_system),
 		T(test_config_documents),
 		T(test_every_command),
+		T(test_ping),
+		T(test_clear_flow),
 		T(test_pages),
 		T(test_flow_pages),
 		T(test_change_between_pages),

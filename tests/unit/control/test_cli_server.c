@@ -22,6 +22,7 @@
 
 #include "fake_world.h"
 #include "log.h"
+#include "ping.h"
 #include "server.h"
 
 static char dir[] = "/tmp/culvert-test-cli-XXXXXX";
@@ -43,7 +44,6 @@ static int begin(void **state)
 static int end(void **state)
 {
 	cli_server_stop(server);
-	ev_loop_destroy(fake->ctl.loop);
 	fake_end();
 	return 0;
 }
@@ -374,6 +374,32 @@ static void test_stop_leaves_others(void **state)
 	cli_server_stop(NULL);
 }
 
+/* A job that waits costs no turns, keeps nobody else waiting, and ends with its client. */
+static void test_waiting(void **state)
+{
+	int fd = dial(path);
+	bool closed;
+
+	assert_true(fd >= 0);
+	put(fd, "{\"command\":[\"ping\",\"host\",\"203.0.113.10\",\"source\",\"198.51.100.20\"]}\n");
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_non_null(strstr(big, "\"type\":\"ping\""));
+	turn(5);
+	assert_int_equal(fake->echoes, 1);
+	assert_int_equal(read_lines(fd, big, sizeof(big), 1, &closed), 0);
+	assert_false(closed);
+	assert_alive();
+	cli_ping_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_non_null(strstr(big, "\"ttl\":63"));
+	assert_int_equal(fake->echo_closed, 0);
+	close(fd);
+	turn(5);
+	assert_int_equal(fake->echo_closed, 1);
+	cli_ping_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	assert_alive();
+}
+
 static int set_up(void **state)
 {
 	if (!mkdtemp(dir))
@@ -393,6 +419,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_ask),
 		T(test_mode),
+		T(test_waiting),
 		T(test_several_on_one_connection),
 		T(test_dribble),
 		T(test_half_closed),

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ping: echo requests of the gateway's own through the data plane, one a second, each answer told as it comes.  The
+ * job waits in between and costs nothing; it ends when the last request was answered or given up, or with its client.
+ */
+#include "ping.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handlers.h"
+
+enum {
+	DEFAULT_COUNT = 5,
+	DEFAULT_SIZE = 56,
+	SIZE_MOST = 9000,
+	ICMP_HDR = 8,
+	ANSWERS = 32, /* told at once at most */
+	INTERVAL_S = 1,
+	PATIENCE_S = 2, /* for the last answer */
+};
+
+struct answer {
+	uint16_t seq, len;
+	uint8_t ttl;
+	uint64_t rtt_ns;
+};
+
+struct ping {
+	struct ping *next;
+	struct cli_job *job;
+	struct dp_echo echo;
+	ev_timer timer;
+	uint32_t count, sent, received;
+	uint16_t size;
+	int err; /* of sending, the last one */
+	bool begun, over;
+	uint64_t began;
+	uint64_t sent_ns[UINT16_MAX + 1]; /* by sequence number; 0: answered */
+	uint64_t rtt_min, rtt_max, rtt_sum;
+	unsigned n_answers;
+	struct answer answers[ANSWERS];
+};
+
+static struct ping *pings;
+
+static void end(struct cli_job *j)
+{
+	struct ping *p = j->state, **link = &pings;
+
+	while (*link && *link != p)
+		link = &(*link)->next;
+	if (*link)
+		*link = p->next;
+	ev_timer_stop(j->c->loop, &p->timer);
+	dp_echo_close(p->echo.id);
+	free(p);
+	j->state = NULL;
+}
+
+/* ---- what happens while it waits ------------------------------------------------------------------- */
+
+static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct ping *p = w->data;
+
+	if (p->sent == p->count) {
+		ev_timer_stop(loop, w);
+		p->over = true;
+		cli_job_wake(p->job);
+		return;
+	}
+	p->echo.seq = (uint16_t)++p->sent;
+	p->sent_ns[p->echo.seq] = ctl_now();
+	p->err = dp_echo_send(&p->echo);
+	p->timer.repeat = p->sent == p->count ? PATIENCE_S : INTERVAL_S;
+	ev_timer_again(loop, w);
+	if (p->err == -EMSGSIZE) { /* none of them fits */
+		p->over = true;
+		cli_job_wake(p->job);
+	}
+}
+
+static void take(struct ping *p, const struct dp_echo_answer *a)
+{
+	uint64_t now = ctl_now(), sent = p->sent_ns[a->echo.seq];
+	uint64_t rtt = now > sent + a->ago_ns ? now - sent - a->ago_ns : 0;
+
+	if (!sent || !addr_eq(&a->echo.dst, &p->echo.dst) || !addr_eq(&a->echo.src, &p->echo.src))
+		return; /* an answer to nothing, the second to one, or of somebody else */
+	p->sent_ns[a->echo.seq] = 0;
+	p->received++;
+	p->rtt_sum += rtt;
+	p->rtt_min = !p->rtt_min || rtt < p->rtt_min ? rtt : p->rtt_min;
+	p->rtt_max = rtt > p->rtt_max ? rtt : p->rtt_max;
+	if (p->n_answers < ANSWERS)
+		p->answers[p->n_answers++] = (struct answer){
+			.seq = a->echo.seq, .len = a->echo.len, .ttl = a->ttl, .rtt_ns = rtt};
+	p->over = p->sent == p->count && p->received == p->count;
+	cli_job_wake(p->job);
+}
+
+void cli_ping_answer(const struct dp_echo_answer *a)
+{
+	for (struct ping *p = pings; p; p = p->next) {
+		if (p->echo.id == a->echo.id) {
+			take(p, a);
+			return;
+		}
+	}
+}
+
+/* ---- how it begins --------------------------------------------------------------------------------- */
+
+static bool ours(const struct ctl *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->conf->n_interfaces; i++)
+		for (unsigned k = 0; k < c->conf->interfaces[i].n_addr; k++)
+			if (addr_eq(&c->conf->interfaces[i].addr[k].a, a))
+				return true;
+	return false;
+}
+
+/* The address of the interface that the packet would leave by. */
+static bool source_of(const struct ctl *c, struct addr *src, const struct addr *dst)
+{
+	struct dp_route way;
+	const struct cfg_interface *i;
+
+	if (dp_route_lookup(dst, &way) < 0)
+		return false;
+	i = config_interface(c->conf, ctl_interface_name(c, way.ifindex));
+	for (unsigned k = 0; i && k < i->n_addr; k++) {
+		if (i->addr[k].a.v != dst->v)
+			continue;
+		*src = i->addr[k].a;
+		return true;
+	}
+	return false;
+}
+
+static enum cli_page refuse(struct cli_job *j, const char *fmt, const char *what)
+{
+	snprintf(j->err, sizeof(j->err), fmt, what);
+	return CLI_FAILED;
+}
+
+/* Which it is to be, from where; CLI_FAILED with the reason in err. */
+static enum cli_page addresses(struct cli_job *j, struct dp_echo *e)
+{
+	const char *host = cli_arg(&j->m, "host"), *source = cli_arg(&j->m, "source");
+	struct dp_route way;
+
+	if (!host || addr_parse(host, &e->dst) < 0)
+		return refuse(j, "ping: host %s: an address is needed, such as 192.0.2.1 or 2001:db8::1",
+			      host ? host : "is missing");
+	if (ours(j->c, &e->dst))
+		return refuse(j, "ping: %s is an address of this gateway's own", host);
+	if (dp_route_lookup(&e->dst, &way) < 0)
+		return refuse(j, "ping: no route leads to %s: show routing route", host);
+	if (!source && !source_of(j->c, &e->src, &e->dst))
+		return refuse(
+			j,
+			"ping: the interface towards %s has no address of that family: say which is the "
+			"source; for a tunnel one that the proxy-ID's local network holds",
+			host);
+	if (source && (addr_parse(source, &e->src) < 0 || !ours(j->c, &e->src)))
+		return refuse(
+			j,
+			"ping: source %s is none of this gateway's addresses; show interface all lists them",
+			source);
+	if (e->src.v != e->dst.v)
+		return refuse(j, "ping: source and host %s are of different families", host);
+	return CLI_LAST;
+}
+
+/* An option's number within bounds; false with the reason in err. */
+static bool number(struct cli_job *j, const char *option, uint32_t least, uint32_t most, uint32_t *v)
+{
+	const char *text = cli_arg(&j->m, option);
+	char *rest;
+	unsigned long n;
+
+	if (!text)
+		return true;
+	n = text[0] >= '0' && text[0] <= '9' ? strtoul(text, &rest, 10) : ULONG_MAX;
+	if (n <= most && n >= least && !*rest) {
+		*v = (uint32_t)n;
+		return true;
+	}
+	snprintf(j->err, sizeof(j->err), "%s: found \"%s\"; allowed: %u to %u", option, text, least, most);
+	j->exit = CLI_EXIT_USAGE;
+	return false;
+}
+
+static bool dont_fragment(struct cli_job *j, bool *df)
+{
+	const char *text = cli_arg(&j->m, "do-not-fragment");
+
+	*df = text && strcmp(text, "yes") == 0;
+	if (!text || *df || strcmp(text, "no") == 0)
+		return true;
+	snprintf(j->err, sizeof(j->err), "do-not-fragment: found \"%s\"; allowed: yes, no", text);
+	j->exit = CLI_EXIT_USAGE;
+	return false;
+}
+
+static enum cli_page begin(struct cli_job *j)
+{
+	uint32_t count = DEFAULT_COUNT, size = DEFAULT_SIZE;
+	struct dp_echo e = {0};
+	struct ping *p;
+	int rc;
+
+	if (!number(j, "count", 1, UINT16_MAX, &count) || !number(j, "size", 0, SIZE_MOST, &size) ||
+	    !dont_fragment(j, &e.df) || addresses(j, &e) == CLI_FAILED)
+		return CLI_FAILED;
+	p = calloc(1, sizeof(*p));
+	if (!p)
+		return refuse(j, "ping: %s", strerror(ENOMEM));
+	rc = dp_echo_open(&e.id);
+	if (rc < 0) {
+		free(p);
+		return refuse(j, "ping: %s", "others are using all there are at once; try again");
+	}
+	p->job = j;
+	p->count = count;
+	p->size = (uint16_t)size;
+	e.len = (uint16_t)(p->size + ICMP_HDR + (e.dst.v == 6 ? 40 : 20));
+	p->echo = e;
+	p->began = ctl_now();
+	p->next = pings;
+	pings = p;
+	j->state = p;
+	j->state_end = end;
+	ev_timer_init(&p->timer, on_timer, 0, INTERVAL_S);
+	p->timer.data = p;
+	ev_timer_start(j->c->loop, &p->timer);
+	return CLI_MORE;
+}
+
+/* ---- what is told ---------------------------------------------------------------------------------- */
+
+static void head(json_t *doc, const struct ping *p)
+{
+	doc_str(doc, "type", "ping");
+	doc_bool(doc, "stream", true);
+	doc_addr(doc, "host", &p->echo.dst);
+	doc_list(doc, "replies");
+}
+
+/* Of the first page only. */
+static void start(json_t *doc, const struct ping *p)
+{
+	json_t *o = doc_object(doc, "start");
+
+	doc_addr(o, "source", &p->echo.src);
+	doc_uint(o, "size", p->size);
+	doc_uint(o, "length", p->echo.len);
+	doc_uint(o, "count", p->count);
+	doc_bool(o, "do-not-fragment", p->echo.df);
+}
+
+static void replies(json_t *doc, struct ping *p)
+{
+	for (unsigned i = 0; i < p->n_answers; i++) {
+		json_t *o = doc_append(doc_list(doc, "replies"));
+
+		doc_uint(o, "seq", p->answers[i].seq);
+		doc_uint(o, "bytes", p->answers[i].len - (p->echo.len - p->size - ICMP_HDR));
+		doc_uint(o, "ttl", p->answers[i].ttl);
+		doc_uint(o, "rtt-ns", p->answers[i].rtt_ns);
+	}
+	p->n_answers = 0;
+}
+
+/* Into which tunnel it goes, as far as configuration and SAs tell; "" when there is nothing to say. */
+static void tunnel_words(const struct ctl *c, const struct ping *p, char *buf, size_t cap)
+{
+	const struct addr *src = &p->echo.src, *dst = &p->echo.dst;
+	char name[DOC_NAME];
+	struct dp_route way;
+
+	buf[0] = 0;
+	if (dp_route_lookup(dst, &way) < 0)
+		return;
+	for (uint32_t i = 0; i < c->n_policies; i++) {
+		const struct ctl_policy *x = &c->policies[i];
+		struct dp_policy_stats s;
+		uint16_t mtu;
+
+		if (strcmp(ctl_interface_name(c, way.ifindex), x->tunnel->interface) != 0 ||
+		    !prefix_has(&x->proxy->local, src) || !prefix_has(&x->proxy->remote, dst) ||
+		    dp_policy_stats(x->policy, &s) < 0)
+			continue;
+		mtu = dp_sa_out_mtu(s.sa_out);
+		doc_tunnel_name(x->tunnel->name, x->proxy->name, name);
+		if (!mtu)
+			snprintf(buf, cap, ": the tunnel, %s, is not up: diagnose vpn tunnel %s", name, name);
+		else if (p->echo.df && p->echo.len > mtu)
+			snprintf(
+				buf, cap,
+				": the tunnel carries packets of %u bytes, these have %u and are not to be cut",
+				mtu, p->echo.len);
+		return;
+	}
+}
+
+static enum cli_page summary(struct cli_job *j, json_t *doc, const struct ping *p)
+{
+	json_t *o = doc_object(doc, "summary");
+	char host[ADDR_STR], src[ADDR_STR], tunnel[3 * DOC_NAME];
+
+	doc_uint(o, "sent", p->sent);
+	doc_uint(o, "received", p->received);
+	doc_uint(o, "time-ms", (ctl_now() - p->began) / 1000000);
+	if (p->received) {
+		doc_uint(o, "rtt-min-ns", p->rtt_min);
+		doc_uint(o, "rtt-avg-ns", p->rtt_sum / p->received);
+		doc_uint(o, "rtt-max-ns", p->rtt_max);
+		return CLI_LAST;
+	}
+	if (p->err == -EMSGSIZE) {
+		snprintf(j->err, sizeof(j->err), "ping: size %u is more than a packet buffer holds", p->size);
+		return CLI_LAST;
+	}
+	tunnel_words(j->c, p, tunnel, sizeof(tunnel));
+	snprintf(
+		j->err, sizeof(j->err),
+		"ping: no answer%s; test vpn packet source %s destination %s size %u tells where such a packet goes, "
+		"show counter drop what was dropped",
+		tunnel, addr_str(&p->echo.src, src), addr_str(&p->echo.dst, host), p->echo.len);
+	return CLI_LAST;
+}
+
+enum cli_page cli_ping(struct cli_job *j, json_t *doc)
+{
+	struct ping *p = j->state;
+
+	if (!p) {
+		if (begin(j) == CLI_FAILED)
+			return CLI_FAILED;
+		p = j->state;
+	}
+	if (!p->begun) {
+		head(doc, p);
+		start(doc, p);
+		p->begun = true;
+		return CLI_MORE;
+	}
+	if (!p->n_answers && !p->over)
+		return CLI_WAIT;
+	head(doc, p);
+	replies(doc, p);
+	return p->over ? summary(j, doc, p) : CLI_MORE;
+}
