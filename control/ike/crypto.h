@@ -79,9 +79,11 @@ int child_keys_derive(const struct ike_keys *ike, const struct suite_choice *s, 
 /* Bytes of key and salt a Child SA suite takes. */
 int child_key_sizes(const struct suite_choice *s, size_t *encr, size_t *salt, size_t *integ);
 
-/* AUTH by PSK (2.15): octets = message | peer's nonce | prf(SK_p, ID body). */
-int auth_psk(const struct ike_keys *k, bool initiator, struct bytes psk, struct bytes message,
-	     struct bytes nonce, struct bytes id_body, uint8_t *out, size_t *out_len);
+/* MACedIDForI or MACedIDForR (2.15): prf(SK_p, body of the ID payload). */
+int auth_maced_id(const struct ike_keys *k, bool initiator, struct bytes id_body, uint8_t out[PRF_MAX]);
+/* AUTH by PSK (2.15): prf(prf(PSK, "Key Pad for IKEv2"), signed octets). */
+int auth_psk(const struct ike_keys *k, struct bytes psk, const struct bytes *octets, size_t n, uint8_t *out,
+	     size_t *out_len);
 
 /*
  * SK payloads (3.14, RFC 5282).  `initiator` in both: the sender of the message is the original

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * IKE_AUTH with a pre-shared key, and the first Child SA (RFC 7296 1.2, 2.15):
+ * IKE_AUTH and the first Child SA (RFC 7296 1.2, 2.15); the AUTH payload itself is auth.c's:
  *
  *     initiator                                 responder
  *     HDR, SK {IDi, [IDr,] AUTH,
@@ -19,6 +19,7 @@
 #include <string.h>
 
 #include "alt.h"
+#include "auth.h"
 #include "calls.h"
 #include "fsm.h"
 #include "reason.h"
@@ -29,50 +30,6 @@ enum { RESPONDER_WAIT_S = 3 };
 static struct bytes view(const void *p, size_t len)
 {
 	return (struct bytes){.p = p, .len = len};
-}
-
-static size_t id_body(const struct ike_id *id, uint8_t out[4 + IKE_ID_MAX])
-{
-	out[0] = id->type;
-	memset(out + 1, 0, 3);
-	memcpy(out + 4, id->data, id->len);
-	return 4u + id->len;
-}
-
-/* The AUTH value of one side: its IKE_SA_INIT message, the other's nonce, its identity. */
-static int auth_value(const struct ike_sa *sa, const struct gw *gw, bool initiator, struct bytes body,
-		      uint8_t out[PRF_MAX], size_t *len)
-{
-	const struct init *i = sa->init;
-	const struct datagram *d = initiator ? &i->request : &i->response;
-
-	return auth_psk(&sa->keys, initiator, view(gw->conf.psk, gw->conf.psk_len), view(d->p, d->len),
-			initiator ? view(i->nr, i->nr_len) : view(i->ni, i->ni_len), body, out, len);
-}
-
-static int write_auth(struct out *o, const struct ike_sa *sa, const struct gw *gw, bool initiator,
-		      const struct ike_id *id)
-{
-	uint8_t body[4 + IKE_ID_MAX], auth[PRF_MAX];
-	size_t body_len = id_body(id, body), len = sizeof(auth);
-	int rc = auth_value(sa, gw, initiator, view(body, body_len), auth, &len);
-
-	if (!rc)
-		msg_wr_auth(&o->w, AUTHM_PSK, auth, len);
-	crypto_wipe(auth, sizeof(auth));
-	return rc;
-}
-
-static bool auth_right(const struct ike_sa *sa, const struct gw *gw, bool initiator, const struct msg_id *id,
-		       const struct msg_auth *a)
-{
-	uint8_t want[PRF_MAX];
-	size_t len = sizeof(want);
-	bool ok = !auth_value(sa, gw, initiator, id->body, want, &len) && a->data.len == len &&
-		  crypto_equal(want, a->data.p, len);
-
-	crypto_wipe(want, sizeof(want));
-	return ok;
 }
 
 /* ---- initiator ------------------------------------------------------------------------------------------------ */
@@ -102,7 +59,7 @@ static int write_request(struct out *o, struct ike_sa *sa)
 	if (gw->conf.remote_id.type)
 		msg_wr_id(&o->w, PL_IDR, gw->conf.remote_id.type, gw->conf.remote_id.data,
 			  gw->conf.remote_id.len);
-	rc = write_auth(o, sa, gw, true, &id);
+	rc = auth_write(o, sa, gw, &id);
 	if (rc)
 		return rc;
 	if (only_one(sa))
@@ -186,24 +143,7 @@ static bool responder_right(struct in *in, struct ike_reason *r)
 			"spelling count");
 		return false;
 	}
-	if (in->m->auth.method != AUTHM_PSK) {
-		reason_set(r, in->k->now, IKE_CAUSE_UNSUPPORTED, IKE_INITIATOR, IKE_AUTH,
-			   "peer authenticates by method %u, we by pre-shared key", in->m->auth.method);
-		reason_hint(r, "let the peer authenticate itself by pre-shared key");
-		return false;
-	}
-	if (!auth_right(sa, sa->gw, false, &in->m->idr, &in->m->auth)) {
-		reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, IKE_INITIATOR, IKE_AUTH,
-			   "peer %.100s proves another pre-shared key than ours", id_str(&got, a, sizeof(a)));
-		reason_theirs(r, "local id %s", a);
-		reason_diff(r, "peer's identity", true, NULL, a, a);
-		reason_diff(r, "pre-shared key", false, NULL, "not shown", "another");
-		reason_hint(r,
-			    "likely pre-shared key mismatch: compare it byte by byte on both sides (no stray "
-			    "blank or line end)");
-		return false;
-	}
-	return true;
+	return auth_judge(in, sa->gw, r);
 }
 
 /* The Child SA of the answer, or why there is none. */
@@ -410,32 +350,6 @@ static void answer_child(struct in *in, struct out *o)
 		gw_record(sa->gw, &r);
 }
 
-static bool initiator_right(struct in *in, struct gw *gw, struct ike_reason *r)
-{
-	struct ike_id got;
-	char a[ID_STR];
-
-	id_of(&in->m->idi, &got);
-	if (in->m->auth.method != AUTHM_PSK) {
-		reason_set(r, in->k->now, IKE_CAUSE_UNSUPPORTED, IKE_RESPONDER, IKE_AUTH,
-			   "peer authenticates by method %u, we by pre-shared key", in->m->auth.method);
-		reason_hint(r, "let the peer authenticate itself by pre-shared key");
-		return false;
-	}
-	if (!auth_right(in->sa, gw, true, &in->m->idi, &in->m->auth)) {
-		reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, IKE_RESPONDER, IKE_AUTH,
-			   "peer %.100s proves another pre-shared key than ours", id_str(&got, a, sizeof(a)));
-		reason_theirs(r, "local id %s", a);
-		reason_diff(r, "peer's identity", true, NULL, a, a);
-		reason_diff(r, "pre-shared key", false, NULL, "not shown", "another");
-		reason_hint(r,
-			    "likely pre-shared key mismatch: compare it byte by byte on both sides (no stray "
-			    "blank or line end)");
-		return false;
-	}
-	return true;
-}
-
 void auth_request(struct in *in)
 {
 	struct ike *k = in->k;
@@ -451,14 +365,14 @@ void auth_request(struct in *in)
 		unknown_id(in);
 		return;
 	}
-	if (!initiator_right(in, gw, &r)) {
+	if (!auth_judge(in, gw, &r)) {
 		deny(in, gw, &r);
 		return;
 	}
 	out_begin(&o);
 	gw_local_id(gw, &sa->local.a, &id);
 	msg_wr_id(&o.w, PL_IDR, id.type, id.data, id.len);
-	if (write_auth(&o, sa, gw, false, &id)) {
+	if (auth_write(&o, sa, gw, &id)) {
 		COUNT(k, drop_memory);
 		return; /* as if it had not come: the peer will ask again */
 	}

@@ -157,21 +157,22 @@ int child_keys_derive(const struct ike_keys *ike, const struct suite_choice *s, 
 	return e;
 }
 
-int auth_psk(const struct ike_keys *k, bool initiator, struct bytes psk, struct bytes message,
-	     struct bytes nonce, struct bytes id_body, uint8_t *out, size_t *out_len)
+int auth_maced_id(const struct ike_keys *k, bool initiator, struct bytes id_body, uint8_t out[PRF_MAX])
+{
+	return prf(k->prf, (struct bytes){initiator ? k->pi : k->pr, k->prf_len}, &id_body, 1, out);
+}
+
+int auth_psk(const struct ike_keys *k, struct bytes psk, const struct bytes *octets, size_t n, uint8_t *out,
+	     size_t *out_len)
 {
 	static const char pad[] = "Key Pad for IKEv2";
 	const struct bytes pad_part = {(const uint8_t *)pad, sizeof(pad) - 1};
-	uint8_t key[PRF_MAX], maced_id[PRF_MAX];
-	const struct bytes octets[] = {message, nonce, {maced_id, k->prf_len}};
+	uint8_t key[PRF_MAX];
 	int e = prf(k->prf, psk, &pad_part, 1, key);
 
 	if (!e)
-		e = prf(k->prf, (struct bytes){initiator ? k->pi : k->pr, k->prf_len}, &id_body, 1, maced_id);
-	if (!e)
-		e = prf(k->prf, (struct bytes){key, k->prf_len}, octets, 3, out);
+		e = prf(k->prf, (struct bytes){key, k->prf_len}, octets, n, out);
 	*out_len = e ? 0 : k->prf_len;
 	crypto_wipe(key, sizeof(key));
-	crypto_wipe(maced_id, sizeof(maced_id));
 	return e;
 }

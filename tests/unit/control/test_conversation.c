@@ -156,11 +156,14 @@ static void ike_sa_init(struct talk *t)
 static void check_auth(const struct talk *t, bool initiator, const struct msg_id *id)
 {
 	static const char psk[] = "correct horse battery staple";
-	uint8_t out[PRF_MAX];
+	uint8_t out[PRF_MAX], maced_id[PRF_MAX];
+	const struct bytes octets[] = {
+		t->init[!initiator], initiator ? t->nr : t->ni, {maced_id, t->keys.prf_len}};
 	size_t len;
 
-	assert_int_equal(auth_psk(&t->keys, initiator, (struct bytes){(const uint8_t *)psk, sizeof(psk) - 1},
-				  t->init[!initiator], initiator ? t->nr : t->ni, id->body, out, &len),
+	assert_int_equal(auth_maced_id(&t->keys, initiator, id->body, maced_id), 0);
+	assert_int_equal(auth_psk(&t->keys, (struct bytes){(const uint8_t *)psk, sizeof(psk) - 1}, octets, 3,
+				  out, &len),
 			 0);
 	assert_bytes((struct bytes){out, len}, t->m.auth.data);
 	assert_bytes((struct bytes){out, len}, vector(t->v, "auth.%u", initiator ? 1 : 2));

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The AUTH payload: what it covers, how ours is made, how the peer's is judged (RFC 7296 2.15).
+ *
+ * Either side covers its own IKE_SA_INIT message, the other's nonce and its own identity, so that nobody can have
+ * changed what was negotiated in clear.  The two sides need not use the same method.
+ */
+#pragma once
+
+#include "fsm.h"
+#include "xchg.h"
+
+enum { AUTH_PARTS = 4 };
+
+/* InitiatorSignedOctets or ResponderSignedOctets, in parts; views but for the identity's MAC. */
+struct auth_octets {
+	struct bytes part[AUTH_PARTS];
+	size_t n;
+	uint8_t maced_id[PRF_MAX];
+};
+
+/* What the AUTH of the initiator, or the responder, covers; id_body is the body of its ID payload.  -errno. */
+int auth_octets(const struct ike_sa *sa, bool initiator, struct bytes id_body, struct auth_octets *o);
+
+/* Write our AUTH payload, by the gateway's own method, for the identity that stands in our ID payload.  -errno. */
+int auth_write(struct out *o, const struct ike_sa *sa, const struct gw *gw, const struct ike_id *id);
+
+/* Is the AUTH of the message right, by the method the gateway demands of its peer?  Why not stands in r. */
+bool auth_judge(struct in *in, const struct gw *gw, struct ike_reason *r);
