@@ -19,6 +19,7 @@ static void on_page(void *arg, const json_t *page)
 bool client_ask(struct client *k, const json_t *request, struct answer *a)
 {
 	bool fresh = !k->conn;
+	struct conn *conn;
 
 	for (;;) {
 		if (!k->conn)
@@ -35,8 +36,9 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a)
 		}
 		if (conn_ask(k->conn, request, a))
 			return true;
-		conn_close(k->conn);
+		conn = k->conn;
 		k->conn = NULL;
+		conn_close(conn);
 		/* A connection kept by the shell dies of idleness, or with a daemon that was started anew: once
 		 * more.  A command that was cut off in its answer is not repeated. */
 		if (fresh || a->begun)

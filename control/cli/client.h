@@ -24,6 +24,11 @@ void client_help(FILE *out);
 /* The interactive shell.  Exit status. */
 int shell_run(struct client *k);
 
+/* ---- the shell's output (shell_pager.c) ---- */
+
+/* A screen at a time where there are a terminal and more lines than it has. */
+void shell_print(const char *text);
+
 /* ---- the shell's line (shell_line.c) ---- */
 
 enum { SHELL_WORDS = 32, SHELL_PIPES = 4 };

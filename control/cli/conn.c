@@ -2,6 +2,7 @@
 #include "conn.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct conn {
 	int fd;
 	char *line;
 	size_t cap;
+	volatile sig_atomic_t interrupted;
 	conn_page_fn *on_page;
 	void *on_page_arg;
 };
@@ -55,6 +57,13 @@ void conn_close(struct conn *c)
 	fclose(c->in);
 	free(c->line);
 	free(c);
+}
+
+/* The reader may be about to read and not do so yet: a signal alone would be lost on it. */
+void conn_interrupt(struct conn *c)
+{
+	c->interrupted = 1;
+	shutdown(c->fd, SHUT_RDWR);
 }
 
 void conn_on_page(struct conn *c, conn_page_fn *cb, void *arg)
@@ -132,9 +141,8 @@ bool conn_ask(struct conn *c, const json_t *request, struct answer *a)
 		json_t *o, *doc;
 		ssize_t n;
 
-		errno = 0;
 		n = getline(&c->line, &c->cap, c->in);
-		if (n <= 0 && errno == EINTR) {
+		if (n <= 0 && c->interrupted) {
 			a->begun = true;
 			return broke(a, "interrupted");
 		}

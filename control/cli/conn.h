@@ -20,6 +20,8 @@ struct answer {
 	char err[1536]; /* "" when it went well */
 };
 
+/* From a signal handler: what is being asked on it is given up, and the connection with it. */
+void conn_interrupt(struct conn *c);
 /* Pages with "stream" go here as they come, and are no part of a->doc; NULL: they are put together as well. */
 typedef void conn_page_fn(void *arg, const json_t *page);
 void conn_on_page(struct conn *c, conn_page_fn *cb, void *arg);

@@ -21,6 +21,20 @@ static void usage(FILE *out)
 	client_help(out);
 }
 
+/* --json may stand behind the command as well; all else there is the command's, "-1" too. */
+static int take_json(int argc, char **argv, int from, bool *json)
+{
+	int n = from;
+
+	for (int i = from; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0)
+			*json = true;
+		else
+			argv[n++] = argv[i];
+	}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -35,7 +49,7 @@ int main(int argc, char **argv)
 	int opt, status;
 
 	setlocale(LC_CTYPE, "");
-	while ((opt = getopt_long(argc, argv, "s:Vh", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+s:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 's': k.socket = optarg; break;
 		case 'j': k.json = true; break;
@@ -48,6 +62,7 @@ int main(int argc, char **argv)
 		usage(stdout);
 		return 0;
 	}
+	argc = take_json(argc, argv, optind, &k.json);
 	if (optind == argc) {
 		status = shell_run(&k);
 	} else {

@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,28 +18,16 @@ enum { HISTORY_LEN = 1000 };
 
 static volatile sig_atomic_t interrupted;
 
+static struct client *volatile asking; /* while it waits for an answer */
+
 static void on_sigint(int sig)
 {
 	interrupted = 1;
+	if (asking && asking->conn)
+		conn_interrupt(asking->conn);
 }
 
 /* ---- output ------------------------------------------------------------------------------------- */
-
-static size_t terminal_rows(void)
-{
-	struct winsize w;
-
-	return ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_row ? w.ws_row : 24;
-}
-
-static size_t count_lines(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += *text == '\n';
-	return n;
-}
 
 /* The lines of text that pass the filters, into a new string. */
 static char *filtered(char *text, const struct shell_line *l)
@@ -65,26 +52,14 @@ static char *filtered(char *text, const struct shell_line *l)
 	return text;
 }
 
-static void print_text(const char *text)
-{
-	const char *pager = getenv("PAGER");
-	FILE *to = NULL;
-
-	if (pager && pager[0] && isatty(STDOUT_FILENO) && count_lines(text) >= terminal_rows())
-		to = popen(pager, "w");
-	fputs(text, to ? to : stdout);
-	if (to)
-		pclose(to);
-	fflush(stdout);
-}
-
 /* ---- one line ----------------------------------------------------------------------------------- */
 
 static void shell_help(void)
 {
 	client_help(stdout);
 	puts("Behind a command: | match TEXT, | except TEXT (regular expressions, without regard to case).\n"
-	     "? lists what may come next, TAB completes, exit leaves.");
+	     "? lists what may come next, TAB completes, exit leaves. Long answers come a screen at a time: space goes on,\n"
+	     "q ends; PAGER in the environment takes another pager, an empty one none.");
 }
 
 static int run_line(struct client *k, const char *text)
@@ -111,11 +86,13 @@ static int run_line(struct client *k, const char *text)
 		return CLI_EXIT_FAILED;
 	/* What comes a line a second is shown as it comes, unless a filter is to see it. */
 	k->live = l.n_pipes ? NULL : stdout;
+	asking = k;
 	status = client_run(k, l.words, l.n_words, mem, stderr);
+	asking = NULL;
 	fputc('\n', mem);
 	if (fclose(mem) == 0 && len > 1) {
 		output[len - 1] = 0;
-		print_text(l.n_pipes ? filtered(output, &l) : output);
+		shell_print(l.n_pipes ? filtered(output, &l) : output);
 	}
 	free(output);
 	return status;
