@@ -9,6 +9,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <rte_branch_prediction.h>
@@ -35,6 +36,7 @@ enum pkt_class {
 	PKT_ARP,
 	PKT_ND,   /* neighbour discovery of this link */
 	PKT_ICMP, /* to one of our addresses */
+	PKT_IP,   /* IPv4, and nobody has asked yet whom it is for */
 	PKT_DROP, /* unsound; reason in drop */
 };
 
@@ -45,6 +47,7 @@ enum fragment {
 	FRAG_KNOWN, /* yes; sport and dport are those of the whole packet */
 };
 
+struct rules_hit;
 struct sa_in;
 struct sa_out;
 
@@ -67,29 +70,34 @@ struct pkt {
 		struct sa_in *sa_in;
 		struct sa_out *sa_out;
 	};
+	/* 16 bytes that are the flow's key (flow.h) */
+	uint32_t src4, dst4; /* as on the wire (network order); 0 in IPv6, whose are read from the header */
+	uint16_t sport,
+		dport;  /* host order; 0 without ports and in fragments; ICMP: type << 8 | code in dport */
+	uint16_t in_if; /* port, tunnel interface after decryption, or IF_SELF */
+	uint8_t proto;  /* upper-layer protocol */
+	uint8_t v;      /* 4 or 6; 0: a dummy, no packet of IP yet */
 	union {
-		uint64_t seq;  /* ESP sequence number, 64 bits with ESN */
+		uint64_t seq; /* ESP sequence number, 64 bits with ESN */
+		struct rules_hit *
+			hit; /* of a routed packet: where the rule that let it pass counts, or NULL (rules.h) */
 		uint64_t fits; /* of a packet too big for its way: the bytes that would not be (mtu.h) */
 	};
-	uint32_t src4, dst4; /* as on the wire (network order); 0 in IPv6, whose are read from the header */
-	uint32_t next_hop;   /* fib result: tunnel interface, or index into nh[], then into neigh_hot */
-	uint32_t spi;        /* host order */
-	uint16_t sport,
-		dport;   /* host order; 0 without ports and in fragments; ICMP: type << 8 | code in dport */
-	uint16_t in_if;  /* port, tunnel interface after decryption, or IF_SELF */
-	uint16_t l3_off; /* start of IP header */
-	uint16_t l3_len; /* length of IP header(s) */
-	uint16_t ip_len; /* whole IP packet, header included, padding of the frame not */
+	uint32_t next_hop; /* fib result: tunnel interface, or index into nh[], then into neigh_hot */
+	uint32_t spi;      /* host order */
+	uint16_t l3_off;   /* start of IP header */
+	uint16_t l3_len;   /* length of IP header(s) */
+	uint16_t ip_len;   /* whole IP packet, header included, padding of the frame not */
 	uint16_t esp_off;
 	uint16_t out_if;  /* fib result: the interface it leaves by */
-	uint8_t v;        /* 4 or 6; 0: a dummy, no packet of IP yet */
-	uint8_t proto;    /* upper-layer protocol */
 	uint8_t cls;      /* enum pkt_class */
 	uint8_t drop;     /* enum drop */
 	uint8_t fragment; /* enum fragment */
 	uint8_t wide;     /* outer packet, longer than the way to the peer carries: goes in fragments */
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");
+static_assert(offsetof(struct pkt, src4) == 16 && offsetof(struct pkt, v) == 31,
+	      "a flow's key is loaded whole");
 
 struct list {
 	uint16_t n;

@@ -105,9 +105,20 @@ bool dp_quiescent(uint64_t token)
 	return rte_rcu_qsbr_check(dp.qsbr, token, false) == 1;
 }
 
+/* A worker reads this when its turn begins: what it remembers in that turn carries the number from before whatever it
+ * may have missed, and has no value in the next. */
+void dp_changed(void)
+{
+	uint32_t next = atomic_load_explicit(&dp.generation, memory_order_relaxed) + 1;
+
+	atomic_store_explicit(&dp.generation, next ? next : 1, memory_order_release);
+}
+
 void dp_retire(void (*fn)(void *arg), void *arg)
 {
 	struct retired *r = malloc(sizeof(*r));
+
+	dp_changed();
 
 	if (!r) { /* then wait for it here: a worker's turn at most */
 		rte_rcu_qsbr_synchronize(dp.qsbr, RTE_QSBR_THRID_INVALID);
@@ -254,6 +265,7 @@ int dp_init(const struct dp_conf *conf, const struct dp_handlers *h, void *ctx, 
 	dp.conf.n_mbufs = conf->n_mbufs ? conf->n_mbufs : DEFAULT_MBUFS;
 	dp.handlers = *h;
 	dp.ctx = ctx;
+	dp_changed(); /* 0 is what nobody remembers */
 	rc = eal_start(&dp.conf, err, err_len);
 	if (rc < 0)
 		return rc;

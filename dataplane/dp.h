@@ -35,18 +35,22 @@ struct dp {
 	IMB_MGR *mb; /* the control thread's own, for key expansion */
 	uint16_t n_ifs;
 	struct dp_if ifs[IFS_MAX];
-	uint64_t now_ns;          /* of the last dp_service() */
-	bool prepared;            /* ports run, no more can be added */
-	bool running;             /* workers run */
-	uint64_t drops[DROP_MAX]; /* packets the control thread dropped */
+	uint64_t now_ns;             /* of the last dp_service() */
+	bool prepared;               /* ports run, no more can be added */
+	bool running;                /* workers run */
+	_Atomic uint32_t generation; /* control: w, workers: r.  dp_changed() */
+	uint64_t drops[DROP_MAX];    /* packets the control thread dropped */
 };
 extern struct dp dp;
 
 /* All of dp_start() but launching the workers.  Tests and benchmarks stop here and call worker_turn(). */
 int dp_prepare(char *err, size_t err_len);
 
+/* What workers remember of their decisions (flow.h, sa_out.hop) is void from each worker's next turn on.  Called after
+ * every change of routes, rules, zones, proxy-IDs, SAs, own addresses or neighbours has been published. */
+void dp_changed(void);
 /* Call fn(arg) on the control thread, from dp_service() or dp_fini(), once no worker can still hold
- * what the caller has just unpublished. */
+ * what the caller has just unpublished, in a table or in what it remembers: calls dp_changed(). */
 void dp_retire(void (*fn)(void *arg), void *arg);
 /* Has every worker been quiescent since rte_rcu_qsbr_start() gave this token? */
 bool dp_quiescent(uint64_t token);

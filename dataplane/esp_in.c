@@ -228,6 +228,8 @@ static __rte_noinline enum drop ask_ports(struct worker *w, struct pkt *p, const
 
 	if (p->fragment != FRAG_BLIND)
 		return DROP_ESP_SELECTOR;
+	if (!parse_addresses(p))
+		return DROP_ESP_INNER;
 	if (!ecn_decapsulate(p, outer_tos))
 		return DROP_ESP_ECN;
 	p->in_if = sa->tunnel_if;
@@ -261,7 +263,7 @@ static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_
 	p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
 	p->l3_off = L2;
 	p->m->ol_flags = 0; /* what the port said of the outer packet */
-	if (unlikely(parse_ip(p, (uint16_t)inner) != DROP_NONE))
+	if (unlikely(parse_headers(p, (uint16_t)inner) != DROP_NONE))
 		return DROP_ESP_INNER;
 	p->m->data_len = (uint16_t)(L2 + p->ip_len);
 	p->m->pkt_len = L2 + p->ip_len;
@@ -318,7 +320,7 @@ static inline bool record(struct sa_in *sa, uint64_t seq)
 
 static inline enum drop account(struct worker *w, const struct pkt *p, struct sa_in *sa)
 {
-	if (unlikely(sa->packets >= sa->stop_packets || sa->bytes + p->ip_len > sa->stop_bytes)) {
+	if (unlikely(sa->packets >= sa->stop_packets)) {
 		enum drop why = life_in(w, sa, p->ip_len);
 
 		if (why != DROP_NONE)
@@ -360,6 +362,21 @@ void esp_in_finish(struct worker *w, struct list *l)
 			continue;
 		}
 		l->p[kept++] = p;
+	}
+	l->n = kept;
+}
+
+void esp_in_admit(struct worker *w, struct list *l)
+{
+	uint16_t kept = 0;
+
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+
+		if (unlikely(!parse_addresses(p)))
+			in_drop(w, p, DROP_ESP_INNER);
+		else
+			l->p[kept++] = p;
 	}
 	l->n = kept;
 }

@@ -17,5 +17,7 @@ void esp_in_open(struct worker *w, struct list *l);
 /* Window, peer's address, padding, inner packet, selectors, ECN.  On exit the packets are inner ones
  * that arrived on the SA's tunnel interface. */
 void esp_in_finish(struct worker *w, struct list *l);
+/* Those whose flow is not known: addresses that no packet may have. */
+void esp_in_admit(struct worker *w, struct list *l);
 /* Fragments that have waited for their ports: selectors, again by SPI, and the SA's counters. */
 void esp_in_resume(struct worker *w, struct list *l);

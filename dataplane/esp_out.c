@@ -48,7 +48,7 @@ static inline enum drop admit(struct worker *w, const struct pkt *p, struct sa_o
 	if (unlikely(p->m->data_off + p->l3_off < sa->hdr_len + L2 ||
 		     p->m->data_off + p->l3_off + p->ip_len + behind > p->m->buf_len))
 		return DROP_NO_ROOM;
-	if (unlikely(sa->seq >= sa->stop_seq || sa->bytes + p->ip_len > sa->stop_bytes))
+	if (unlikely(sa->seq >= sa->stop_seq))
 		return life_out(w, sa, p->ip_len);
 	return DROP_NONE;
 }

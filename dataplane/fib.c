@@ -8,22 +8,21 @@
 
 #include <rte_ip.h>
 
+#include "age.h"
 #include "dp.h"
 #include "icmp.h"
 #include "neigh.h"
 #include "port.h"
 #include "punt.h"
+#include "sa.h"
 
 struct nh fib_nh[NH_MAX];
 struct group fib_group[GROUPS_MAX];
 _Atomic(const struct fib_copy *) fib_active;
 
-/* RFC 1812 5.3.1, RFC 8200 3; the checksum is corrected, not recomputed (RFC 1141). */
+/* RFC 1812 5.3.1, RFC 8200 3. */
 static inline bool age(struct pkt *p)
 {
-	struct rte_ipv4_hdr *ip = pkt_l3(p);
-	uint32_t sum;
-
 	if (unlikely(p->in_if == IF_SELF))
 		return true;
 	if (unlikely(p->v == 6)) {
@@ -31,12 +30,7 @@ static inline bool age(struct pkt *p)
 
 		return ip6->hop_limits > 1 && ip6->hop_limits-- > 0;
 	}
-	if (unlikely(ip->time_to_live <= 1))
-		return false;
-	ip->time_to_live--;
-	sum = (uint32_t)ip->hdr_checksum + RTE_BE16(0x0100);
-	ip->hdr_checksum = (uint16_t)(sum + (sum >= 0xffff));
-	return true;
+	return age4(p);
 }
 
 /* Which of a group: the same for all packets of a flow, and any for different ones.  The product's high bits
@@ -164,6 +158,7 @@ static inline bool follow(struct worker *w, struct pkt *p, uint64_t id, struct l
 		return false;
 	}
 	p->out_if = h->ifindex;
+	p->hit = NULL;
 	if (h->kind == NH_TUNNEL) {
 		p->next_hop = h->ifindex;
 		list_add(tunnel, p);
@@ -331,7 +326,8 @@ void fib_neighbours(struct worker *w, struct list *l)
 		list_add(l, six.p[i]);
 }
 
-void fib_lookup_outer(struct worker *w, struct list *l)
+/* Those whose SA does not know its next hop. */
+static __rte_noinline void lookup_outer(struct worker *w, struct list *l)
 {
 	const struct fib_copy *f = atomic_load_explicit(&fib_active, memory_order_acquire);
 	uint64_t hop[BURST_MAX];
@@ -365,6 +361,37 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 	hops_find(w, &c, l);
 	if (unlikely(six.n))
 		lookup_outer6(w, &six, l);
+}
+
+/* All packets of an SA take one way, so the SA keeps it. */
+void fib_lookup_outer(struct worker *w, struct list *l)
+{
+	uint16_t n = l->n, kept = 0;
+	struct list ask;
+
+	ask.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		struct pkt *p = l->p[i];
+		const struct sa_out *sa = p->sa_out;
+
+		if (unlikely(sa->hop_gen != w->generation)) {
+			list_add(&ask, p);
+			continue;
+		}
+		p->next_hop = sa->hop;
+		l->p[kept++] = p;
+	}
+	l->n = kept;
+	if (likely(ask.n == 0))
+		return;
+	lookup_outer(w, &ask);
+	for (uint16_t i = 0; i < ask.n; i++) {
+		struct sa_out *sa = ask.p[i]->sa_out;
+
+		sa->hop = ask.p[i]->next_hop;
+		sa->hop_gen = w->generation;
+		list_add(l, ask.p[i]);
+	}
 }
 
 /* ---- for those who ask without sending ------------------------------------------------------- */

@@ -133,6 +133,7 @@ void fib_service(void)
 		for (size_t i = 0; i < t.n_log; i++)
 			apply(&t.copy[t.spare], &t.log[i]);
 		atomic_store_explicit(&fib_active, &t.copy[t.spare], memory_order_release);
+		dp_changed();
 		t.spare = !t.spare;
 		t.token = rte_rcu_qsbr_start(dp.qsbr);
 		t.spare_in_use = true;

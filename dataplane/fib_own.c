@@ -73,6 +73,7 @@ void fib_own_publish(struct fib_own *o)
 	struct fib_own *old = atomic_load_explicit(&fib_own, memory_order_relaxed);
 
 	atomic_store_explicit(&fib_own, o, memory_order_release);
+	dp_changed();
 	if (old)
 		dp_retire(fib_own_free, old);
 }

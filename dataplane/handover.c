@@ -68,8 +68,11 @@ void handover_sa_out(struct worker *w, struct list *l)
 		owner[i] = l->p[i]->sa_out->owner;
 		all_ours &= owner[i] == w->id;
 	}
-	if (unlikely(!all_ours))
-		hand_over(w, l, owner, PKT_TRANSIT);
+	if (likely(all_ours))
+		return;
+	for (uint16_t i = 0; i < l->n; i++) /* their flow may have been known: the owner looks them up */
+		l->p[i]->next_hop = l->p[i]->sa_out->tunnel_if;
+	hand_over(w, l, owner, PKT_TRANSIT);
 }
 
 void handover_fragments(struct worker *w, struct list *l)

@@ -5,6 +5,8 @@
 
 #define NEVER UINT64_MAX
 
+enum { PACKET_MAX = UINT16_MAX }; /* inner bytes */
+
 /* ESN or not, the last quarter of the numbers is for the time a successor takes. */
 static uint64_t seq_last(const struct sa_out *sa)
 {
@@ -21,33 +23,30 @@ static uint64_t or_never(uint64_t limit)
 	return limit ? limit : NEVER;
 }
 
-/* A soft limit is reached by the packet that makes it full, hence the one less. */
-static uint64_t stop_packets(const struct sa_life *l)
+/* What may pass before the slow path is to be asked again.  A soft limit is reached by the packet that makes it full,
+ * hence the one less. */
+static uint64_t before_limit(const struct sa_life *l, uint64_t hard, uint64_t soft, uint64_t used)
 {
-	uint64_t hard = or_never(l->limits.hard_packets), soft = or_never(l->limits.soft_packets) - 1;
+	uint64_t stop = l->soft_sent ? or_never(hard) : RTE_MIN(or_never(hard), or_never(soft) - 1);
 
-	return l->soft_sent ? hard : RTE_MIN(hard, soft);
+	return stop > used ? stop - used : 0;
 }
 
-static uint64_t stop_bytes(const struct sa_life *l)
+/* The mark for an SA that has passed so much: a count of packets. */
+static uint64_t mark(const struct sa_life *l, uint64_t packets, uint64_t bytes)
 {
-	uint64_t hard = or_never(l->limits.hard_bytes), soft = or_never(l->limits.soft_bytes) - 1;
+	uint64_t by_packets = before_limit(l, l->limits.hard_packets, l->limits.soft_packets, packets);
+	uint64_t by_bytes = before_limit(l, l->limits.hard_bytes, l->limits.soft_bytes, bytes) / PACKET_MAX;
+	uint64_t more = RTE_MIN(by_packets, by_bytes);
 
-	return l->soft_sent ? hard : RTE_MIN(hard, soft);
+	return more < NEVER - packets ? packets + more : NEVER;
 }
 
-static void marks_out(struct sa_out *sa)
+static void mark_out(struct sa_out *sa, uint64_t packets, uint64_t bytes)
 {
 	uint64_t seq = sa->life.soft_sent ? seq_last(sa) : seq_soft(sa);
 
-	sa->stop_seq = RTE_MIN(stop_packets(&sa->life), seq);
-	sa->stop_bytes = stop_bytes(&sa->life);
-}
-
-static void marks_in(struct sa_in *sa)
-{
-	sa->stop_packets = stop_packets(&sa->life);
-	sa->stop_bytes = stop_bytes(&sa->life);
+	sa->stop_seq = RTE_MIN(mark(&sa->life, packets, bytes), seq);
 }
 
 /* Tell control, once of each kind. */
@@ -92,7 +91,7 @@ enum drop life_out(struct worker *w, struct sa_out *sa, uint32_t len)
 		tell(w, &sa->life, DP_EXPIRE_SOFT, cause, false, id);
 	else if (packets > seq_soft(sa))
 		tell(w, &sa->life, DP_EXPIRE_SOFT, DP_EXPIRE_SEQUENCE, false, id);
-	marks_out(sa);
+	mark_out(sa, packets, bytes);
 	return DROP_NONE;
 }
 
@@ -108,16 +107,16 @@ enum drop life_in(struct worker *w, struct sa_in *sa, uint32_t len)
 	}
 	if (over(&sa->life.limits, false, packets, bytes, &cause))
 		tell(w, &sa->life, DP_EXPIRE_SOFT, cause, true, id);
-	marks_in(sa);
+	sa->stop_packets = mark(&sa->life, packets, bytes);
 	return DROP_NONE;
 }
 
 void life_out_init(struct sa_out *sa)
 {
-	marks_out(sa);
+	mark_out(sa, 0, 0);
 }
 
 void life_in_init(struct sa_in *sa)
 {
-	marks_in(sa);
+	sa->stop_packets = mark(&sa->life, 0, 0);
 }

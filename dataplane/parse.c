@@ -81,7 +81,7 @@ static enum drop check_options(const uint8_t *o, unsigned len)
 	return DROP_NONE;
 }
 
-enum drop parse_ip(struct pkt *p, uint16_t len)
+enum drop parse_headers(struct pkt *p, uint16_t len)
 {
 	const uint8_t *b = pkt_l3(p);
 	unsigned hlen, total;
@@ -109,8 +109,6 @@ enum drop parse_ip(struct pkt *p, uint16_t len)
 	p->proto = b[9];
 	memcpy(&p->src4, b + 12, 4);
 	memcpy(&p->dst4, b + 16, 4);
-	if (unlikely(martian(ntohl(p->src4)) || martian(ntohl(p->dst4)) || fib_is_own(p->src4)))
-		return DROP_IP_MARTIAN;
 	if (unlikely(hlen > IPV4_MIN)) {
 		why = check_options(b + IPV4_MIN, hlen - IPV4_MIN);
 		if (why != DROP_NONE)
@@ -200,7 +198,7 @@ static inline void parse_ipv4_frame(struct pkt *p, const struct rte_ether_hdr *e
 		return;
 	}
 	p->l3_off = sizeof(*eth);
-	why = parse_ip(p, (uint16_t)(m->data_len - sizeof(*eth)));
+	why = parse_headers(p, (uint16_t)(m->data_len - sizeof(*eth)));
 	if (unlikely(why != DROP_NONE || p->v != 4)) { /* the EtherType says 4 */
 		parse_drop(p, why != DROP_NONE ? why : DROP_IP_HEADER);
 		return;
@@ -210,7 +208,27 @@ static inline void parse_ipv4_frame(struct pkt *p, const struct rte_ether_hdr *e
 		m->data_len = end;
 		m->pkt_len = end;
 	}
-	if (fib_is_own(p->dst4))
+	p->cls = PKT_IP;
+}
+
+bool parse_addresses(const struct pkt *p)
+{
+	return p->v == 6 ||
+	       likely(!martian(ntohl(p->src4)) && !martian(ntohl(p->dst4)) && !fib_is_own(p->src4));
+}
+
+enum drop parse_ip(struct pkt *p, uint16_t len)
+{
+	enum drop why = parse_headers(p, len);
+
+	return why != DROP_NONE ? why : parse_addresses(p) ? DROP_NONE : DROP_IP_MARTIAN;
+}
+
+void parse_place(struct pkt *p)
+{
+	if (unlikely(!parse_addresses(p)))
+		parse_drop(p, DROP_IP_MARTIAN);
+	else if (fib_is_own(p->dst4))
 		parse_local(p);
 	else
 		p->cls = parse_transit(p);

@@ -20,6 +20,7 @@
 #include "esp_in.h"
 #include "esp_out.h"
 #include "fib.h"
+#include "flow.h"
 #include "frag_ports.h"
 #include "handover.h"
 #include "host.h"
@@ -106,13 +107,12 @@ static void path_encrypt(struct worker *w, struct list *l)
 		path_outer_too_big(w);
 }
 
-/* Clear text that a route sends into a tunnel: encrypt, or drop and say why. */
-static void path_outbound(struct worker *w, struct list *l)
+/* Clear text whose outbound SA is known. */
+static void path_into_sa(struct worker *w, struct list *l)
 {
 	struct mtu_walk c;
 	struct list part;
 
-	spd_match(w, l);       /* proxy-ID, then its outbound SA; none: ask for keys, drop */
 	handover_sa_out(w, l); /* packets whose SA another worker owns leave here */
 	capture_tap(w, l, DP_CAPTURE_INNER, false);
 	if (likely(mtu_fit(l))) {
@@ -123,6 +123,13 @@ static void path_outbound(struct worker *w, struct list *l)
 	mtu_walk_start(&c, l); /* a list of fragments may be longer than a burst */
 	while (mtu_cut(w, &c, &part))
 		path_encrypt(w, &part);
+}
+
+/* Clear text that a route sends into a tunnel: encrypt, or drop and say why. */
+static void path_outbound(struct worker *w, struct list *l)
+{
+	spd_match(w, l); /* proxy-ID, then its outbound SA; none: ask for keys, drop */
+	path_into_sa(w, l);
 }
 
 /* Packets that have to leave, clear or not: a decrypted one may well go into another tunnel. */
@@ -154,6 +161,14 @@ static void path_too_big(struct worker *w)
 	}
 }
 
+/* Out of a port in the clear. */
+static void path_clear(struct worker *w, struct list *l)
+{
+	path_xmit(w, l);
+	if (unlikely(w->big.n))
+		path_too_big(w);
+}
+
 static bool from_port(const struct pkt *p)
 {
 	return p->in_if != IF_SELF && dp.ifs[p->in_if].is_port;
@@ -177,14 +192,25 @@ static void path_forward(struct worker *w, struct list *l)
 	}
 	if (l->n) {
 		fib_neighbours(w, l); /* unknown: the packet waits with control */
-		path_xmit(w, l);
-		if (unlikely(w->big.n))
-			path_too_big(w);
+		flow_keep_clear(w, l);
+		path_clear(w, l);
 	}
-	if (tunnel.n)
-		path_outbound(w, &tunnel);
+	if (tunnel.n) {
+		spd_match(w, &tunnel); /* proxy-ID, then its outbound SA; none: ask for keys, drop */
+		flow_keep_tunnel(w, &tunnel);
+		path_into_sa(w, &tunnel);
+	}
 	if (local.n)
 		path_local(w, &local); /* inner packet addressed to the gateway itself */
+}
+
+/* Packets of known flows: all that path_forward() does has been done once, and holds. */
+static void path_known(struct worker *w, struct known *k)
+{
+	if (k->clear.n)
+		path_clear(w, &k->clear);
+	if (k->tunnel.n)
+		path_into_sa(w, &k->tunnel);
 }
 
 /* ICMP errors that the stages above have made.  Being packets of IF_SELF they cause no others. */
@@ -204,6 +230,8 @@ static void path_made(struct worker *w)
 /* ESP, raw or in UDP 4500, addressed to us. */
 static void path_inbound(struct worker *w, struct list *l)
 {
+	struct known known;
+
 	sad_lookup(w, l); /* SPI -> SA */
 	handover_sa_in(w, l);
 	stage_done(&w->stage, STAGE_IN_SA, l->n);
@@ -216,6 +244,12 @@ static void path_inbound(struct worker *w, struct list *l)
 	capture_tap(w, l, DP_CAPTURE_INNER, true);
 	mss_clamp_in(l); /* no TCP segment back will be too big for the tunnel */
 	stage_done(&w->stage, STAGE_IN_FINISH, l->n);
+	flow_find(w, l, &known);
+	stage_done(&w->stage, STAGE_FLOW, (uint16_t)(l->n + known.clear.n + known.tunnel.n));
+	path_known(w, &known);
+	if (likely(l->n == 0))
+		return;
+	esp_in_admit(w, l); /* of flows yet unknown: addresses */
 	if (unlikely(frag_ports_on()))
 		frag_ports(w, l); /* fragments wait for the first of their datagram, which tells ports */
 	if (l->n)
@@ -254,6 +288,7 @@ static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt
 	case PKT_ND:
 	case PKT_ICMP: list_add(&a->local, p); break;
 	case PKT_DROP: pkt_drop(w, p, (enum drop)p->drop); break;
+	case PKT_IP: /* has been placed */
 	case PKT_WAITED:
 	case PKT_WAITED_IN: break; /* do not come from the parser */
 	}
@@ -261,8 +296,10 @@ static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt
 
 static void path_arrived(struct worker *w, struct arrivals *a)
 {
-	if (a->esp.n)
+	if (a->esp.n) {
+		flow_keep_esp(w, &a->esp);
 		path_inbound(w, &a->esp);
+	}
 	if (a->transit.n)
 		path_forward(w, &a->transit);
 	if (a->local.n) {
@@ -295,12 +332,28 @@ static __rte_noinline void path_fragments(struct worker *w, struct list *l)
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 {
 	struct arrivals a;
+	struct known known;
+	struct list ip;
 
 	arrivals_start(&a);
 	parse_burst(w, in_if, m, n);
-	for (uint16_t i = 0; i < n; i++)
-		arrivals_add(w, &a, &w->pkts[i]);
+	ip.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		if (likely(w->pkts[i].cls == PKT_IP))
+			list_add(&ip, &w->pkts[i]);
+		else
+			arrivals_add(w, &a, &w->pkts[i]);
+	}
 	stage_done(&w->stage, STAGE_PARSE, n);
+	flow_find(w, &ip, &known);
+	stage_done(&w->stage, STAGE_FLOW, n);
+	path_known(w, &known);
+	for (uint16_t i = 0; i < ip.n; i++) {
+		parse_place(ip.p[i]);
+		arrivals_add(w, &a, ip.p[i]);
+	}
+	if (known.esp.n)
+		path_inbound(w, &known.esp);
 	if (unlikely(a.fragments.n))
 		path_fragments(w, &a.fragments);
 	path_arrived(w, &a);

@@ -9,6 +9,7 @@
 #include "sa.h"
 
 _Atomic(struct rules *) rules_now;
+struct rules_hit rules_hit_logs;
 
 static inline uint16_t zone_of(uint16_t ifindex)
 {
@@ -110,8 +111,8 @@ void rules_check(struct worker *w, struct list *l)
 			l->p[kept++] = p;
 			continue;
 		}
-		count_add(&hit->packets, 1);
-		__atomic_store_n(&hit->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+		rules_count(w, hit);
+		p->hit = d->log ? &rules_hit_logs : hit;
 		if (unlikely(d->log))
 			punt_rule_hit(w, d->id, d->allow, p);
 		if (likely(d->allow))

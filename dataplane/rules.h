@@ -12,6 +12,7 @@
 
 #include "burst.h"
 #include "dp_api.h"
+#include "sa.h"
 #include "worker.h"
 
 struct rules;
@@ -23,9 +24,23 @@ static inline bool rules_on(void)
 	return atomic_load_explicit(&rules_now, memory_order_relaxed) != NULL;
 }
 
-/* Packets that fib_lookup() has given an out_if: those that the rules deny are dropped.  What the gateway
- * itself sends is not asked about. */
+/* Packets that fib_lookup() has given an out_if: those that the rules deny are dropped, others say where they were
+ * counted.  What the gateway itself sends is not asked about. */
 void rules_check(struct worker *w, struct list *l);
+
+/* A rule's packets on one worker.  That worker: w, control: r */
+struct rules_hit {
+	uint64_t packets;
+	uint64_t used; /* sa_used_now() */
+};
+/* In struct pkt: the rule that let it pass wants to hear of every packet. */
+extern struct rules_hit rules_hit_logs;
+
+static inline void rules_count(struct worker *w, struct rules_hit *hit)
+{
+	count_add(&hit->packets, 1);
+	__atomic_store_n(&hit->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+}
 
 /* The verdict on one packet, without counting it: the rule's id.  Control thread. */
 uint32_t rules_verdict(const struct pkt *p, bool *allow);

@@ -299,6 +299,7 @@ int dp_rules_set(const struct dp_rule *rules, uint32_t n_rules, const struct dp_
 	if (r && r->ports)
 		frag_ports_want(true);
 	atomic_store_explicit(&rules_now, r, memory_order_release);
+	dp_changed();
 	if (old && old->ports)
 		frag_ports_want(false);
 	if (old)
@@ -324,6 +325,7 @@ int dp_if_zone(uint16_t ifindex, uint16_t zone)
 	if (ifindex >= dp.n_ifs)
 		return -ENOENT;
 	__atomic_store_n(&dp.ifs[ifindex].zone, zone, __ATOMIC_RELAXED);
+	dp_changed();
 	return 0;
 }
 

@@ -26,12 +26,6 @@ struct rules_key6 {
 };
 static_assert(sizeof(struct rules_key6) == 44, "no padding but where it says so");
 
-/* A rule's packets on one worker.  That worker: w, control: r */
-struct rules_hit {
-	uint64_t packets;
-	uint64_t used; /* sa_used_now() */
-};
-
 struct rules {
 	struct rte_acl_ctx *acl, *acl6; /* of each family; NULL: no term, nothing to look for */
 	uint32_t n;                     /* rules; behind them the two defaults */

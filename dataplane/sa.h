@@ -79,10 +79,10 @@ static_assert(sizeof(struct sa_outer) == 64, "a template is one line");
 
 struct sa_out {
 	/* line 0: the owner's, per packet */
-	uint64_t seq;        /* last one used; also the number of packets */
-	uint64_t bytes;      /* inner */
-	uint64_t stop_seq;   /* the next sequence number beyond this takes the slow path: life.h */
-	uint64_t stop_bytes; /* the same for bytes */
+	uint64_t seq;          /* last one used; also the number of packets */
+	uint64_t bytes;        /* inner */
+	uint64_t stop_seq;     /* the next sequence number beyond this takes the slow path: life.h */
+	uint32_t hop, hop_gen; /* next hop to the peer as of dp.generation hop_gen: fib_lookup_outer() */
 	struct sa_ranges ranges;
 	uint32_t salt; /* as bytes */
 	uint32_t used;
@@ -100,6 +100,7 @@ struct sa_out {
 	uint32_t policy;
 	uint32_t spi; /* host order */
 	uint16_t tfc_pad_to;
+	uint16_t tunnel_if;         /* of its policies */
 	_Atomic uint16_t outer_mtu; /* control: w.  Of the way to the peer; max_inner follows from it */
 	struct sa_life life;
 	uint64_t selector_drops;  /* owner: w */
@@ -131,7 +132,6 @@ struct sa_in {
 	uint64_t stop_packets; /* slow path beyond this: life.h */
 	/* line 1 */
 	alignas(64) struct sa_ranges ranges;
-	uint64_t stop_bytes;
 	_Atomic uint64_t peer;    /* control: w.  sa_peer() of the peer's address and port */
 	uint64_t moved_at;        /* TSC of the last punt_moved() */
 	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */

@@ -361,6 +361,7 @@ int dp_sa_out_install(const struct dp_sa_out_conf *c, uint32_t *sa_out)
 		return err;
 	}
 	sa->owner = at.owner;
+	sa->tunnel_if = at.tunnel_if;
 	atomic_store_explicit(&sa->handle, handle, memory_order_release);
 	pmtu_add(sa, handle & sad_mask);
 	(void)dp_sa_out_mtu(handle);

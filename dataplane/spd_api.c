@@ -260,6 +260,7 @@ int dp_policy_add(const struct dp_policy_conf *c, uint32_t *policy)
 		return err;
 	}
 	t.ctl[n].live = true;
+	dp_changed();
 	if (p.ports)
 		frag_ports_want(true);
 	++*policies_on(p.family, p.tunnel_if);
@@ -336,6 +337,7 @@ int dp_policy_bind(uint32_t policy, uint32_t sa_out)
 	if (sa && sa->policy != policy)
 		sa->guests++;
 	atomic_store_explicit(&spd_policy[policy].sa_out, sa_out, memory_order_release);
+	dp_changed();
 	return 0;
 }
 
@@ -345,6 +347,7 @@ void spd_unbind(uint32_t policy, uint32_t sa_out)
 
 	atomic_compare_exchange_strong_explicit(&spd_policy[policy].sa_out, &bound, DP_SA_NONE,
 						memory_order_release, memory_order_relaxed);
+	dp_changed();
 }
 
 int spd_place(uint32_t policy, struct spd_place *at)

@@ -67,6 +67,7 @@ static void if_publish(struct spd_family *f, uint16_t i, struct spd_if *s)
 	struct spd_if *old = if_now(f, i);
 
 	atomic_store_explicit(&f->tunnel[i], s, memory_order_release);
+	dp_changed();
 	if (old)
 		dp_retire(rte_free, old);
 }

@@ -18,6 +18,7 @@
 #define STAGES(X) \
 	X(STAGE_RECEIVE,     "receive",     "a burst taken from the port") \
 	X(STAGE_PARSE,       "parse",       "headers checked and read") \
+	X(STAGE_FLOW,        "flow",        "is the flow known, and with it the whole decision?") \
 	X(STAGE_GATEWAY,     "gateway",     "packets for the gateway itself") \
 	X(STAGE_IN_SA,       "in-sa",       "SPI to inbound SA, and over to its owner") \
 	X(STAGE_IN_CHECK,    "in-check",    "lengths, and the sequence number against the window") \

@@ -18,6 +18,7 @@
 #include "datagram.h"
 #include "dp.h"
 #include "early.h"
+#include "flow.h"
 #include "frag_ports.h"
 #include "handover.h"
 #include "path.h"
@@ -57,6 +58,7 @@ unsigned worker_turn(struct worker *w)
 	struct rte_mbuf *m[BURST_MAX];
 	unsigned seen;
 
+	flow_turn(w);
 	stage_turn(&w->stage, w->rx_bursts);
 	stage_start(&w->stage);
 	seen = inject_poll(w) + handover_poll(w);
@@ -165,7 +167,8 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	snprintf(name, sizeof(name), "up%u", id);
 	w->up = rte_ring_create_elem(name, punt_event_size(), WORKER_RINGS, SOCKET_ID_ANY,
 				     RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (reassemble_init(w) && frag_ports_init(w) && w->vlan && w->mb && w->handover && w->inject && w->up)
+	if (reassemble_init(w) && frag_ports_init(w) && flow_init(w) && w->vlan && w->mb && w->handover &&
+	    w->inject && w->up)
 		return w;
 	worker_free(w);
 	return NULL;
@@ -190,6 +193,7 @@ void worker_free(struct worker *w)
 	datagram_table_free(w, w->reassembly);
 	datagram_table_free(w, w->frag_ports);
 	early_free(w);
+	flow_free(w);
 	drain(w->handover);
 	drain(w->inject);
 	if (w->up)

@@ -39,6 +39,7 @@ enum punt_class {
 };
 
 struct datagram_table;
+struct flow;
 
 struct vlan_count { /* this worker: w, control: r */
 	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
@@ -72,8 +73,11 @@ struct worker {
 	uint64_t tsc_hz;
 
 	/* this worker only */
-	uint64_t tsc; /* time of this turn, set by the caller of worker_turn */
-	bool tell;    /* events lie on `up` that control has not been woken for */
+	uint64_t tsc;        /* time of this turn, set by the caller of worker_turn */
+	uint32_t generation; /* dp.generation when this turn began */
+	uint32_t flow_mask;
+	struct flow *flow; /* flow.h */
+	bool tell;         /* events lie on `up` that control has not been woken for */
 	struct bucket punt[PUNT_CLASSES];
 	struct pkt pkts[BURST_MAX];
 	uint16_t n_wide;            /* packets marked so since path_encrypt() looked */

@@ -181,6 +181,15 @@ uint8_t *frames_esp(const struct traffic *t, unsigned i)
 
 /* ---- what came out --------------------------------------------------------------------------- */
 
+/* Each in the buffer that it went in with, though not in that order: flows overtake each other. */
+static bool came_out(unsigned i)
+{
+	for (unsigned k = 0; k < rig_n_tx; k++)
+		if (rig_tx[k] == rig_frame[i])
+			return true;
+	return false;
+}
+
 /* What went in, a hop older. */
 static void expected(const struct traffic *t, unsigned i, uint8_t *b)
 {
@@ -197,7 +206,7 @@ static void check_out(const struct traffic *t, unsigned i)
 {
 	static struct sa_in peer;
 	const struct sa_out *keys = rig_pair(hold[i].target)->peer;
-	struct pkt p = {.m = rig_tx[i], .l3_off = L2, .esp_off = L2 + OUTER, .sa_in = &peer}, *list = &p;
+	struct pkt p = {.m = rig_frame[i], .l3_off = L2, .esp_off = L2 + OUTER, .sa_in = &peer}, *list = &p;
 	uint16_t text = (uint16_t)(L2 + OUTER + ESP_HDR + t->suite->iv_len);
 	uint8_t want[INNER_MAX + 64];
 	uint32_t seq;
@@ -218,14 +227,16 @@ static void check_in(const struct traffic *t, unsigned i)
 	uint8_t want[INNER_MAX + 64];
 
 	expected(t, i, want);
-	if (rig_tx[i]->data_len != L2 + hold[i].size ||
-	    memcmp(rte_pktmbuf_mtod_offset(rig_tx[i], void *, L2), want, hold[i].size) != 0)
+	if (rig_frame[i]->data_len != L2 + hold[i].size ||
+	    memcmp(rte_pktmbuf_mtod_offset(rig_frame[i], void *, L2), want, hold[i].size) != 0)
 		die("%s, %u bytes: an output is not what the peer sealed", t->suite->name, hold[i].size);
 }
 
 void frames_check(const struct traffic *t)
 {
 	for (unsigned i = below(CHECK_EVERY); i < FRAMES; i += CHECK_EVERY) {
+		if (!came_out(i))
+			die("%s: an output is missing", t->suite->name);
 		if (t->inbound)
 			check_in(t, i);
 		else

@@ -32,6 +32,8 @@ static struct pkt parsed(const void *bytes, size_t len, uint16_t *left)
 	assert_non_null(m);
 	memcpy(rte_pktmbuf_append(m, (uint16_t)len), bytes, len);
 	parse_burst(w, dpt_port[0], &m, 1);
+	if (w->pkts[0].cls == PKT_IP)
+		parse_place(&w->pkts[0]);
 	p = w->pkts[0];
 	assert_ptr_equal(p.m, m);
 	assert_int_equal(m->pkt_len, m->data_len);

@@ -30,6 +30,8 @@ static struct pkt parsed(size_t len)
 	assert_non_null(m);
 	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
 	parse_burst(w, dpt_port[0], &m, 1);
+	if (w->pkts[0].cls == PKT_IP)
+		parse_place(&w->pkts[0]);
 	p = w->pkts[0];
 	assert_int_equal(m->pkt_len, m->data_len);
 	rte_pktmbuf_free(m);

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "flow.h"
+
+#include <emmintrin.h>
+#include <netinet/in.h>
+#include <nmmintrin.h>
+#include <string.h>
+
+#include <rte_ip.h>
+#include <rte_malloc.h>
+#include <rte_prefetch.h>
+
+#include "age.h"
+#include "dp.h"
+#include "rules.h"
+#include "sad.h"
+#include "suite.h"
+
+enum flow_kind { FLOW_TUNNEL, FLOW_CLEAR, FLOW_ESP };
+enum { KIND_SHIFT = 30, TO_MASK = (1 << KIND_SHIFT) - 1 };
+
+struct flow {
+	__m128i key;  /* struct pkt, src4 to v; zero: nobody's */
+	uint32_t gen; /* of the decision */
+	uint32_t to;  /* enum flow_kind << KIND_SHIFT | the outbound SA's slot, or the neighbour */
+	struct rules_hit
+		*hit; /* of the rule that lets it pass, or NULL; it lives as long as the decision counts */
+};
+static_assert(sizeof(struct flow) == 32, "two a line");
+
+enum { PLACES_MIN = 1 << 14, PLACES_MAX = 1 << 20 };
+
+static inline __m128i key_of(const struct pkt *p)
+{
+	return _mm_load_si128((const __m128i *)&p->src4);
+}
+
+/* A checksum spreads well enough.  Whoever makes flows that meet in one place has them looked up, no more. */
+static inline struct flow *place_of(const struct worker *w, const struct pkt *p)
+{
+	uint64_t half[2], sum;
+
+	memcpy(half, &p->src4, sizeof(half));
+	sum = _mm_crc32_u64(_mm_crc32_u64(0, half[0]), half[1]);
+	return &w->flow[sum & w->flow_mask];
+}
+
+static inline bool same(const struct flow *f, const struct worker *w, const struct pkt *p)
+{
+	__m128i eq = _mm_cmpeq_epi8(f->key, key_of(p));
+
+	return _mm_movemask_epi8(eq) == 0xffff && f->gen == w->generation && p->fragment == FRAG_NO;
+}
+
+/* As its flow does, p joins its list.  False: this one has to be looked at, for an error is due. */
+static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, struct known *k)
+{
+	enum flow_kind kind = f->to >> KIND_SHIFT;
+	uint32_t to = f->to & TO_MASK;
+
+	if (kind == FLOW_ESP) {
+		if (unlikely(p->ip_len - p->l3_len < ESP_HDR))
+			return false;
+		p->cls = PKT_ESP;
+		p->esp_off = (uint16_t)(p->l3_off + p->l3_len);
+		list_add(&k->esp, p);
+		return true;
+	}
+	if (unlikely(!age4(p)))
+		return false;
+	p->cls = PKT_TRANSIT;
+	if (f->hit)
+		rules_count(w, f->hit);
+	if (kind == FLOW_TUNNEL) {
+		p->sa_out = &sad_out[to];
+		list_add(&k->tunnel, p);
+	} else {
+		p->next_hop = to;
+		list_add(&k->clear, p);
+	}
+	return true;
+}
+
+void flow_find(struct worker *w, struct list *l, struct known *k)
+{
+	struct flow *place[BURST_MAX];
+	uint16_t n = l->n, kept = 0;
+
+	k->tunnel.n = k->clear.n = k->esp.n = 0;
+	for (uint16_t i = 0; i < n; i++) {
+		place[i] = place_of(w, l->p[i]);
+		rte_prefetch0(place[i]);
+	}
+	for (uint16_t i = 0; i < n; i++)
+		if (!same(place[i], w, l->p[i]) || !go(w, l->p[i], place[i], k))
+			l->p[kept++] = l->p[i];
+	l->n = kept;
+	for (uint16_t i = 0; i < k->tunnel.n; i++) {
+		const struct pkt *p = k->tunnel.p[i];
+
+		rte_prefetch0(p->sa_out);
+		rte_prefetch0(&p->sa_out->outer[0]);
+		rte_prefetch0((const uint8_t *)pkt_l3(p) - 64);
+		rte_prefetch0((const uint8_t *)pkt_l3(p) + p->ip_len + 16);
+	}
+}
+
+/* ---- keeping --------------------------------------------------------------------------------- */
+
+static inline void keep(struct worker *w, const struct pkt *p, enum flow_kind kind, uint32_t to,
+			struct rules_hit *hit)
+{
+	struct flow *f = place_of(w, p);
+
+	if (p->v != 4 || p->fragment != FRAG_NO || p->in_if == IF_SELF)
+		return;
+	if (unlikely(hit == &rules_hit_logs))
+		return;
+	*f = (struct flow){
+		.key = key_of(p), .gen = w->generation, .to = (uint32_t)kind << KIND_SHIFT | to, .hit = hit};
+}
+
+void flow_keep_tunnel(struct worker *w, const struct list *l)
+{
+	for (uint16_t i = 0; i < l->n; i++)
+		keep(w, l->p[i], FLOW_TUNNEL, (uint32_t)(l->p[i]->sa_out - sad_out), l->p[i]->hit);
+}
+
+void flow_keep_clear(struct worker *w, const struct list *l)
+{
+	for (uint16_t i = 0; i < l->n; i++)
+		keep(w, l->p[i], FLOW_CLEAR, l->p[i]->next_hop, l->p[i]->hit);
+}
+
+void flow_keep_esp(struct worker *w, const struct list *l)
+{
+	for (uint16_t i = 0; i < l->n; i++)
+		if (l->p[i]->cls == PKT_ESP)
+			keep(w, l->p[i], FLOW_ESP, 0, NULL);
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+void flow_turn(struct worker *w)
+{
+	uint32_t now = atomic_load_explicit(&dp.generation, memory_order_acquire);
+
+	if (unlikely(now < w->generation)) /* it begins anew: old numbers will come again */
+		memset(w->flow, 0, (w->flow_mask + 1) * sizeof(*w->flow));
+	w->generation = now;
+}
+
+bool flow_init(struct worker *w)
+{
+	uint32_t n =
+		rte_align32pow2(RTE_MIN(RTE_MAX(dp.conf.max_policies, PLACES_MIN / 2u), PLACES_MAX / 2u)) * 2;
+
+	w->flow = rte_zmalloc("flows", n * sizeof(*w->flow), RTE_CACHE_LINE_SIZE);
+	w->flow_mask = n - 1;
+	return w->flow != NULL;
+}
+
+void flow_free(struct worker *w)
+{
+	rte_free(w->flow);
+	w->flow = NULL;
+}
+
+uint32_t flow_places(const struct worker *w)
+{
+	return w->flow_mask + 1;
+}
