@@ -89,11 +89,12 @@ struct pkt {
 	uint16_t l3_len;   /* length of IP header(s) */
 	uint16_t ip_len;   /* whole IP packet, header included, padding of the frame not */
 	uint16_t esp_off;
-	uint16_t out_if;  /* fib result: the interface it leaves by */
-	uint8_t cls;      /* enum pkt_class */
-	uint8_t drop;     /* enum drop */
-	uint8_t fragment; /* enum fragment */
-	uint8_t wide;     /* outer packet, longer than the way to the peer carries: goes in fragments */
+	uint16_t out_if;   /* fib result: the interface it leaves by */
+	uint16_t text_len; /* ESP: bytes between IV and ICV */
+	uint8_t cls;       /* enum pkt_class */
+	uint8_t drop;      /* enum drop */
+	uint8_t fragment;  /* enum fragment */
+	uint8_t wide;      /* outer packet, longer than the way to the peer carries: goes in fragments */
 };
 static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");
 static_assert(offsetof(struct pkt, src4) == 16 && offsetof(struct pkt, v) == 31,

@@ -105,8 +105,8 @@ bool dp_quiescent(uint64_t token)
 	return rte_rcu_qsbr_check(dp.qsbr, token, false) == 1;
 }
 
-/* A worker reads this when its turn begins: what it remembers in that turn carries the number from before whatever it
- * may have missed, and has no value in the next. */
+/* A worker reads this behind each burst that it has received: what it remembers of that burst carries the number from
+ * before whatever it may have missed, and has no value with the next. */
 void dp_changed(void)
 {
 	uint32_t next = atomic_load_explicit(&dp.generation, memory_order_relaxed) + 1;
@@ -422,6 +422,7 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 	s->fragments = count_read(&w->fragments);
 	s->reassembled = count_read(&w->reassembled);
 	s->rx_bursts = count_read(&w->rx_bursts);
+	s->known_flows = count_read(&w->known_flows);
 	s->busy_ns = tsc_ns(count_read(&w->busy_tsc));
 	s->up_ns = count_read(&w->start_tsc) ? tsc_ns(rte_rdtsc() - count_read(&w->start_tsc)) : 0;
 	s->icmp_sent = count_read(&w->icmp_sent);

@@ -46,7 +46,7 @@ extern struct dp dp;
 /* All of dp_start() but launching the workers.  Tests and benchmarks stop here and call worker_turn(). */
 int dp_prepare(char *err, size_t err_len);
 
-/* What workers remember of their decisions (flow.h, sa_out.hop) is void from each worker's next turn on.  Called after
+/* What workers remember of their decisions (flow.h, sa_out.hop) is void from each worker's next burst on.  Called after
  * every change of routes, rules, zones, proxy-IDs, SAs, own addresses or neighbours has been published. */
 void dp_changed(void);
 /* Call fn(arg) on the control thread, from dp_service() or dp_fini(), once no worker can still hold

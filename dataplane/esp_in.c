@@ -14,6 +14,7 @@
 #include "ip6.h"
 #include "life.h"
 #include "parse.h"
+#include "parse_plain.h"
 #include "punt.h"
 #include "replay.h"
 #include "sad.h"
@@ -70,7 +71,8 @@ static inline enum drop check(struct pkt *p, struct sa_in *sa)
 	len = (uint32_t)p->l3_off + p->ip_len - p->esp_off;
 	if (unlikely(len < ESP_HDR + (uint32_t)s->iv_len + s->block + s->icv_len))
 		return DROP_ESP_TRUNCATED;
-	if (unlikely(suite_text_len(s, p) & (s->block - 1u)))
+	p->text_len = (uint16_t)suite_text_len(s, p);
+	if (unlikely(p->text_len & (s->block - 1u)))
 		return DROP_ESP_ALIGN;
 	if (sa->flags & SA_ESN && !replay_infer(sa->seq_top, sa->window_size, (uint32_t)p->seq, &p->seq))
 		return DROP_ESP_REPLAY;
@@ -80,6 +82,7 @@ static inline enum drop check(struct pkt *p, struct sa_in *sa)
 			note_left(sa, sa->seq_top - p->seq);
 		return DROP_ESP_REPLAY;
 	}
+	rte_prefetch0(&sa->window[(p->seq >> 6) & sa->window_mask]); /* where it will be marked */
 	return DROP_NONE;
 }
 
@@ -111,12 +114,12 @@ static void note_left_esn(struct sa_in *sa, uint64_t seq)
 		note_left(sa, behind);
 }
 
-void esp_in_open(struct worker *w, struct list *l)
+/* Each suite's packets at once. */
+static __rte_noinline void open_mixed(struct worker *w, struct list *l)
 {
 	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
-	uint16_t kept = 0;
 
-	while (todo) { /* once for each suite in the list */
+	while (todo) {
 		uint8_t suite = l->p[__builtin_ctz(todo)]->sa_in->suite;
 		struct pkt *same[BURST_MAX];
 		uint16_t n = 0;
@@ -131,7 +134,24 @@ void esp_in_open(struct worker *w, struct list *l)
 		}
 		suite_at(suite)->open(w, suite_at(suite), same, n);
 	}
-	for (uint16_t i = 0; i < l->n; i++) {
+}
+static_assert(BURST_MAX <= 32, "a bit for each packet");
+
+void esp_in_open(struct worker *w, struct list *l)
+{
+	unsigned n = l->n, kept = 0;
+	uint8_t suite, differs = 0;
+
+	if (n == 0)
+		return;
+	suite = l->p[0]->sa_in->suite;
+	for (unsigned i = 1; i < n; i++)
+		differs |= l->p[i]->sa_in->suite ^ suite;
+	if (likely(!differs))
+		suite_at(suite)->open(w, suite_at(suite), l->p, l->n);
+	else
+		open_mixed(w, l);
+	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
 
 		if (likely(p->drop == DROP_NONE)) {
@@ -142,9 +162,8 @@ void esp_in_open(struct worker *w, struct list *l)
 			note_left_esn(p->sa_in, p->seq);
 		in_drop(w, p, (enum drop)p->drop);
 	}
-	l->n = kept;
+	l->n = (uint16_t)kept;
 }
-static_assert(BURST_MAX <= 32, "a bit for each packet");
 
 /* ---- after the ICV ---------------------------------------------------------------------------- */
 
@@ -168,13 +187,20 @@ static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_i
 		sa->moved_at = w->tsc | 1;
 }
 
-/* Length of the text in front of the padding, or -1: padding must be 1, 2, 3, ... (RFC 4303 2.4). */
+/* Length of the text in front of the padding, or -1: padding must be 1, 2, 3, ... (RFC 4303 2.4).  Most of it is
+ * shorter than a block of four. */
 static inline int unpad(const uint8_t *text, uint32_t len)
 {
-	uint32_t pad = text[len - 2];
+	static const uint32_t mask[4] = {RTE_BE32(0), RTE_BE32(0xff000000), RTE_BE32(0xffff0000),
+					 RTE_BE32(0xffffff00)};
+	uint32_t pad = text[len - 2], is;
 
 	if (unlikely(pad + 2 > len))
 		return -1;
+	if (likely(pad < 4)) {
+		memcpy(&is, text + len - 2 - pad, sizeof(is)); /* an ICV follows */
+		return likely(((is ^ RTE_BE32(0x01020304)) & mask[pad]) == 0) ? (int)(len - 2 - pad) : -1;
+	}
 	for (uint32_t i = 0; i < pad; i++)
 		if (unlikely(text[len - 2 - pad + i] != i + 1))
 			return -1;
@@ -246,7 +272,7 @@ static __rte_noinline enum drop ask_ports(struct worker *w, struct pkt *p, const
 static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_in *sa, const struct suite *s)
 {
 	uint8_t outer_tos = tos_of(p);
-	uint32_t len = suite_text_len(s, p), off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
+	uint32_t len = p->text_len, off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
 	const uint8_t *text = pkt_at(p, (uint16_t)off);
 	uint8_t next = text[len - 1];
 	int inner = unpad(text, len);
@@ -263,7 +289,8 @@ static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_
 	p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
 	p->l3_off = L2;
 	p->m->ol_flags = 0; /* what the port said of the outer packet */
-	if (unlikely(parse_headers(p, (uint16_t)inner) != DROP_NONE))
+	if (unlikely(!parse_plain4(p, text, (uint32_t)inner) &&
+		     parse_headers(p, (uint16_t)inner) != DROP_NONE))
 		return DROP_ESP_INNER;
 	p->m->data_len = (uint16_t)(L2 + p->ip_len);
 	p->m->pkt_len = L2 + p->ip_len;
@@ -282,7 +309,7 @@ static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_
  * no NAT. */
 static __rte_noinline enum drop unwrap_transport(struct pkt *p, const struct sa_in *sa, const struct suite *s)
 {
-	uint32_t len = suite_text_len(s, p), off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
+	uint32_t len = p->text_len, off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
 	uint8_t *text = pkt_at(p, (uint16_t)off), *ip = text - p->l3_len;
 	uint8_t next = text[len - 1];
 	int inner = unpad(text, len);

@@ -363,6 +363,18 @@ static __rte_noinline void lookup_outer(struct worker *w, struct list *l)
 		lookup_outer6(w, &six, l);
 }
 
+/* What a look at the header tells of an outer packet. */
+static void tell_outer4(struct pkt *p)
+{
+	const struct rte_ipv4_hdr *ip = pkt_l3(p);
+
+	if (p->v != 4)
+		return;
+	p->src4 = ip->src_addr;
+	p->dst4 = ip->dst_addr;
+	p->proto = ip->next_proto_id;
+}
+
 /* All packets of an SA take one way, so the SA keeps it. */
 void fib_lookup_outer(struct worker *w, struct list *l)
 {
@@ -384,6 +396,8 @@ void fib_lookup_outer(struct worker *w, struct list *l)
 	l->n = kept;
 	if (likely(ask.n == 0))
 		return;
+	for (uint16_t i = 0; i < ask.n; i++)
+		tell_outer4(ask.p[i]);
 	lookup_outer(w, &ask);
 	for (uint16_t i = 0; i < ask.n; i++) {
 		struct sa_out *sa = ask.p[i]->sa_out;

@@ -35,27 +35,36 @@ static inline __m128i key_of(const struct pkt *p)
 	return _mm_load_si128((const __m128i *)&p->src4);
 }
 
-/* A checksum spreads well enough.  Whoever makes flows that meet in one place has them looked up, no more. */
-static inline struct flow *place_of(const struct worker *w, const struct pkt *p)
+/* The line with the two places that a flow may have.  A checksum spreads well enough: whoever makes flows that meet in
+ * one line has them looked up, no more. */
+static inline struct flow *line_of(const struct worker *w, const struct pkt *p)
 {
 	uint64_t half[2], sum;
 
 	memcpy(half, &p->src4, sizeof(half));
 	sum = _mm_crc32_u64(_mm_crc32_u64(0, half[0]), half[1]);
-	return &w->flow[sum & w->flow_mask];
+	return &w->flow[(sum & w->flow_mask) & ~UINT64_C(1)];
 }
 
-static inline bool same(const struct flow *f, const struct worker *w, const struct pkt *p)
+static inline bool same_key(const struct flow *f, __m128i key)
 {
-	__m128i eq = _mm_cmpeq_epi8(f->key, key_of(p));
+	return _mm_movemask_epi8(_mm_cmpeq_epi8(f->key, key)) == 0xffff;
+}
 
-	return _mm_movemask_epi8(eq) == 0xffff && f->gen == w->generation && p->fragment == FRAG_NO;
+/* The packet's flow in its line, or NULL. */
+static inline const struct flow *find(const struct flow *line, const struct worker *w, const struct pkt *p)
+{
+	__m128i key = key_of(p);
+	const struct flow *f = same_key(&line[0], key) ? &line[0] : &line[1];
+
+	return same_key(f, key) && f->gen == w->generation && p->fragment == FRAG_NO ? f : NULL;
 }
 
 /* As its flow does, p joins its list.  False: this one has to be looked at, for an error is due. */
 static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, struct known *k)
 {
 	enum flow_kind kind = f->to >> KIND_SHIFT;
+	const void *ip = pkt_l3(p);
 	uint32_t to = f->to & TO_MASK;
 
 	if (kind == FLOW_ESP) {
@@ -73,6 +82,10 @@ static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, str
 		rules_count(w, f->hit);
 	if (kind == FLOW_TUNNEL) {
 		p->sa_out = &sad_out[to];
+		rte_prefetch0(p->sa_out);
+		rte_prefetch0(&p->sa_out->outer[0]);
+		rte_prefetch0((const uint8_t *)ip - 64);             /* where the outer header will be ... */
+		rte_prefetch0((const uint8_t *)ip + p->ip_len + 16); /* ... and the ICV */
 		list_add(&k->tunnel, p);
 	} else {
 		p->next_hop = to;
@@ -83,26 +96,23 @@ static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, str
 
 void flow_find(struct worker *w, struct list *l, struct known *k)
 {
-	struct flow *place[BURST_MAX];
-	uint16_t n = l->n, kept = 0;
+	const struct flow *line[BURST_MAX];
+	unsigned n = l->n, kept = 0;
 
 	k->tunnel.n = k->clear.n = k->esp.n = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		place[i] = place_of(w, l->p[i]);
-		rte_prefetch0(place[i]);
+	for (unsigned i = 0; i < n; i++) {
+		line[i] = line_of(w, l->p[i]);
+		rte_prefetch0(line[i]);
 	}
-	for (uint16_t i = 0; i < n; i++)
-		if (!same(place[i], w, l->p[i]) || !go(w, l->p[i], place[i], k))
-			l->p[kept++] = l->p[i];
-	l->n = kept;
-	for (uint16_t i = 0; i < k->tunnel.n; i++) {
-		const struct pkt *p = k->tunnel.p[i];
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = l->p[i];
+		const struct flow *f = find(line[i], w, p);
 
-		rte_prefetch0(p->sa_out);
-		rte_prefetch0(&p->sa_out->outer[0]);
-		rte_prefetch0((const uint8_t *)pkt_l3(p) - 64);
-		rte_prefetch0((const uint8_t *)pkt_l3(p) + p->ip_len + 16);
+		if (unlikely(!f || !go(w, p, f, k)))
+			l->p[kept++] = p;
 	}
+	l->n = (uint16_t)kept;
+	count_add(&w->known_flows, k->tunnel.n + k->clear.n);
 }
 
 /* ---- keeping --------------------------------------------------------------------------------- */
@@ -110,12 +120,19 @@ void flow_find(struct worker *w, struct list *l, struct known *k)
 static inline void keep(struct worker *w, const struct pkt *p, enum flow_kind kind, uint32_t to,
 			struct rules_hit *hit)
 {
-	struct flow *f = place_of(w, p);
+	struct flow *f = line_of(w, p);
 
 	if (p->v != 4 || p->fragment != FRAG_NO || p->in_if == IF_SELF)
 		return;
 	if (unlikely(hit == &rules_hit_logs))
 		return;
+	/* Its own old place, one that counts for nothing, or the first: which moves to the second. */
+	if (!same_key(&f[0], key_of(p)) && f[0].gen == w->generation) {
+		if (same_key(&f[1], key_of(p)) || f[1].gen != w->generation)
+			f++;
+		else
+			f[1] = f[0];
+	}
 	*f = (struct flow){
 		.key = key_of(p), .gen = w->generation, .to = (uint32_t)kind << KIND_SHIFT | to, .hit = hit};
 }
@@ -141,7 +158,7 @@ void flow_keep_esp(struct worker *w, const struct list *l)
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
-void flow_turn(struct worker *w)
+void flow_begin(struct worker *w)
 {
 	uint32_t now = atomic_load_explicit(&dp.generation, memory_order_acquire);
 

@@ -4,7 +4,7 @@
  *
  * A flow is what a packet's fate hangs on besides its size and TTL: addresses, protocol, ports, and the interface
  * it came in by.  Remembered is the whole decision: the rule that lets it pass, and the outbound SA, the next hop, or that
- * it is ESP for us.  A table of fixed size, each flow with one place in it; whoever comes later takes the place.  What was
+ * it is ESP for us.  A table of fixed size, with two places for a flow, which later ones take from it.  What was
  * decided before the last change of anything counts for nothing (dp_changed()), so a flow that is found is treated as if
  * everything had been looked up.  Only what lets packets pass is remembered: drops are decided anew each time, and
  * so is what comes in fragments, in IPv6, from this host itself, or by a rule that logs.
@@ -29,8 +29,9 @@ void flow_keep_tunnel(struct worker *w, const struct list *l);
 void flow_keep_clear(struct worker *w, const struct list *l);
 void flow_keep_esp(struct worker *w, const struct list *l);
 
-/* A turn begins: which decisions count now? */
-void flow_turn(struct worker *w);
+/* Packets have been received: which decisions count now?  Asked afterwards, so that no packet goes by one that was void
+ * before it came. */
+void flow_begin(struct worker *w);
 
 /* Control thread, no worker runs.  False: no memory. */
 bool flow_init(struct worker *w);

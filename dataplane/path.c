@@ -335,6 +335,7 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 	struct known known;
 	struct list ip;
 
+	flow_begin(w);
 	arrivals_start(&a);
 	parse_burst(w, in_if, m, n);
 	ip.n = 0;
@@ -456,6 +457,7 @@ void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
 	struct list out, esp, fragments, waited, waited_in;
 
+	flow_begin(w);
 	out.n = esp.n = fragments.n = waited.n = waited_in.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = &w->pkts[i];

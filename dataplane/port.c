@@ -275,10 +275,19 @@ int dp_port_add(const struct dp_port_conf *c, uint16_t *ifindex, char *err, size
 
 void port_mac_changed(uint8_t port)
 {
+	struct port *p = &ports[port];
 	uint8_t ip[16];
+	uint64_t mac = 0;
 
-	nd_link_local(ports[port].mac, ip);
-	ports[port].link_local = addr_v6(ip);
+	nd_link_local(p->mac, ip);
+	p->link_local = addr_v6(ip);
+	memcpy(p->plain_frame, p->mac, RTE_ETHER_ADDR_LEN);
+	p->plain_frame[12] = RTE_ETHER_TYPE_IPV4 >> 8;
+	p->plain_frame[13] = RTE_ETHER_TYPE_IPV4 & 0xff;
+	memcpy(&mac, p->mac, RTE_ETHER_ADDR_LEN);
+	p->eth_head = mac << 48;
+	p->eth_tail4 = mac | (uint64_t)RTE_BE16(RTE_ETHER_TYPE_IPV4) << 48;
+	p->eth_tail6 = mac | (uint64_t)RTE_BE16(RTE_ETHER_TYPE_IPV6) << 48;
 }
 
 bool port_has_addr(uint8_t port, const struct addr *a)

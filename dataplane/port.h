@@ -28,6 +28,11 @@ struct port {
 	bool has_addr;          /* without one it is there for its VLANs only */
 	bool has_v6;            /* has IPv6 addresses, and so a link-local one */
 	struct addr link_local; /* valid with has_v6 */
+	/* How an untagged frame with IPv4 for this port begins: MACs and EtherType; the source's counts for nothing. */
+	alignas(16) uint8_t plain_frame[16];
+	/* The last eight bytes of the Ethernet header of a frame from this port, its MAC and EtherType, for IPv4 and
+	 * IPv6; and that MAC's first two bytes as the last of the eight before. */
+	uint64_t eth_tail4, eth_tail6, eth_head;
 	/* control: w, workers: r */
 	alignas(64) atomic_bool up;
 	/* control only */

@@ -28,11 +28,11 @@ struct suite {
 	 * 0, or -EIO when the system has no random numbers. */
 	int (*expand)(const struct suite *s, IMB_MGR *mb, const struct dp_keys *k, uint8_t *key);
 	/* Write the IV, encrypt and authenticate in place.  All p have this suite; sa_out, esp_off, seq and
-	 * ip_len are set, the plaintext stands with its padding and trailer behind the room for the IV,
+	 * ip_len and text_len are set, the plaintext stands with its padding and trailer behind the room for the IV,
 	 * and ip_len counts the room for the ICV.  p->drop is DROP_NONE before; what fails gets
 	 * DROP_ESP_CRYPTO. */
 	void (*seal)(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
-	/* Verify and decrypt in place; sa_in, esp_off, seq and ip_len are set, and lengths were checked.
+	/* Verify and decrypt in place; sa_in, esp_off, seq, ip_len and text_len are set, and lengths were checked.
 	 * p->drop is DROP_NONE before; what fails gets DROP_ESP_AUTH or DROP_ESP_CRYPTO.  Tags are compared
 	 * in constant time. */
 	void (*open)(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
@@ -50,7 +50,7 @@ static inline const struct suite *suite_at(uint8_t index)
 const struct suite *suite_find(const struct dp_suite *id);
 /* Do these keys have the lengths that the suite wants? */
 bool suite_keys_fit(const struct suite *s, const struct dp_keys *k);
-/* Bytes of ciphertext between IV and ICV. */
+/* Bytes of ciphertext between IV and ICV, from ip_len: what text_len is to be. */
 static inline uint32_t suite_text_len(const struct suite *s, const struct pkt *p)
 {
 	return (uint32_t)p->l3_off + p->ip_len - p->esp_off - ESP_HDR - s->iv_len - s->icv_len;

@@ -109,17 +109,17 @@ void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uin
 			memcpy(&spi_be, esp, sizeof(spi_be));
 			_mm_store_si128(&aad[i].v, aad_esn(spi_be, p[i]->seq));
 		}
-		if (i < AHEAD)
-			prefetch_key(sa->key, s, suite_text_len(s, p[i]), vaes);
+		if (i < AHEAD && (i == 0 || sa != p[i - 1]->sa_out))
+			prefetch_key(sa->key, s, p[i]->text_len, vaes);
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_out *sa = p[i]->sa_out;
 		uint8_t *esp = pkt_at(p[i], p[i]->esp_off), *text = esp + ESP_HDR + s->iv_len;
-		uint32_t len = suite_text_len(s, p[i]);
+		uint32_t len = p[i]->text_len;
 		bool esn = sa->flags & SA_ESN;
 
 		if (i + AHEAD < n && p[i + AHEAD]->sa_out != p[i + AHEAD - 1]->sa_out)
-			prefetch_key(p[i + AHEAD]->sa_out->key, s, suite_text_len(s, p[i + AHEAD]), vaes);
+			prefetch_key(p[i + AHEAD]->sa_out->key, s, p[i + AHEAD]->text_len, vaes);
 		enc((const struct gcm_key_data *)sa->key, &ctx, text, text, len, iv[i].b,
 		    esn ? aad[i].b : esp, esn ? 12 : 8, text + len, s->icv_len);
 	}
@@ -161,8 +161,8 @@ void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uin
 		_mm_store_si128(&iv[i].v, nonce(sa->salt, iv_be));
 		if (sa->flags & SA_ESN)
 			_mm_store_si128(&aad[i].v, aad_esn(rte_cpu_to_be_32(p[i]->spi), p[i]->seq));
-		if (i < AHEAD)
-			prefetch_key(sa->key, s, suite_text_len(s, p[i]), vaes);
+		if (i < AHEAD && (i == 0 || sa != p[i - 1]->sa_in))
+			prefetch_key(sa->key, s, p[i]->text_len, vaes);
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_in *sa = p[i]->sa_in;
@@ -170,8 +170,8 @@ void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uin
 		bool esn = sa->flags & SA_ESN;
 
 		if (i + AHEAD < n && p[i + AHEAD]->sa_in != p[i + AHEAD - 1]->sa_in)
-			prefetch_key(p[i + AHEAD]->sa_in->key, s, suite_text_len(s, p[i + AHEAD]), vaes);
-		dec((const struct gcm_key_data *)sa->key, &ctx, text, text, suite_text_len(s, p[i]), iv[i].b,
+			prefetch_key(p[i + AHEAD]->sa_in->key, s, p[i + AHEAD]->text_len, vaes);
+		dec((const struct gcm_key_data *)sa->key, &ctx, text, text, p[i]->text_len, iv[i].b,
 		    esn ? aad[i].b : esp, esn ? 12 : 8, tag[i].b, s->icv_len);
 	}
 	for (uint16_t i = 0; i < n; i++) {

@@ -43,7 +43,7 @@ static void mac(const struct worker *w, const struct suite *s, struct pkt *p, co
 		const union block *iv, uint8_t *tag)
 {
 	uint8_t *esp = pkt_at(p, p->esp_off), *from = esp - SHIFT, saved[2 * SHIFT];
-	uint32_t len = ESP_HDR + s->iv_len + suite_text_len(s, p);
+	uint32_t len = ESP_HDR + s->iv_len + p->text_len;
 	struct gcm_context_data ctx;
 	uint32_t high;
 

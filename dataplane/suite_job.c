@@ -132,7 +132,7 @@ static void job_fill(IMB_JOB *j, const struct ctx *c, struct pkt *p, unsigned i,
 {
 	const struct suite *s = c->s;
 	uint8_t *esp = pkt_at(p, p->esp_off);
-	uint32_t len = suite_text_len(s, p), text = ESP_HDR + s->iv_len;
+	uint32_t len = p->text_len, text = ESP_HDR + s->iv_len;
 
 	j->enc_keys = k->enc;
 	j->dec_keys = s->id.encr == DP_AES_CBC ? k->dec : k->enc;

@@ -58,7 +58,7 @@ unsigned worker_turn(struct worker *w)
 	struct rte_mbuf *m[BURST_MAX];
 	unsigned seen;
 
-	flow_turn(w);
+	flow_begin(w);
 	stage_turn(&w->stage, w->rx_bursts);
 	stage_start(&w->stage);
 	seen = inject_poll(w) + handover_poll(w);

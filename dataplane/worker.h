@@ -74,7 +74,7 @@ struct worker {
 
 	/* this worker only */
 	uint64_t tsc;        /* time of this turn, set by the caller of worker_turn */
-	uint32_t generation; /* dp.generation when this turn began */
+	uint32_t generation; /* dp.generation behind the last burst received */
 	uint32_t flow_mask;
 	struct flow *flow; /* flow.h */
 	bool tell;         /* events lie on `up` that control has not been woken for */
@@ -98,6 +98,7 @@ struct worker {
 	uint64_t fragments;   /* sent, of packets too big */
 	uint64_t reassembled; /* datagrams, of fragments */
 	uint64_t rx_bursts;
+	uint64_t known_flows;             /* packets of such */
 	uint64_t busy_tsc, start_tsc;     /* cycles of turns that had packets; when it began */
 	uint64_t icmp_sent, icmp_limited; /* errors made, and those that the rate did not allow */
 	struct stage_clock stage;

@@ -36,6 +36,7 @@ static const char usage[] =
 	"  --proxy-ids WHICH one: an any-any one for each SA; many\n"
 	"  --flows N         so many known flows (1000); 0: every packet a new one\n"
 	"  --rules N         security rules in force, 2 to 20000\n"
+	"  --hugepages       on huge pages, which must be reserved\n"
 	"  --rounds N        quiet rounds for a figure (quick: 15, else 40)\n"
 	"  --json FILE       write everything there\n";
 
@@ -45,7 +46,7 @@ struct numbers {
 };
 
 static struct {
-	bool quick, verify;
+	bool quick, verify, hugepages;
 	const char *suites, *json;
 	struct numbers sizes, sas;
 	bool out, in, one, many;
@@ -143,7 +144,7 @@ static void options(int argc, char **argv)
 		{"size", 1, NULL, 'z'},      {"sas", 1, NULL, 's'},    {"direction", 1, NULL, 'd'},
 		{"proxy-ids", 1, NULL, 'p'}, {"flows", 1, NULL, 'f'},  {"rules", 1, NULL, 'r'},
 		{"rounds", 1, NULL, 'n'},    {"json", 1, NULL, 'j'},   {"help", 0, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"hugepages", 0, NULL, 'g'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
@@ -158,6 +159,7 @@ static void options(int argc, char **argv)
 		case 'f': want.flows = number("flows", optarg, 0, UINT32_MAX); break;
 		case 'r': want.rules = number("rules", optarg, 2, RIG_RULES_MAX); break;
 		case 'n': want.effort.quiet = number("rounds", optarg, 1, QUIET_SERIES); break;
+		case 'g': want.hugepages = true; break;
 		case 'j': want.json = optarg; break;
 		case 'h': fputs(usage, stdout); exit(0);
 		default: fputs(usage, stderr); exit(2);
@@ -277,10 +279,12 @@ int main(int argc, char **argv)
 	if (want.many)
 		rig.max_proxy_ids = want.verify ? 64 : MANY;
 	rig.rules = want.rules;
+	rig.hugepages = want.hugepages;
 	rig_start(&rig);
 	if (!want.verify) {
 		quiet_init();
-		head = (struct report_head){rig_harness_cost(), rig_idle_turn(), want.flows, want.rules};
+		head = (struct report_head){rig_harness_cost(), rig_idle_turn(), want.flows, want.rules,
+					    want.hugepages};
 		report_head(&head);
 	}
 	run_all();

@@ -38,14 +38,19 @@ static uint32_t below(uint32_t n)
 	return n > 1 ? (uint32_t)random() % n : 0;
 }
 
+uint32_t frames_flows(const struct traffic *t)
+{
+	return RTE_MAX(t->flows, rig_targets());
+}
+
 static void choose(const struct traffic *t)
 {
-	static uint32_t fresh;
-	uint32_t targets = rig_targets(), flows = RTE_MAX(t->flows, targets);
+	static uint32_t fresh, walked;
+	uint32_t targets = rig_targets(), flows = frames_flows(t);
 
 	for (unsigned i = 0; i < FRAMES; i++) {
 		hold[i].size = t->size == INNER_IMIX ? imix[i % RTE_DIM(imix)] : t->size;
-		hold[i].flow = t->flows ? below(flows) : fresh++;
+		hold[i].flow = !t->flows ? fresh++ : t->walk ? walked++ % flows : below(flows);
 		hold[i].target = t->flows ? hold[i].flow % targets : below(targets);
 	}
 	for (unsigned i = FRAMES - 1; t->size == INNER_IMIX && i > 0; i--) {
@@ -152,6 +157,7 @@ static void fill_in(const struct traffic *t)
 			p[k].ip_len = put_outer(t, i, q->seq);
 			p[k].l3_off = L2;
 			p[k].esp_off = L2 + OUTER;
+			p[k].text_len = (uint16_t)suite_text_len(t->suite, &p[k]);
 		}
 		t->suite->seal(dp.worker[0], t->suite, list, BURST_MAX);
 	}
@@ -214,6 +220,7 @@ static void check_out(const struct traffic *t, unsigned i)
 	p.ip_len = rte_be_to_cpu_16(rte_pktmbuf_mtod_offset(p.m, struct rte_ipv4_hdr *, L2)->total_length);
 	memcpy(&seq, pkt_at(&p, L2 + OUTER + 4), sizeof(seq));
 	p.seq = ntohl(seq);
+	p.text_len = (uint16_t)suite_text_len(t->suite, &p);
 	peer.salt = keys->salt;
 	memcpy(peer.key, keys->key, sizeof(peer.key));
 	t->suite->open(dp.worker[0], t->suite, &list, 1);

@@ -19,6 +19,7 @@ struct traffic {
 	bool inbound;
 	uint16_t size;  /* inner bytes; INNER_IMIX */
 	uint32_t flows; /* this many, spread over the targets; 0: a new one for every packet */
+	bool walk;      /* the flows in turn, instead of by chance */
 	/* For packets that must die: their inner far address belongs to the target so much further on, and
 	 * their inner destination port is this. */
 	uint32_t astray;
@@ -27,6 +28,8 @@ struct traffic {
 
 /* Mean inner bytes of a packet. */
 double frames_mean(uint16_t size);
+/* How many flows there are. */
+uint32_t frames_flows(const struct traffic *t);
 void frames_fill(const struct traffic *t);
 /* Some of what came out, opened with the peer's keys or as it is, is what went in: or die. */
 void frames_check(const struct traffic *t);

@@ -216,6 +216,7 @@ void rig_start(const struct rig_conf *c)
 	struct dp_conf conf = {
 		.name = name,
 		.n_workers = 1,
+		.hugepages = c->hugepages,
 		/* SAs with their keys, the peer's end and the bound's keys; proxy-IDs. */
 		.memory_mb = 256 + c->max_sas / 1000 * 9 + targets / 1000,
 		.max_sas = c->max_sas,

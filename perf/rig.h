@@ -30,6 +30,7 @@ enum { RIG_DENIED_PORT = 40000, RIG_RULES_MAX = 20000 };
 struct rig_conf {
 	uint32_t max_sas, max_proxy_ids; /* of any layout */
 	uint32_t rules;                  /* security rules in force, the last of which allows; 0: none */
+	bool hugepages;                  /* that are reserved, as on a gateway; else ordinary pages */
 };
 
 struct layout {

@@ -205,9 +205,9 @@ static void render_stages(FILE *out, const json_t *doc)
 void render_dataplane(FILE *out, const json_t *doc)
 {
 	static const struct render_column cols[] = {
-		{"worker", 7},       {"cpu", 5},          {"busy%", 7},       {"total%", 8},
-		{"rx packets", 16},  {"per burst", 10},   {"tx packets", 16}, {"handed over", 16},
-		{"icmp errors", 12}, {"reassembled", 12}, {"loops", 0}};
+		{"worker", 7},       {"cpu", 5},          {"busy%", 7},        {"total%", 8},
+		{"rx packets", 16},  {"per burst", 10},   {"known flow%", 12}, {"tx packets", 16},
+		{"handed over", 16}, {"icmp errors", 12}, {"reassembled", 12}, {"loops", 0}};
 	struct render_table *t;
 	const json_t *e;
 	size_t i;
@@ -225,6 +225,8 @@ void render_dataplane(FILE *out, const json_t *doc)
 		table_cell(t, "%.1f", json_real_value(json_object_get(e, "busy-percent-total")));
 		table_cell(t, "%lld", rx);
 		table_cell(t, "%.1f", bursts > 0 ? (double)rx / (double)bursts : 0.);
+		table_cell(t, "%.1f",
+			   rx > 0 ? 100. * (double)render_int(e, "known-flow-packets") / (double)rx : 0.);
 		table_cell(t, "%lld", render_int(e, "tx-packets"));
 		table_cell(t, "%lld", render_int(e, "handed-over"));
 		table_cell(t, "%lld", render_int(e, "icmp-sent"));

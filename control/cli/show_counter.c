@@ -88,12 +88,15 @@ static void globals_of_workers(struct global *g)
 		sum.rx_packets += s.rx_packets;
 		sum.tx_packets += s.tx_packets;
 		sum.handed_over += s.handed_over;
+		sum.known_flows += s.known_flows;
 		sum.fragments += s.fragments;
 		sum.icmp_sent += s.icmp_sent;
 		sum.icmp_limited += s.icmp_limited;
 	}
 	global(g, "packets-received", sum.rx_packets, false, "dataplane", "by the workers from all ports");
 	global(g, "packets-sent", sum.tx_packets, false, "dataplane", "by the workers to all ports");
+	global(g, "packets-of-known-flows", sum.known_flows, false, "dataplane",
+	       "forwarded or encrypted as their flow was before, nothing being looked up");
 	global(g, "packets-handed-over", sum.handed_over, false, "dataplane",
 	       "to the worker that owns their SA");
 	global(g, "fragments-sent", sum.fragments, false, "dataplane", "of packets too big for their way");

@@ -238,6 +238,7 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 		json_object_set_new(e, "busy-percent-total", json_real(percent(s.busy_ns, s.up_ns)));
 		doc_uint(e, "rx-packets", s.rx_packets);
 		doc_uint(e, "rx-bursts", s.rx_bursts);
+		doc_uint(e, "known-flow-packets", s.known_flows);
 		doc_uint(e, "tx-packets", s.tx_packets);
 		doc_uint(e, "handed-over", s.handed_over);
 		doc_uint(e, "icmp-sent", s.icmp_sent);

@@ -512,6 +512,7 @@ struct dp_worker_stats {
 	uint64_t reassembled;             /* datagrams for the gateway that came in fragments */
 	uint64_t icmp_sent, icmp_limited; /* ICMP errors made, and those that the rate did not allow */
 	uint64_t rx_bursts;
+	uint64_t known_flows;    /* packets whose flow was known, so that nothing had to be looked up */
 	uint64_t busy_ns, up_ns; /* turns that had packets, of the time since start */
 };
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);

@@ -194,6 +194,7 @@ static void sealed(const uint8_t *head, const uint8_t *text, size_t len, bool fo
 	p.seq = sas[i].seq = sas[i].seq + 1 + (head[1] & 0x80 ? (uint64_t)head[1] << 4 : 0) -
 			     (head[1] & 0x40 ? 3 : 0);
 	p.ip_len = (uint16_t)n;
+	p.text_len = (uint16_t)len;
 	seq_be = __builtin_bswap32((uint32_t)p.seq);
 	memcpy(esp, &spi_be, 4);
 	memcpy(esp + 4, &seq_be, 4);

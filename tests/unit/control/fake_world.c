@@ -485,6 +485,7 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 				      .idle_loops = 750,
 				      .rx_packets = 5,
 				      .rx_bursts = 2,
+				      .known_flows = 4,
 				      .busy_ns = 1000,
 				      .up_ns = 8000,
 				      .tx_packets = 6,

@@ -83,6 +83,7 @@ static enum drop open_one(const struct suite *s, struct frame *f)
 
 	p->sa_in = &in;
 	p->drop = DROP_NONE;
+	p->text_len = (uint16_t)suite_text_len(s, p);
 	s->open(&w, s, &p, 1);
 	return (enum drop)p->drop;
 }
@@ -364,7 +365,7 @@ static void opens_published_packets(void **state)
 		f.p.seq |= (uint64_t)vectors[i].seq_high << 32;
 		if (open_one(s, &f) != DROP_NONE)
 			fail_msg("%s: refused", vectors[i].what);
-		assert_int_equal(suite_text_len(s, &f.p), text_len);
+		assert_int_equal(f.p.text_len, text_len);
 		if (memcmp(f.data + ESP_HDR + s->iv_len, text, text_len) != 0)
 			fail_msg("%s: wrong text", vectors[i].what);
 	}
@@ -442,6 +443,7 @@ static void seals_what_it_opens(void **state)
 			frame_set(&f[i], hdr, sizeof(hdr));
 			memcpy(f[i].data + ESP_HDR + s->iv_len, text[i], len[i]);
 			f[i].p.ip_len = (uint16_t)total;
+			f[i].p.text_len = (uint16_t)len[i];
 			f[i].p.seq = UINT64_C(0x700000100) + i;
 			f[i].p.sa_out = &out;
 			p[i] = &f[i].p;
@@ -482,6 +484,7 @@ static void finds_the_bad_one(void **state)
 
 			frame_set(&f[i], hdr, sizeof(hdr));
 			f[i].p.ip_len = (uint16_t)(ESP_HDR + s->iv_len + 64 + s->icv_len);
+			f[i].p.text_len = 64;
 			f[i].p.sa_out = &out;
 			p[i] = &f[i].p;
 		}
@@ -514,6 +517,7 @@ static void ivs(void **state)
 
 			frame_set(&f[i], hdr, sizeof(hdr));
 			f[i].p.ip_len = (uint16_t)(ESP_HDR + s->iv_len + 64 + s->icv_len);
+			f[i].p.text_len = 64;
 			f[i].p.sa_out = &out;
 			p[i] = &f[i].p;
 		}
