@@ -58,7 +58,7 @@ def test_completion_and_help(shell, tmp_path):
         t.send("\x15exit\r")
         assert t.status() == 2, "of the last command"
     # libedit's file, which writes blanks as \\040: what the lines had become.
-    lines = open(f"{tmp_path}/.culvert_history").read().replace("\\040", " ").splitlines()
+    lines = open(f"{tmp_path}/.culvert_history").read().replace("\\040", " ").replace("\\012", "").splitlines()
     assert [x.strip() for x in lines[1:3]] == ["show vpn ike-sa gateway peer", "show vpn flow name tun:P30"]
 
 
