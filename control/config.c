@@ -236,7 +236,10 @@ static void parse(struct cfg_load *l, const char *text, unsigned mode)
 		const char *what = config_error_text(&lc);
 
 		cfg_file_error(l, config_error_file(&lc), (unsigned)config_error_line(&lc), "%s%s", what,
-			       strcmp(what, "syntax error") == 0 ? SYNTAX : "");
+			       strcmp(what, "syntax error") == 0 ? SYNTAX
+			       : strcmp(what, "duplicate setting name") == 0
+				       ? "; allowed: each name once in a group { }"
+				       : "");
 		config_destroy(&lc);
 		return;
 	}
@@ -275,7 +278,8 @@ struct config *config_load(const char *path, config_say_fn *say, void *arg)
 	} else {
 		/* libconfig takes a comment that ends with the file for a syntax error. */
 		memcpy(text + len, "\n", 2);
-		parse(&l, text, mode);
+		if (cfg_lex(&l, text))
+			parse(&l, text, mode);
 	}
 	if (text)
 		explicit_bzero(text, len);

@@ -67,6 +67,12 @@ void cfg_read_monitor(struct cfg_obj *tun, struct cfg_monitor *mon)
 		mon->threshold = (uint16_t)v;
 	if (cfg_int(&o, "quorum", CFG_OPTIONAL, 1, mon->n ? mon->n : 1, &v))
 		mon->quorum = (uint8_t)v;
+	for (unsigned i = 0; i < mon->n; i++)
+		for (unsigned k = 0; k < i; k++)
+			if (addr_eq(&mon->dst[i], &mon->dst[k]))
+				cfg_error(
+					&o, config_setting_get_member(m, "destination"), "destination",
+					"found one address twice; allowed: each once, for each counts by itself");
 	w = cfg_word(&o, "action", CFG_OPTIONAL, actions);
 	mon->fail_over = w && w->id;
 }

@@ -62,6 +62,9 @@ struct cfg_obj cfg_sub(const struct cfg_obj *o, const config_setting_t *s, const
 /* A line about the file as a whole, or a line of it that is no object's; line 0: none. */
 void cfg_file_error(struct cfg_load *l, const char *file, unsigned line, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
+/* What is wrong with the text before libconfig reads it: numbers it would cut, a byte order mark, brackets without
+ * end.  False: said. */
+bool cfg_lex(struct cfg_load *l, const char *text);
 void cfg_out_of_memory(struct cfg_load *l);
 
 /* What a setting holds, in words: "\"abc\"", "the number 5", "a list".  For secrets pass secret = true. */

@@ -11,7 +11,7 @@
 /* A port, 443; 0 is any; or a range, "8000-8080". */
 static bool read_ports(const struct cfg_obj *o, const char *key, uint16_t *lo, uint16_t *hi)
 {
-	static const char allowed[] = "0 to 65535, or a range such as \"8000-8080\"";
+	static const char allowed[] = "0 (any port) to 65535, or a range from 1 on such as \"8000-8080\"";
 	const config_setting_t *m = config_setting_get_member(o->s, key);
 	char found[CFG_FOUND];
 	long long v;

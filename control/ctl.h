@@ -5,6 +5,7 @@
  *     main.c       arguments, --check
  *     ctl.c        the event loop: what wakes it, start, stop
  *     ctl_apply.c  configuration -> data plane and engine, at start and on commit
+ *     ctl_check.c  what a configuration needs and this machine has not
  *     ctl_rules.c  zones and security rules
  *     ctl_route.c  which of the configured routes are in force
  *     ctl_monitor.c  tunnel monitors
@@ -125,11 +126,14 @@ int ctl_run(struct config *conf, const char *conf_path);
 /* After any engine call from outside ctl.c: arm the timer for what the engine wants next. */
 void ctl_ike_rearm(struct ctl *c);
 
+/* ---- ctl_check.c ---- */
+
+/* What a file may say and this build or machine cannot do: ESP suites the data plane lacks, cores there are not.
+ * Number of problems.  Warns when nothing filters. */
+unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
+
 /* ---- ctl_apply.c ---- */
 
-/* What a file may say and this build cannot do: ESP suites the data plane lacks.  Number of problems.  Warns
- * when nothing filters. */
-unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
 /* Ports and tunnel interfaces, once, before dp_start(). */
 int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len);
 /* Routes, proxy-IDs and gateways: makes the data plane and the engine match conf, touching only what

@@ -14,46 +14,6 @@
 #include "log.h"
 #include "wire.h"
 
-/* ---- checks ---------------------------------------------------------------------------------- */
-
-static bool profile_suite_supported(const struct ike_algs *a, size_t encr)
-{
-	struct dp_suite s;
-
-	if (encr_is_aead(a->encr[encr].id))
-		return ctl_dp_suite(a->encr[encr].id, a->encr[encr].key_bits, AUTH_NONE, &s);
-	for (size_t i = 0; i < a->n_integ; i++)
-		if (ctl_dp_suite(a->encr[encr].id, a->encr[encr].key_bits, a->integ[i], &s))
-			return true;
-	return false;
-}
-
-unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg)
-{
-	unsigned problems = 0;
-
-	if (!conf->rules_given)
-		say(arg, true, "security-rules: none configured: every packet may pass between zones");
-	for (size_t i = 0; i < conf->n_ipsec_profiles; i++) {
-		const struct cfg_ipsec_profile *p = &conf->ipsec_profiles[i];
-
-		for (size_t e = 0; e < p->algs.n_encr; e++) {
-			char line[256];
-
-			if (profile_suite_supported(&p->algs, e))
-				continue;
-			snprintf(
-				line, sizeof(line),
-				"ipsec-crypto-profile \"%s\": %s with the authentication given is not a suite this "
-				"data plane has",
-				p->name, transform_name(TT_ENCR, p->algs.encr[e].id));
-			say(arg, false, line);
-			problems++;
-		}
-	}
-	return problems;
-}
-
 /* ---- interfaces ------------------------------------------------------------------------------ */
 
 static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)

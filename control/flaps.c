@@ -13,6 +13,7 @@ enum { FLAPS_MAX = 128, S = 1000 };
 
 struct walk {
 	bool up, known; /* the SA; known: it has been up before */
+	bool idle; /* down by a restart or the operator, and nobody has asked for it since: no outage that lasts */
 	bool monitor_down;
 	int64_t down_since;
 	int64_t at[FLAPS_MAX]; /* beginnings of flaps */
@@ -29,12 +30,21 @@ static void step(struct walk *w, const struct journal_entry *e, struct flaps *f)
 	bool was = w->known && w->up && !w->monitor_down, is;
 
 	switch (e->kind) {
-	case JOURNAL_UP: w->up = w->known = true; break;
+	case JOURNAL_UP:
+		w->up = w->known = true;
+		w->idle = false;
+		break;
 	case JOURNAL_START: /* tunnels and monitors start anew */
 		w->monitor_down = false;
 		w->up = false;
+		w->idle = true;
 		break;
-	case JOURNAL_DOWN: w->up = false; break;
+	case JOURNAL_DOWN:
+		w->up = false;
+		w->idle = e->by == JOURNAL_OPERATOR;
+		break;
+	case JOURNAL_FAIL:
+	case JOURNAL_IKE_FAIL: w->idle = false; return;
 	case JOURNAL_MONITOR_DOWN: w->monitor_down = true; break;
 	case JOURNAL_MONITOR_UP: w->monitor_down = false; break;
 	default: return;
@@ -135,7 +145,7 @@ void flaps_find(const struct journal_entry *const *list, size_t n, const struct 
 	*f = (struct flaps){0};
 	for (size_t i = 0; i < n; i++)
 		step(&w, list[i], f);
-	f->down = f->outages && !(w.up && !w.monitor_down);
+	f->down = f->outages && !(w.up && !w.monitor_down) && (!w.idle || w.monitor_down);
 	if (f->down && now_ms > w.down_since)
 		f->down_ms += now_ms - w.down_since;
 	find_period(&w, f);

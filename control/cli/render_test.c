@@ -57,8 +57,12 @@ void render_monitor(FILE *out, const json_t *doc)
 		table_cell(t, "%s", render_str(e, "action"));
 		table_cell(t, "%lld", render_int(e, "pkt-sent"));
 		table_cell(t, "%lld", render_int(e, "pkt-recv"));
-		for (size_t k = 0; k < 3; k++)
-			table_cell(t, "%.3f", (double)render_int(e, rtt[k]) / 1e6);
+		for (size_t k = 0; k < 3; k++) {
+			if (render_int(e, rtt[k]))
+				table_cell(t, "%.3f", (double)render_int(e, rtt[k]) / 1e6);
+			else
+				table_cell(t, "-"); /* none was answered */
+		}
 	}
 	table_print(out, t);
 }

@@ -161,3 +161,17 @@ def test_json_of_every_show(shell):
         p = run(binary("culvert"), "-s", c.socket, "--json", *words.split(), check=False)
         assert p.returncode == 0, words
         assert json.loads(p.stdout)["type"], words
+
+
+def test_check_knows_the_machine(shell):
+    """What a file may say and this machine cannot bear out."""
+    c, _ = shell
+    for system, says in (({"journal": c.dir}, "journal: found the folder"),
+                         ({"cores": f"0-{os.cpu_count() + 4}", "workers": None}, "as many as this machine has")):
+        sound = dict(c.conf["system"])
+        c.conf["system"].update(system)
+        c.conf["system"] = {k: v for k, v in c.conf["system"].items() if v is not None}
+        c.write()
+        p = c.check()
+        assert p.returncode == 1 and says in p.stderr, p.stderr
+        c.conf["system"] = sound

@@ -324,6 +324,22 @@ static const struct bad bads[] = {
 #include "bad_configs.inc"
 };
 
+/* Said before libconfig says something else, or nothing. */
+static void test_text(void **state)
+{
+	char text[4096];
+	struct said s;
+
+	assert_null(load("\xef\xbb\xbfsystem = { };\n", &s));
+	assert_string_equal(s.text,
+			    ":1: begins with a byte order mark; allowed: the same text without, as editors "
+			    "call it \"UTF-8 without BOM\"\n");
+	snprintf(text, sizeof(text), "a = \"((((((((((((((((((((((((((((((((((((((((((((\";\nb = ");
+	memset(text + strlen(text), '(', 33);
+	assert_null(load(text, &s));
+	assert_string_equal(s.text, ":2: brackets in brackets in brackets, more than 32 deep\n");
+}
+
 static void test_bad(void **state)
 {
 	unsigned wrong = 0;
@@ -663,6 +679,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sound),          cmocka_unit_test(test_vlan_model),
 		cmocka_unit_test(test_gateway_model),  cmocka_unit_test(test_tunnel_model),
+		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_text),
 		cmocka_unit_test(test_defaults),       cmocka_unit_test(test_bad),
 		cmocka_unit_test(test_transport),      cmocka_unit_test(test_files),
 		cmocka_unit_test(test_last_line),      cmocka_unit_test(test_include),

@@ -365,6 +365,11 @@ static void test_what_is_no_flap(void **state)
 	assert_int_equal(f.outages, 4);
 	assert_int_equal(f.period, 0);
 	assert_false(f.regular);
+	/* Nobody has asked for it since the restart: it is idle.  Once an attempt has failed, it is down. */
+	assert_false(f.down);
+	assert_int_equal(f.down_ms, 3 * 60 * MS);
+	child(j, IKE_EV_CHILD_FAIL, IKE_CAUSE_NO_PROPOSAL, 20005);
+	flaps_of(j, 20010, &f);
 	assert_true(f.down);
 	assert_int_equal(f.down_ms, (3 * 60 + 10) * MS);
 	journal_close(j);
