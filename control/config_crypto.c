@@ -157,19 +157,21 @@ static void read_prf(struct cfg_obj *o, struct ike_algs *a, const struct algs_re
 
 void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p)
 {
-	static const char *const known[] = {"name",           "encryption", "prf",
-					    "authentication", "dh-group",   "authentication-multiple",
-					    "lifetime",       NULL};
-	static const char *const later[] = {"post-quantum", NULL};
+	static const char *const known[] = {"name",     "encryption",
+					    "prf",      "authentication",
+					    "dh-group", "additional-key-exchange",
+					    "lifetime", "authentication-multiple",
+					    NULL};
 	struct algs_read r = {0};
 	long long v;
 
 	if (cfg_name(o, "name", CFG_REQUIRED, false, p->name))
 		memcpy(o->name, p->name, sizeof(o->name));
-	cfg_keys(o, known, later);
+	cfg_keys(o, known, NULL);
 	p->lifetime_s = 28800;
 	read_algs(o, ike_ciphers, ike_groups, &p->algs, &r);
 	read_prf(o, &p->algs, &r);
+	cfg_read_ake(o, &p->algs);
 	cfg_seconds(o, "lifetime", &p->lifetime_s);
 	if (cfg_int(o, "authentication-multiple", CFG_OPTIONAL, 0, 50, &v))
 		p->reauth_every = (uint8_t)v;
@@ -177,9 +179,9 @@ void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p)
 
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p)
 {
-	static const char *const known[] = {"name",        "encryption", "authentication",
-					    "dh-group",    "lifetime",   "lifesize",
-					    "lifepackets", "esn",        NULL};
+	static const char *const known[] = {
+		"name",        "encryption", "authentication",          "dh-group", "lifetime", "lifesize",
+		"lifepackets", "esn",        "additional-key-exchange", NULL};
 	static const char *const later[] = {"protocol", "ah", "mode", NULL};
 	static const struct cfg_word esns[] = {
 		{"yes", IKE_ESN_YES}, {"no", IKE_ESN_NO}, {"prefer", IKE_ESN_PREFER}, {0}};
@@ -192,6 +194,7 @@ void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p)
 	cfg_keys(o, known, later);
 	p->lifetime_s = 3600;
 	read_algs(o, esp_ciphers, pfs_groups, &p->algs, &r);
+	cfg_read_ake(o, &p->algs);
 	if (r.combined && !r.separate && p->algs.n_integ)
 		cfg_warn(o, config_setting_get_member(o->s, "authentication"), "authentication",
 			 "has no effect: the ciphers here authenticate by themselves");

@@ -462,15 +462,22 @@ const char *cfg_next_string(const struct cfg_obj *o, const config_setting_t *s, 
 unsigned cfg_words(const struct cfg_obj *o, const char *key, enum cfg_need need, const struct cfg_word *words,
 		   const struct cfg_word **got, unsigned cap)
 {
+	char list[CFG_WORDS];
+	const config_setting_t *m = cfg_member(o, key, need, vocabulary(words, list, sizeof(list)));
+
+	return m ? cfg_words_of(o, m, key, words, got, cap) : 0;
+}
+
+unsigned cfg_words_of(const struct cfg_obj *o, const config_setting_t *m, const char *key,
+		      const struct cfg_word *words, const struct cfg_word **got, unsigned cap)
+{
 	char list[CFG_WORDS], found[CFG_FOUND];
 	const char *allowed = vocabulary(words, list, sizeof(list));
-	const config_setting_t *m = cfg_member(o, key, need, allowed), *at = m;
+	const config_setting_t *at = m;
 	unsigned before = o->l->errors, n = 0;
 	const char *v;
 	int i = 0;
 
-	if (!m)
-		return 0;
 	if (config_setting_is_aggregate(m) && config_setting_length(m) == 0)
 		cfg_error(o, m, key, "found %s; allowed: one or more of %s", cfg_found(m, false, found),
 			  allowed);

@@ -109,6 +109,9 @@ const struct cfg_word *cfg_word(const struct cfg_obj *o, const char *key, enum c
  * got[]; 0 when absent or complained about. */
 unsigned cfg_words(const struct cfg_obj *o, const char *key, enum cfg_need need, const struct cfg_word *words,
 		   const struct cfg_word **got, unsigned cap);
+/* The same at a setting of its own, which stands under key. */
+unsigned cfg_words_of(const struct cfg_obj *o, const config_setting_t *m, const char *key,
+		      const struct cfg_word *words, const struct cfg_word **got, unsigned cap);
 /* The strings of a list, an array or a single string, one after the other: *i counts. */
 const char *cfg_next_string(const struct cfg_obj *o, const config_setting_t *s, const char *key,
 			    const char *allowed, int *i, const config_setting_t **at);
@@ -124,6 +127,8 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s);
 void cfg_read_interface(struct cfg_obj *o, struct cfg_interface *i);
 void cfg_read_route(struct cfg_obj *o, struct cfg_route *r);
 void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p);
+/* The additional key exchanges of either (config_ke.c). */
+void cfg_read_ake(struct cfg_obj *o, struct ike_algs *a);
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p);
 void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *g);
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t);

@@ -64,15 +64,42 @@ static unsigned check_machine(const struct config *conf, config_say_fn *say, voi
 	return problems;
 }
 
+/* Key exchange methods that this OpenSSL does not have. */
+static unsigned check_methods(const char *kind, const char *name, const struct ike_algs *a,
+			      config_say_fn *say, void *arg)
+{
+	unsigned problems = 0;
+
+	for (unsigned i = 0; i < a->n_ake; i++)
+		for (unsigned m = 0; m < a->n_ake_algs[i]; m++) {
+			const struct transform t = {.type = TT_DH, .id = a->ake[i][m]};
+			char word[ALG_STR];
+
+			if (t.id && !crypto_have_dh(t.id))
+				problems += problem(
+					say, arg,
+					"%s \"%s\": additional-key-exchange: %s %s; this is OpenSSL %s", kind,
+					name, prop_alg_str(&t, word),
+					dh_is_kem(t.id) ? "needs OpenSSL 3.5 or later (Debian 13 has it)"
+							: "is refused by OpenSSL's configuration",
+					crypto_version());
+		}
+	return problems;
+}
+
 unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg)
 {
 	unsigned problems = check_machine(conf, say, arg);
 
 	if (!conf->rules_given)
 		say(arg, true, "security-rules: none configured: every packet may pass between zones");
+	for (size_t i = 0; i < conf->n_ike_profiles; i++)
+		problems += check_methods("ike-crypto-profile", conf->ike_profiles[i].name,
+					  &conf->ike_profiles[i].algs, say, arg);
 	for (size_t i = 0; i < conf->n_ipsec_profiles; i++) {
 		const struct cfg_ipsec_profile *p = &conf->ipsec_profiles[i];
 
+		problems += check_methods("ipsec-crypto-profile", p->name, &p->algs, say, arg);
 		for (size_t e = 0; e < p->algs.n_encr; e++) {
 			if (!profile_suite_supported(&p->algs, e))
 				problems += problem(

@@ -144,6 +144,8 @@ static const char *exchange_name(uint8_t x)
 	case IKE_AUTH: return "IKE_AUTH";
 	case CREATE_CHILD_SA: return "CREATE_CHILD_SA";
 	case INFORMATIONAL: return "INFORMATIONAL";
+	case IKE_INTERMEDIATE: return "IKE_INTERMEDIATE";
+	case IKE_FOLLOWUP_KE: return "IKE_FOLLOWUP_KE";
 	default: return NULL;
 	}
 }
@@ -239,7 +241,22 @@ const char *doc_dh(uint16_t id, char buf[DOC_ALG])
 {
 	if (id == DH_NONE)
 		return "";
+	if (id >= KE_ML_KEM_512 && id <= KE_ML_KEM_1024)
+		return id == KE_ML_KEM_512   ? "ML-KEM-512"
+		       : id == KE_ML_KEM_768 ? "ML-KEM-768"
+					     : "ML-KEM-1024";
 	snprintf(buf, DOC_ALG, "DH%u", id);
+	return buf;
+}
+
+const char *doc_ke(const struct suite_choice *s, char buf[DOC_KE])
+{
+	char one[DOC_ALG];
+	size_t n = (size_t)snprintf(buf, DOC_KE, "%s", doc_dh(s->dh, one));
+
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++)
+		if (s->ake[i] && n < DOC_KE)
+			n += (size_t)snprintf(buf + n, DOC_KE - n, "+%s", doc_dh(s->ake[i], one));
 	return buf;
 }
 
@@ -254,7 +271,7 @@ static const char *encr_offer(const struct ike_alg *a, char buf[DOC_ALG])
 
 void doc_algs(json_t *o, const struct ike_algs *a)
 {
-	json_t *enc = doc_list(o, "enc"), *hash = doc_list(o, "hash"), *dh = doc_list(o, "dh");
+	json_t *enc = doc_list(o, "enc"), *hash = doc_list(o, "hash"), *dh = doc_list(o, "dh"), *ake = NULL;
 	char buf[DOC_ALG];
 
 	for (unsigned i = 0; i < a->n_encr; i++)
@@ -263,6 +280,16 @@ void doc_algs(json_t *o, const struct ike_algs *a)
 		json_array_append_new(hash, json_string(doc_integ(a->integ[i])));
 	for (unsigned i = 0; i < a->n_dh; i++)
 		json_array_append_new(dh, json_string(doc_dh(a->dh[i], buf)));
+	if (a->n_ake)
+		ake = doc_list(o, "additional-key-exchange");
+	for (unsigned i = 0; i < a->n_ake; i++) {
+		json_t *one = json_array();
+
+		for (unsigned m = 0; m < a->n_ake_algs[i]; m++)
+			json_array_append_new(one,
+					      json_string(a->ake[i][m] ? doc_dh(a->ake[i][m], buf) : "none"));
+		json_array_append_new(ake, one);
+	}
 }
 
 /* ---- names --------------------------------------------------------------------------------------- */

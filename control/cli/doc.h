@@ -38,6 +38,9 @@ const char *doc_encr_long(uint16_t id, uint16_t key_bits, char buf[DOC_ALG]);
 const char *doc_integ(uint16_t id); /* "" for none */
 const char *doc_prf(uint16_t id);
 const char *doc_dh(uint16_t id, char buf[DOC_ALG]);
+/* All key exchanges of a suite: "DH31+ML-KEM-768". */
+enum { DOC_KE = 128 };
+const char *doc_ke(const struct suite_choice *s, char buf[DOC_KE]);
 /* A profile's words, in their order, as a list. */
 void doc_algs(json_t *o, const struct ike_algs *a);
 

@@ -23,14 +23,14 @@ static const char *ike_hash(const struct suite_choice *s)
 static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 {
 	const struct cfg_gateway *g = cli_gateway(c, i->gateway);
-	char enc[DOC_ALG], dh[DOC_ALG], algo[4 * DOC_ALG], longer[DOC_ALG];
+	char enc[DOC_ALG], dh[DOC_KE], algo[DOC_KE + 3 * DOC_ALG], longer[DOC_ALG];
 
 	doc_uint(o, "gwid", i->gateway_id);
 	doc_str(o, "name", i->gateway);
 	doc_str(o, "role", role_str(i->role));
 	doc_str(o, "mode", "IKEv2");
 	doc_uint(o, "sn", i->serial);
-	snprintf(algo, sizeof(algo), "PSK/%s/%s/%s", doc_dh(i->suite.dh, dh),
+	snprintf(algo, sizeof(algo), "PSK/%s/%s/%s", doc_ke(&i->suite, dh),
 		 doc_encr(i->suite.encr, i->suite.key_bits, enc), ike_hash(&i->suite));
 	/* Nothing is agreed upon before the peer's first answer. */
 	doc_str(o, "algo", i->suite.encr ? algo : "");
@@ -38,7 +38,7 @@ static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 	doc_str(o, "enc", doc_encr_long(i->suite.encr, i->suite.key_bits, longer));
 	doc_str(o, "hash", doc_integ(i->suite.integ));
 	doc_str(o, "prf", doc_prf(i->suite.prf));
-	doc_str(o, "dh", doc_dh(i->suite.dh, dh));
+	doc_str(o, "dh", doc_ke(&i->suite, dh));
 	doc_str(o, "state", i->state);
 	doc_bool(o, "established", i->established);
 	doc_wall(o, "started", i->created);
@@ -88,7 +88,7 @@ static bool on_ike_sa(void *arg, const struct ike_sa_info *i)
 void cli_child(json_t *o, const struct ike_child_info *i)
 {
 	uint64_t now = ctl_now();
-	char name[DOC_NAME], buf[DOC_ALG];
+	char name[DOC_NAME], buf[DOC_ALG], ke[DOC_KE];
 
 	doc_uint(o, "gwid", i->gateway_id);
 	doc_str(o, "gateway", i->gateway);
@@ -104,7 +104,7 @@ void cli_child(json_t *o, const struct ike_child_info *i)
 	doc_str(o, "mode", i->transport ? "trans" : "tunl");
 	doc_str(o, "enc", doc_encr(i->suite.encr, i->suite.key_bits, buf));
 	doc_str(o, "hash", doc_integ(i->suite.integ));
-	doc_str(o, "dh", i->suite.dh ? doc_dh(i->suite.dh, buf) : "no-pfs");
+	doc_str(o, "dh", i->suite.dh ? doc_ke(&i->suite, ke) : "no-pfs");
 	doc_bool(o, "esn", i->suite.esn);
 	doc_uint(o, "i_spi", i->spi_in);
 	doc_uint(o, "o_spi", i->spi_out);

@@ -48,7 +48,8 @@ bool alt_refused(const struct ike_sa *sa, const struct msg *m)
 {
 	const struct alt *a;
 
-	if (sa->init->n_alts >= ALTS_MAX || same(&sa->init->response, m->raw))
+	if (sa->init->n_alts >= ALTS_MAX || suite_ake(&sa->suite, 0) < IKE_AKE_MAX ||
+	    same(&sa->init->response, m->raw))
 		return true;
 	for (a = sa->init->alts; a; a = a->next)
 		if (same(&a->response, m->raw))

@@ -4,7 +4,8 @@
  *
  * Nothing proves which answer is the peer's, so a forger on the path could spoil a start by being faster.
  * As RFC 7296 2.4 allows, each answer is taken as possible and gets an IKE_AUTH of its own; the first
- * protected answer that verifies decides.  There are ALTS_MAX at most.
+ * protected answer that verifies decides.  There are ALTS_MAX at most.  Where IKE_INTERMEDIATE stands between (RFC
+ * 9242), the first proper answer is the one.
  */
 #pragma once
 

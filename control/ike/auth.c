@@ -20,6 +20,7 @@ int auth_octets(const struct ike_sa *sa, bool initiator, struct bytes id_body, s
 	o->part[o->n++] = view(d->p, d->len);
 	o->part[o->n++] = initiator ? view(i->nr, i->nr_len) : view(i->ni, i->ni_len);
 	o->part[o->n++] = view(o->maced_id, sa->keys.prf_len);
+	o->part[o->n++] = view(o->int_auth, inter_octets(sa, o->int_auth));
 	return rc;
 }
 

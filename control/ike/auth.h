@@ -3,20 +3,21 @@
  * The AUTH payload: what it covers, how ours is made, how the peer's is judged (RFC 7296 2.15).
  *
  * Either side covers its own IKE_SA_INIT message, the other's nonce and its own identity, so that nobody can have
- * changed what was negotiated in clear.  The two sides need not use the same method.
+ * changed what was negotiated in clear; then all of IKE_INTERMEDIATE, where there was any (RFC 9242 3.3.2).  The two sides need not use the same method.
  */
 #pragma once
 
 #include "fsm.h"
+#include "intermediate.h"
 #include "xchg.h"
 
 enum { AUTH_PARTS = 4 };
 
-/* InitiatorSignedOctets or ResponderSignedOctets, in parts; views but for the identity's MAC. */
+/* InitiatorSignedOctets or ResponderSignedOctets, in parts; views but for MACs. */
 struct auth_octets {
 	struct bytes part[AUTH_PARTS];
 	size_t n;
-	uint8_t maced_id[PRF_MAX];
+	uint8_t maced_id[PRF_MAX], int_auth[INTER_OCTETS];
 };
 
 /* What the AUTH of the initiator, or the responder, covers; id_body is the body of its ID payload.  -errno. */

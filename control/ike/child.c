@@ -139,11 +139,11 @@ static struct child_sa *child_new(struct ike *k, const struct child_plan *p)
 }
 
 static int install(struct ike_sa *sa, struct child_sa *c, struct bytes ni, struct bytes nr,
-		   struct bytes dh_secret, bool activate)
+		   struct bytes dh_secret, struct bytes more, bool activate)
 {
 	struct child_keys keys;
 	struct ike_child_sa v;
-	int rc = child_keys_derive(&sa->keys, &c->suite, dh_secret, ni, nr, &keys);
+	int rc = child_keys_derive(&sa->keys, &c->suite, dh_secret, ni, nr, more, &keys);
 
 	if (!rc) {
 		c->sa = sa;
@@ -175,7 +175,7 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	struct ike *k = sa->k;
 	struct slot *s = p->slot;
 	struct child_sa *c = child_new(k, p);
-	int rc = c ? install(sa, c, ni, nr, dh_secret, activate) : -ENOMEM;
+	int rc = c ? install(sa, c, ni, nr, dh_secret, p->more, activate) : -ENOMEM;
 
 	if (rc) {
 		k->host->spi_release(k->ctx, p->spi_in);

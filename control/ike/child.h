@@ -50,9 +50,10 @@ struct child_plan {
 	uint32_t spi_in, spi_out;
 	bool no_tfc; /* the peer sent ESP_TFC_PADDING_NOT_SUPPORTED (RFC 7296 1.3.1) */
 	struct ts_list local, remote;
-	bool transport;  /* mode: both ends want it */
-	bool narrowed;   /* initiator: the peer took less than it was asked for */
-	bool additional; /* what was left out could be had in another SA (ADDITIONAL_TS_POSSIBLE) */
+	struct bytes more; /* secrets of additional key exchanges (RFC 9370) */
+	bool transport;    /* mode: both ends want it */
+	bool narrowed;     /* initiator: the peer took less than it was asked for */
+	bool additional;   /* what was left out could be had in another SA (ADDITIONAL_TS_POSSIBLE) */
 };
 
 /* Derive keys, install, enter into the tables.  Unless activate is set, a Child SA that is up already goes on

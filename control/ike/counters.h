@@ -48,6 +48,7 @@
 	X(half_open_expired, "half-open SAs never completed")                                                \
 	X(ike_up, "IKE SAs established")                                                                     \
 	X(ike_fail, "IKE negotiations failed")                                                               \
+	X(intermediate, "IKE_INTERMEDIATE exchanges (additional key exchanges of IKE SAs)")                  \
 	X(child_up, "Child SAs established")                                                                 \
 	X(child_fail, "Child negotiations failed")                                                           \
 	X(ike_rekey, "IKE SAs rekeyed")                                                                      \

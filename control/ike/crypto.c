@@ -169,6 +169,11 @@ bool crypto_have_prf(uint16_t alg)
 	return h >= 0 && evp_hash((enum hash)h) && hmac;
 }
 
+const char *crypto_version(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
+}
+
 void crypto_random(void *p, size_t n)
 {
 	if (n > INT_MAX || RAND_bytes(p, (int)n) != 1)

@@ -19,7 +19,7 @@ struct msg;
 
 enum {
 	PRF_MAX = 64,
-	DH_PUB_MAX = 1024,
+	DH_PUB_MAX = 1568, /* ML-KEM-1024's, larger than any group's */
 	DH_SECRET_MAX = 1024,
 	IKE_KEY_MAX = 64,
 	IKE_NONCE_MAX = 256,
@@ -30,22 +30,32 @@ bool crypto_have_encr(uint16_t encr, uint16_t key_bits); /* for IKE SK payloads 
 bool crypto_have_integ(uint16_t integ);                  /* false for AUTH_NONE */
 bool crypto_have_prf(uint16_t prf);
 bool crypto_have_dh(uint16_t group);
+const char *crypto_version(void); /* of OpenSSL: "3.0.17" */
 
 /* Ends the process when there is no entropy: going on would mean predictable keys. */
 void crypto_random(void *p, size_t n);
 void crypto_wipe(void *p, size_t n);
 bool crypto_equal(const void *a, const void *b, size_t n); /* constant time */
 
-/* Diffie-Hellman. The key object is owned by the caller until dh_free(). */
+/*
+ * Key exchange methods: Diffie-Hellman groups and key encapsulation mechanisms (FIPS 203, with OpenSSL 3.5 and
+ * later).  The initiator makes a key pair, dh_new(), sends its public value, and with the answer has the secret,
+ * dh_derive(); the responder has answer and secret at once, dh_respond().  The object is owned by the caller until
+ * dh_free().
+ */
 struct dh;
 struct dh *dh_new(uint16_t group); /* a fresh key pair; NULL: not supported */
-void dh_free(struct dh *d);        /* NULL is fine */
+/* An answer to the peer's value, in dh_public().  NULL, secret wiped: not supported, or a bad value (see
+ * dh_derive). */
+struct dh *dh_respond(uint16_t group, struct bytes peer, uint8_t *secret, size_t *secret_len);
+void dh_free(struct dh *d); /* NULL is fine */
 uint16_t dh_group(const struct dh *d);
 struct bytes dh_public(const struct dh *d); /* as the KE payload carries it */
 /* secret has DH_SECRET_MAX bytes.  -EINVAL: peer's value has the wrong length, is off the curve or
  * degenerate (RFC 6989); secret is wiped then. */
 int dh_derive(struct dh *d, struct bytes peer, uint8_t *secret, size_t *secret_len);
-size_t dh_public_len(uint16_t group); /* 0: unknown group */
+size_t dh_public_len(uint16_t group); /* the initiator's; 0: unknown group */
+bool dh_is_kem(uint16_t group);
 
 size_t prf_len(uint16_t alg); /* output and preferred key length; 0: unknown */
 int prf(uint16_t alg, struct bytes key, const struct bytes *parts, size_t n_parts, uint8_t *out);
@@ -65,17 +75,20 @@ struct ike_keys {
 };
 int ike_keys_derive(const struct suite_choice *s, struct bytes ni, struct bytes nr, uint64_t spi_i,
 		    uint64_t spi_r, struct bytes dh_secret, struct ike_keys *k);
-/* SKEYSEED of a rekeyed IKE SA comes from the old SK_d (2.18). */
+/* SKEYSEED of a rekeyed IKE SA comes from the old SK_d (2.18), and from the secrets of additional key exchanges
+ * (RFC 9370 2.2.4).  With the SA's own nonces and SPIs: the keys after an IKE_INTERMEDIATE (2.2.2). */
 int ike_keys_rekey(const struct ike_keys *old, const struct suite_choice *s, struct bytes ni, struct bytes nr,
-		   uint64_t spi_i, uint64_t spi_r, struct bytes dh_secret, struct ike_keys *k);
+		   uint64_t spi_i, uint64_t spi_r, struct bytes dh_secret, struct bytes more,
+		   struct ike_keys *k);
 
 /* Keys of a Child SA (2.17), in the order the RFC takes them from KEYMAT. */
 struct child_keys {
 	size_t encr_len, salt_len, integ_len;
 	uint8_t encr_i[32], salt_i[4], integ_i[64], encr_r[32], salt_r[4], integ_r[64];
 };
+/* more: the secrets of additional key exchanges behind one another (RFC 9370 2.2.4). */
 int child_keys_derive(const struct ike_keys *ike, const struct suite_choice *s, struct bytes dh_secret,
-		      struct bytes ni, struct bytes nr, struct child_keys *k);
+		      struct bytes ni, struct bytes nr, struct bytes more, struct child_keys *k);
 /* Bytes of key and salt a Child SA suite takes. */
 int child_key_sizes(const struct suite_choice *s, size_t *encr, size_t *salt, size_t *integ);
 

@@ -22,6 +22,7 @@
 #include "auth.h"
 #include "calls.h"
 #include "fsm.h"
+#include "intermediate.h"
 #include "reason.h"
 #include "xchg.h"
 
@@ -167,7 +168,7 @@ static void first_child(struct in *in)
 		if (!child_plan_accept(in, s, spi_in, true, &p, &r)) {
 			in->k->host->spi_release(in->k->ctx, spi_in);
 		} else if (child_commit(sa, &p, view(i->ni, i->ni_len), view(i->nr, i->nr_len), view(NULL, 0),
-					1, true, NULL, &r)) {
+					in->m->hdr.msgid, true, NULL, &r)) {
 			return;
 		}
 	} else {
@@ -361,6 +362,10 @@ void auth_request(struct in *in)
 	struct ike_id id;
 	struct out o;
 
+	if (inter_due(sa)) {
+		fsm_bad_request(in, N_INVALID_SYNTAX, "an additional key exchange is left out");
+		return;
+	}
 	if (!gw) {
 		unknown_id(in);
 		return;

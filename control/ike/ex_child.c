@@ -439,12 +439,9 @@ static bool exchange_keys(struct in *in, const struct child_plan *p, struct dh *
 	*notify = N_INVALID_KE_PAYLOAD;
 	if (in->m->ke.group != p->suite.dh)
 		return false;
-	*dh = dh_new(p->suite.dh);
-	*len = DH_SECRET_MAX;
-	if (*dh && !dh_derive(*dh, in->m->ke.data, secret, len))
+	*dh = dh_respond(p->suite.dh, in->m->ke.data, secret, len);
+	if (*dh)
 		return true;
-	dh_free(*dh);
-	*dh = NULL;
 	*notify = N_INVALID_SYNTAX;
 	return false;
 }

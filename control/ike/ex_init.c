@@ -23,6 +23,7 @@
 #include "calls.h"
 #include "cookie.h"
 #include "fsm.h"
+#include "intermediate.h"
 #include "natd.h"
 #include "reason.h"
 #include "tap.h"
@@ -69,6 +70,8 @@ static int send_init(struct ike_sa *sa)
 	natd_write(&w, conf->natt, sa->spi_own, 0, &sa->local, &sa->remote);
 	if (conf->fragment_size)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
+	if (conf->ike.n_ake)
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	len = msg_wr_end(&w);
 	if (!len)
 		return -EMSGSIZE;
@@ -153,6 +156,12 @@ static void hint(struct in *in, enum ike_cause cause, const char *text)
 		reason_set(i->hint, in->k->now, cause, IKE_INITIATOR, IKE_SA_INIT, "%s", text);
 }
 
+/* Additional key exchanges need IKE_INTERMEDIATE, which both ends announce (RFC 9370 2.2.1). */
+static bool intermediate_ok(const struct msg *m, const struct suite_choice *s)
+{
+	return suite_ake(s, 0) == IKE_AKE_MAX || msg_notify_find(m, N_INTERMEDIATE_EXCHANGE_SUPPORTED);
+}
+
 /* Everything an answer tells, in an object of its own; NULL: not a proper answer. */
 static struct alt *read_response(struct in *in)
 {
@@ -177,6 +186,11 @@ static struct alt *read_response(struct in *in)
 	prop_offer(&sa->gw->conf.ike, PROP_IKE, IKE_ESN_NO, NULL, 0, &offered);
 	if (prop_decode(m->sa, &answer) || prop_accept(&answer, &offered, &a->suite)) {
 		hint(in, IKE_CAUSE_NO_PROPOSAL, "peer chose a proposal that we did not offer");
+		goto bad;
+	}
+	if (!intermediate_ok(m, &a->suite)) {
+		hint(in, IKE_CAUSE_MALFORMED,
+		     "peer chose an additional key exchange and does not announce IKE_INTERMEDIATE for it");
 		goto bad;
 	}
 	if (m->ke.group != i->group || a->suite.dh != i->group) {
@@ -223,7 +237,7 @@ void init_response(struct in *in)
 	natd_read(sa, in->m, sa->gw->conf.natt, in->pkt);
 	natd_float(sa);
 	sa_state_set(sa, SA_AUTH_SENT);
-	auth_start(sa);
+	inter_go_on(sa);
 }
 
 void init_response_again(struct in *in)
@@ -240,6 +254,12 @@ void init_response_again(struct in *in)
 	a = read_response(in);
 	if (!a)
 		return;
+	/* One that wants further exchanges could not be tried beside the first in IKE_AUTH. */
+	if (suite_ake(&a->suite, 0) < IKE_AKE_MAX) {
+		alt_free(a);
+		COUNT(in->k, drop_state);
+		return;
+	}
 	shared = alt_share(sa, a);
 	alt_swap(sa, a);
 	natd_read(sa, in->m, sa->gw->conf.natt, in->pkt);
@@ -435,6 +455,8 @@ static size_t write_response(const struct ike_sa *sa, const struct choice *c, co
 	msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
 	if (sa->fragmentation) /* only to one that has it, too (RFC 7383 2.3) */
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
+	if (suite_ake(&c->suite, 0) < IKE_AKE_MAX)
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	return msg_wr_end(&w);
 }
 
@@ -442,20 +464,19 @@ static size_t write_response(const struct ike_sa *sa, const struct choice *c, co
 static int respond(struct in *in, struct ike_sa *sa, const struct choice *c)
 {
 	const struct msg *m = in->m;
-	struct dh *dh = dh_new(c->suite.dh);
 	uint8_t secret[DH_SECRET_MAX], buf[OUT_MAX];
 	size_t secret_len = sizeof(secret), len = 0;
+	struct dh *dh = dh_respond(c->suite.dh, m->ke.data, secret, &secret_len);
 	struct init *i = calloc(1, sizeof(*i));
-	int rc = dh && i ? 0 : -ENOMEM;
+	int rc = !i ? -ENOMEM : dh ? 0 : -EINVAL;
 
 	sa->init = i;
 	sa->spi_peer = m->hdr.spi_i;
 	sa->local = in->pkt->local;
 	sa->remote = in->pkt->remote;
 	sa->suite = c->suite;
+	sa->fragment_size = c->gw->conf.fragment_size;
 	sa->fragmentation = c->gw->conf.fragment_size && msg_notify_find(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
-	if (!rc)
-		rc = dh_derive(dh, m->ke.data, secret, &secret_len);
 	if (!rc) {
 		memcpy(i->ni, m->nonce.p, m->nonce.len);
 		i->ni_len = m->nonce.len;
@@ -557,6 +578,9 @@ void init_request(struct in *in)
 		xchg_plain_error(in->k, in->pkt, &m->hdr, N_INVALID_SYNTAX, NULL, 0);
 	} else if (!choose(in, p, &c, why, sizeof(why))) {
 		refuse_proposal(in, p, why);
+	} else if (!intermediate_ok(m, &c.suite)) {
+		COUNT(in->k, drop_malformed);
+		xchg_plain_error(in->k, in->pkt, &m->hdr, N_INVALID_SYNTAX, NULL, 0);
 	} else if (c.suite.dh != m->ke.group) {
 		uint8_t group[2] = {(uint8_t)(c.suite.dh >> 8), (uint8_t)c.suite.dh};
 

@@ -214,7 +214,7 @@ void rekey_response(struct in *in)
 	    suite.dh == n->group && in->m->ke.group == n->group && in->m->nonce.len >= NONCE_MIN &&
 	    in->m->nonce.len <= IKE_NONCE_MAX && !dh_derive(n->dh, in->m->ke.data, secret, &secret_len) &&
 	    !ike_keys_rekey(&sa->keys, &suite, view(n->nonce, sizeof(n->nonce)), in->m->nonce, fresh->spi_own,
-			    spi_read(&suite), view(secret, secret_len), &fresh->keys)) {
+			    spi_read(&suite), view(secret, secret_len), view(NULL, 0), &fresh->keys)) {
 		crypto_wipe(secret, sizeof(secret));
 		fresh->spi_peer = spi_read(&suite);
 		fresh->suite = suite;
@@ -302,12 +302,12 @@ static struct ike_sa *make(struct in *in, const struct suite_choice *suite, cons
 			   struct out *o)
 {
 	struct ike_sa *sa = in->sa, *fresh = successor(sa, IKE_RESPONDER);
-	struct dh *dh = dh_new(suite->dh);
 	uint8_t secret[DH_SECRET_MAX], spi[IKE_SPI];
 	size_t secret_len = sizeof(secret);
-	bool ok = fresh && dh && !dh_derive(dh, in->m->ke.data, secret, &secret_len) &&
+	struct dh *dh = dh_respond(suite->dh, in->m->ke.data, secret, &secret_len);
+	bool ok = fresh && dh &&
 		  !ike_keys_rekey(&sa->keys, suite, in->m->nonce, view(nr, 32), spi_read(suite),
-				  fresh->spi_own, view(secret, secret_len), &fresh->keys);
+				  fresh->spi_own, view(secret, secret_len), view(NULL, 0), &fresh->keys);
 
 	crypto_wipe(secret, sizeof(secret));
 	if (ok) {

@@ -16,7 +16,7 @@ enum { SKF_HDR = IKE_PAYLOAD_HDR + 4, UDP_AND_MARKER = 8 + 4, PARTS_ROOM = 2 * O
  * there or not. */
 static size_t message_max(const struct ike_sa *sa)
 {
-	size_t size = sa->gw ? sa->gw->conf.fragment_size : 0;
+	size_t size = sa->gw ? sa->gw->conf.fragment_size : sa->fragment_size;
 
 	if (!sa->fragmentation || !size)
 		return MSG_MAX;

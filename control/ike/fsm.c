@@ -34,6 +34,10 @@ static const struct row rows[] = {
 	{IN(SA_AUTH_SENT), IKE_SA_INIT, true, TASK_NONE, P(SA) | P(KE) | P(NONCE), P(CERTREQ),
 	 init_response_again},
 
+	{IN(SA_INIT_RCVD), IKE_INTERMEDIATE, false, TASK_NONE, P(KE), 0, inter_request},
+	{IN(SA_AUTH_SENT), IKE_INTERMEDIATE, true, TASK_NONE, P(KE), 0, inter_response},
+	{IN(SA_AUTH_SENT), IKE_INTERMEDIATE, true, TASK_NONE, 0, 0, inter_response_error},
+
 	{IN(SA_INIT_RCVD), IKE_AUTH, false, TASK_NONE, P(IDI) | P(AUTH),
 	 P(IDR) | P(SA) | P(TSI) | P(TSR) | P(CERT) | P(CERTREQ) | P(CP), auth_request},
 	{IN(SA_INIT_RCVD), IKE_AUTH, false, TASK_NONE, P(IDI),

@@ -16,6 +16,7 @@ struct in {
 	struct ike_sa *sa; /* NULL: IKE_SA_INIT request */
 	const struct msg *m;
 	const struct ike_packet *pkt;
+	struct bytes plain; /* what was encrypted */
 };
 
 void fsm_dispatch(struct in *in);
@@ -26,6 +27,11 @@ void init_request(struct in *in);
 void init_response(struct in *in);
 void init_response_again(struct in *in);
 void init_response_error(struct in *in);
+
+/* ex_intermediate.c */
+void inter_request(struct in *in);
+void inter_response(struct in *in);
+void inter_response_error(struct in *in);
 
 /* ex_auth.c */
 int auth_start(struct ike_sa *sa);

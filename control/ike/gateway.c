@@ -148,6 +148,9 @@ static bool would_choose(const struct gw *gw, const struct suite_choice *s)
 	if (s->integ)
 		o->t[o->n++] = (struct transform){.type = TT_INTEG, .id = s->integ};
 	o->t[o->n++] = (struct transform){.type = TT_DH, .id = s->dh};
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++)
+		if (s->ake[i])
+			o->t[o->n++] = (struct transform){.type = (uint8_t)(TT_AKE1 + i), .id = s->ake[i]};
 	return !prop_choose(&p, &gw->conf.ike, PROP_IKE, IKE_ESN_NO, &out, why, sizeof(why));
 }
 

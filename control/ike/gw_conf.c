@@ -26,6 +26,12 @@ static bool algs_eq(const struct ike_algs *a, const struct ike_algs *b)
 	for (unsigned i = 0; i < a->n_encr; i++)
 		if (a->encr[i].id != b->encr[i].id || a->encr[i].key_bits != b->encr[i].key_bits)
 			return false;
+	if (a->n_ake != b->n_ake)
+		return false;
+	for (unsigned i = 0; i < a->n_ake; i++)
+		if (a->n_ake_algs[i] != b->n_ake_algs[i] ||
+		    memcmp(a->ake[i], b->ake[i], a->n_ake_algs[i] * sizeof(a->ake[i][0])) != 0)
+			return false;
 	return !memcmp(a->integ, b->integ, a->n_integ * sizeof(a->integ[0])) &&
 	       !memcmp(a->prf, b->prf, a->n_prf * sizeof(a->prf[0])) &&
 	       !memcmp(a->dh, b->dh, a->n_dh * sizeof(a->dh[0]));
@@ -66,6 +72,21 @@ static bool child_same(const struct ike_child_conf *a, const struct ike_child_co
 	       a->transport == b->transport;
 }
 
+/* A list of which nothing is left stays as it is: to do without that key exchange is not ours to decide, and no
+ * start gets past it. */
+static void filter_ake(struct ike_algs *a)
+{
+	for (unsigned i = 0; i < a->n_ake; i++) {
+		unsigned n = 0;
+
+		for (unsigned m = 0; m < a->n_ake_algs[i]; m++)
+			if (!a->ake[i][m] || crypto_have_dh(a->ake[i][m]))
+				a->ake[i][n++] = a->ake[i][m];
+		if (n)
+			a->n_ake_algs[i] = (uint8_t)n;
+	}
+}
+
 /* Offer nothing that this build, OpenSSL's policy or the data plane does not have. */
 static void filter_ike(struct ike_algs *a)
 {
@@ -84,6 +105,7 @@ static void filter_ike(struct ike_algs *a)
 	KEEP(integ, crypto_have_integ);
 	KEEP(prf, crypto_have_prf);
 	KEEP(dh, crypto_have_dh);
+	filter_ake(a);
 }
 
 static bool esp_has(struct ike *k, const struct ike_alg *e, uint16_t integ)
@@ -115,6 +137,7 @@ static void filter_esp(struct ike *k, struct ike_algs *a)
 	}
 	a->n_integ = (uint8_t)m;
 	KEEP(dh, crypto_have_dh);
+	filter_ake(a);
 }
 
 static int conf_copy(struct ike *k, const struct ike_gw_conf *g, struct ike_gw_conf *out)

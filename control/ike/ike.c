@@ -283,7 +283,7 @@ static bool msgid_due(struct ike_sa *sa, const struct ike_packet *p, const struc
 /* From here on the message is the peer's. */
 static void authentic(struct ike_sa *sa, const struct ike_packet *p, struct msg *m, struct bytes plain)
 {
-	struct in in = {.k = sa->k, .sa = sa, .m = m, .pkt = p};
+	struct in in = {.k = sa->k, .sa = sa, .m = m, .pkt = p, .plain = plain};
 	bool response = m->hdr.flags & IKE_FLAG_RESPONSE;
 	enum msg_error e = msg_parse_inner(plain, m->sk_first, m);
 

@@ -10,7 +10,15 @@
 
 #include "addr.h"
 
-enum { IKE_NAME = 64, IKE_ID_MAX = 255, IKE_PSK_MAX = 255, IKE_ALGS_MAX = 12, IKE_TS_MAX = 8 };
+enum {
+	IKE_NAME = 64,
+	IKE_ID_MAX = 255,
+	IKE_PSK_MAX = 255,
+	IKE_ALGS_MAX = 12,
+	IKE_TS_MAX = 8,
+	IKE_AKE_MAX = 7, /* additional key exchanges of one SA (RFC 9370) */
+	IKE_AKE_ALGS_MAX = 4,
+};
 
 /* An identity as it goes into IDi/IDr (RFC 7296 3.5). */
 struct ike_id {
@@ -32,6 +40,10 @@ struct ike_algs {
 	uint8_t n_encr, n_integ, n_prf, n_dh;
 	struct ike_alg encr[IKE_ALGS_MAX];
 	uint16_t integ[IKE_ALGS_MAX], prf[IKE_ALGS_MAX], dh[IKE_ALGS_MAX];
+	/* Additional key exchanges (RFC 9370), each with the methods to choose from; 0 among them: it may be left
+	 * out. */
+	uint8_t n_ake, n_ake_algs[IKE_AKE_MAX];
+	uint16_t ake[IKE_AKE_MAX][IKE_AKE_ALGS_MAX];
 };
 
 enum ike_ts_policy { IKE_TS_NARROW, IKE_TS_EXACT };

@@ -128,6 +128,7 @@ void sa_init_free(struct ike_sa *sa)
 		return;
 	alt_free_all(i);
 	dh_free(i->dh);
+	dh_free(i->inter.dh);
 	datagram_free(&i->request);
 	datagram_free(&i->response);
 	free(i->hint);

@@ -103,6 +103,14 @@ struct nego {
 	unsigned n_early_deletes;
 };
 
+/* IKE_INTERMEDIATE so far (ex_intermediate.c). */
+struct intermediate {
+	unsigned step;                            /* of suite.ake: the next one is there or behind */
+	struct dh *dh;                            /* initiator: its value is on its way */
+	uint32_t n;                               /* exchanges done */
+	uint8_t auth_i[PRF_MAX], auth_r[PRF_MAX]; /* IntAuth of the n-th */
+};
+
 /* What only lives until the SA is up. */
 struct init {
 	struct dh *dh;
@@ -116,6 +124,7 @@ struct init {
 	struct endpoint local, remote; /* IKE_SA_INIT went this way */
 	struct alt *alts;              /* other answers to it */
 	unsigned n_alts;
+	struct intermediate inter;
 	bool childless_ok;       /* peer sent CHILDLESS_IKEV2_SUPPORTED */
 	struct ike_reason *hint; /* an unprotected error: believed only when nothing better comes */
 };
@@ -136,10 +145,11 @@ struct ike_sa {
 	bool nat_local, nat_remote, natt_peer;   /* we/the peer behind NAT; the peer knows NAT traversal */
 	bool nat_ignored;                        /* one of us is, and nat-traversal = "off" */
 	bool udp_encap;
-	bool fragmentation; /* both ends have it (RFC 7383) */
-	bool abandon;       /* close as soon as it is up */
-	bool announced;     /* IKE_UP was sent, so IKE_DOWN will be */
-	bool reborn;        /* made by a rekey */
+	bool fragmentation;     /* both ends have it (RFC 7383) */
+	uint16_t fragment_size; /* as long as the gateway is not known */
+	bool abandon;           /* close as soon as it is up */
+	bool announced;         /* IKE_UP was sent, so IKE_DOWN will be */
+	bool reborn;            /* made by a rekey */
 	bool buried;
 	bool first;      /* we sent INITIAL_CONTACT */
 	uint64_t renews; /* our SPI of the SA that this one is to replace (reauth.h); 0: none */

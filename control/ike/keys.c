@@ -90,15 +90,16 @@ int ike_keys_derive(const struct suite_choice *s, struct bytes ni, struct bytes 
 }
 
 int ike_keys_rekey(const struct ike_keys *old, const struct suite_choice *s, struct bytes ni, struct bytes nr,
-		   uint64_t spi_i, uint64_t spi_r, struct bytes dh_secret, struct ike_keys *k)
+		   uint64_t spi_i, uint64_t spi_r, struct bytes dh_secret, struct bytes more,
+		   struct ike_keys *k)
 {
-	const struct bytes parts[] = {dh_secret, ni, nr};
+	const struct bytes parts[] = {dh_secret, ni, nr, more};
 	uint8_t skeyseed[PRF_MAX];
 	int e = size_ike_keys(s, k);
 
-	/* SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr), with the old SA's PRF */
+	/* SKEYSEED = prf(SK_d (old), g^ir (new) | Ni | Nr | SK(1) | … | SK(n)), with the old SA's PRF */
 	if (!e)
-		e = prf(old->prf, (struct bytes){old->d, old->prf_len}, parts, 3, skeyseed);
+		e = prf(old->prf, (struct bytes){old->d, old->prf_len}, parts, 4, skeyseed);
 	if (!e)
 		e = expand(k, (struct bytes){skeyseed, old->prf_len}, ni, nr, spi_i, spi_r);
 	crypto_wipe(skeyseed, sizeof(skeyseed));
@@ -121,12 +122,12 @@ int child_key_sizes(const struct suite_choice *s, size_t *encr, size_t *salt, si
 	return 0;
 }
 
-/* KEYMAT = prf+ (SK_d, [ g^ir (new) | ] Ni | Nr), the initiator's SA first, encryption before integrity; a
+/* KEYMAT = prf+ (SK_d, [ g^ir (new) | ] Ni | Nr | SK(1) | … | SK(n)), the initiator's SA first, encryption before integrity; a
  * salt is the end of its encryption key (RFC 4106 8.1). */
 int child_keys_derive(const struct ike_keys *ike, const struct suite_choice *s, struct bytes dh_secret,
-		      struct bytes ni, struct bytes nr, struct child_keys *k)
+		      struct bytes ni, struct bytes nr, struct bytes more, struct child_keys *k)
 {
-	uint8_t seed[DH_SECRET_MAX + 2 * IKE_NONCE_MAX], keymat[KEYMAT_MAX];
+	uint8_t seed[(1 + AKE_MAX) * DH_SECRET_MAX + 2 * IKE_NONCE_MAX], keymat[KEYMAT_MAX];
 	struct wr w = wr_of(seed, sizeof(seed));
 	size_t n;
 	struct rd r;
@@ -139,6 +140,7 @@ int child_keys_derive(const struct ike_keys *ike, const struct suite_choice *s, 
 	wr_bytes(&w, dh_secret.p, dh_secret.len);
 	wr_bytes(&w, ni.p, ni.len);
 	wr_bytes(&w, nr.p, nr.len);
+	wr_bytes(&w, more.p, more.len);
 	n = 2 * (k->encr_len + k->salt_len + k->integ_len);
 	e = w.bad || n > sizeof(keymat) ? -EINVAL
 					: prf_plus(ike->prf, (struct bytes){ike->d, ike->prf_len},

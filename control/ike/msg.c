@@ -21,9 +21,15 @@ enum msg_error msg_parse_header(const void *p, size_t len, struct ike_hdr *h)
 		return MSG_VERSION;
 	if (h->len != len)
 		return MSG_LENGTH;
-	if (h->exchange < IKE_SA_INIT || h->exchange > INFORMATIONAL)
-		return MSG_EXCHANGE;
-	return MSG_OK;
+	switch (h->exchange) {
+	case IKE_SA_INIT:
+	case IKE_AUTH:
+	case CREATE_CHILD_SA:
+	case INFORMATIONAL:
+	case IKE_INTERMEDIATE:
+	case IKE_FOLLOWUP_KE: return MSG_OK;
+	default: return MSG_EXCHANGE;
+	}
 }
 
 /* The reader is at its end and nothing was missing, or the payload is malformed. */

@@ -4,6 +4,7 @@
 #include "sb.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 /* What decides, gathered once. */
 struct chooser {
@@ -64,14 +65,16 @@ static bool wants_none(const uint16_t *ids, uint8_t n)
 	return n == 0;
 }
 
-/* RFC 7296 3.3.3: which transform types a protocol's proposal may have.  Types from later RFCs are not
- * among them, and make the proposal unacceptable (3.3.6). */
+/* RFC 7296 3.3.3, RFC 9370 2.2.1: which transform types a protocol's proposal may have.  Types from later RFCs
+ * are not among them, and make the proposal unacceptable (3.3.6). */
 static bool types_ok(const struct proposal *p, enum prop_kind kind)
 {
 	unsigned allowed = kind == PROP_IKE
 				   ? TT_BIT(TT_ENCR) | TT_BIT(TT_PRF) | TT_BIT(TT_INTEG) | TT_BIT(TT_DH)
 				   : TT_BIT(TT_ENCR) | TT_BIT(TT_INTEG) | TT_BIT(TT_DH) | TT_BIT(TT_ESN);
 
+	for (unsigned type = TT_AKE1; type <= TT_AKE7; type++)
+		allowed |= TT_BIT(type);
 	for (uint8_t i = 0; i < p->n; i++)
 		if (p->t[i].type >= TT_MAX || !(allowed & TT_BIT(p->t[i].type)))
 			return false;
@@ -114,6 +117,37 @@ static int choose_dh(const struct chooser *c, const struct proposal *p, uint16_t
 	return i;
 }
 
+/* A method serves once in a suite (RFC 9370 2.2.1). */
+static bool used(const struct suite_choice *s, uint16_t method)
+{
+	bool found = s->dh == method;
+
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++)
+		found = found || s->ake[i] == method;
+	return found;
+}
+
+/* The additional key exchanges; their rank, or -1. */
+static long choose_ake(const struct chooser *c, const struct proposal *p, struct suite_choice *s)
+{
+	long rank = 0;
+
+	if (c->kind == PROP_ESP_FIRST)
+		return 0;
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++) {
+		unsigned type = TT_AKE1 + i, n = i < c->mine->n_ake ? c->mine->n_ake_algs[i] : 0, m = 0;
+		const uint16_t *ids = c->mine->ake[i];
+
+		while (m < n && !(ids[m] ? has(p, type, ids[m], 0) && !used(s, ids[m]) : none_ok(p, type)))
+			m++;
+		if (m == n && (n || !none_ok(p, type)))
+			return -1;
+		s->ake[i] = n ? ids[m] : 0;
+		rank = rank << 3 | (long)m;
+	}
+	return rank;
+}
+
 static int choose_esn(const struct chooser *c, const struct proposal *p)
 {
 	if (c->kind == PROP_IKE)
@@ -123,15 +157,16 @@ static int choose_esn(const struct chooser *c, const struct proposal *p)
 	return c->esn != IKE_ESN_YES && none_ok(p, TT_ESN) ? ESN_NO : -1;
 }
 
-static uint8_t types_carried(const struct proposal *p, enum prop_kind kind)
+static uint16_t types_carried(const struct proposal *p, enum prop_kind kind)
 {
 	unsigned bits = 0;
 
 	for (uint8_t i = 0; i < p->n; i++)
 		bits |= TT_BIT(p->t[i].type);
-	if (kind == PROP_ESP_FIRST && !has(p, TT_DH, DH_NONE, 0))
-		bits &= ~TT_BIT(TT_DH);
-	return (uint8_t)bits;
+	for (unsigned type = TT_DH; type < TT_MAX && kind == PROP_ESP_FIRST; type++)
+		if (type != TT_ESN && !has(p, type, DH_NONE, 0))
+			bits &= ~TT_BIT(type);
+	return (uint16_t)bits;
 }
 
 /* The best that proposal p can give with our cipher number e; its rank, the less the better, or -1. */
@@ -140,6 +175,7 @@ static long choose_from(const struct chooser *c, const struct proposal *p, uint8
 	const struct ike_alg *encr = &c->mine->encr[e];
 	uint16_t dh;
 	int integ, prf, d, esn;
+	long ake;
 
 	if (!protocol_ok(p, c->kind) || !types_ok(p, c->kind) || !has_encr(p, encr))
 		return -1;
@@ -160,7 +196,11 @@ static long choose_from(const struct chooser *c, const struct proposal *p, uint8
 				   .dh = dh,
 				   .esn = esn == ESN_YES};
 	memcpy(s->spi, p->spi, sizeof(s->spi));
-	return (long)e << 24 | (long)integ << 16 | (long)prf << 8 | (long)d << 1 | (esn == ESN_NO);
+	ake = choose_ake(c, p, s);
+	if (ake < 0)
+		return -1;
+	return (((long)e << 24 | (long)integ << 16 | (long)prf << 8 | (long)d << 1 | (esn == ESN_NO)) << 21) |
+	       ake;
 }
 
 static void put_theirs(struct sb *t, const struct proposal *p, uint8_t type)
@@ -213,7 +253,7 @@ static void put_head(struct sb *t, const char *what, const struct proposal *p, u
 
 /* How far a proposal got, parameter by parameter. */
 struct verdict {
-	bool protocol, types, encr, integ, prf, dh, esn;
+	bool protocol, types, encr, integ, prf, dh, esn, ake;
 	bool aead; /* some cipher in common is a combined-mode one */
 };
 
@@ -238,13 +278,15 @@ static struct verdict judge(const struct chooser *c, const struct proposal *p)
 	v.prf = choose_prf(c, p) >= 0;
 	v.dh = choose_dh(c, p, &dh) >= 0;
 	v.esn = choose_esn(c, p) >= 0;
+	v.ake = choose_ake(c, p, &(struct suite_choice){.dh = v.dh ? dh : DH_NONE}) >= 0;
 	return v;
 }
 
 /* The cipher weighs most: two ends that mean the same tunnel differ in detail, not in kind. */
 static int score(const struct verdict *v)
 {
-	return v->protocol * 32 + v->encr * 8 + v->types * 4 + v->integ * 2 + v->prf * 2 + v->dh * 2 + v->esn;
+	return v->protocol * 32 + v->encr * 8 + v->types * 4 + v->integ * 2 + v->prf * 2 + v->dh * 2 +
+	       v->esn + v->ake * 2;
 }
 
 static void put_foreign(struct sb *t, const struct proposal *p, enum prop_kind kind)
@@ -262,6 +304,38 @@ static void put_foreign(struct sb *t, const struct proposal *p, enum prop_kind k
 		sep = ", ";
 	}
 	sb_put(t, "; we accept none");
+}
+
+/* The first additional key exchange that does not fit. */
+static void put_ake(struct sb *t, const struct chooser *c, const struct proposal *p)
+{
+	static const struct ike_algs none;
+	struct chooser one = *c;
+	char what[40];
+
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++) {
+		struct ike_algs mine = none;
+		struct proposal theirs = *p;
+		struct suite_choice s = {0};
+
+		for (uint8_t k = theirs.n = 0; k < p->n; k++)
+			if (p->t[k].type == TT_AKE1 + i)
+				theirs.t[theirs.n++] = p->t[k];
+		mine.n_ake = (uint8_t)(i + 1);
+		if (i < c->mine->n_ake) {
+			mine.n_ake_algs[i] = c->mine->n_ake_algs[i];
+			memcpy(mine.ake[i], c->mine->ake[i], sizeof(mine.ake[i]));
+		}
+		one.mine = &mine;
+		if (choose_ake(&one, &theirs, &s) >= 0)
+			continue;
+		snprintf(what, sizeof(what), "additional key exchange %u", i + 1);
+		put_head(t, what, p, (uint8_t)(TT_AKE1 + i));
+		put_ids(t, (uint8_t)(TT_AKE1 + i), mine.ake[i], mine.n_ake_algs[i]);
+		return;
+	}
+	sb_put(t, "%sadditional key exchanges: peer offers no method that is not used already",
+	       t->len ? ". " : "");
 }
 
 static void put_verdict(struct sb *t, const struct chooser *c, const struct proposal *p,
@@ -299,6 +373,8 @@ static void put_verdict(struct sb *t, const struct chooser *c, const struct prop
 		put_head(t, "extended sequence numbers", p, TT_ESN);
 		sb_put(t, c->esn == IKE_ESN_YES ? "esn" : c->esn ? "esn, no-esn" : "no-esn");
 	}
+	if (!v->ake)
+		put_ake(t, c, p);
 	if (!v->types)
 		put_foreign(t, p, c->kind);
 }
@@ -455,6 +531,13 @@ int prop_accept(const struct proposals *answer, const struct proposals *offered,
 				  .integ = t[TT_INTEG] ? t[TT_INTEG]->id : 0,
 				  .dh = t[TT_DH] ? t[TT_DH]->id : 0,
 				  .esn = t[TT_ESN] && t[TT_ESN]->id == ESN_YES};
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++) {
+		uint16_t method = t[TT_AKE1 + i] ? t[TT_AKE1 + i]->id : 0;
+
+		if (method && used(&s, method))
+			return -EINVAL;
+		s.ake[i] = method;
+	}
 	memcpy(s.spi, a->spi, sizeof(s.spi));
 	*out = s;
 	return 0;

@@ -56,12 +56,23 @@ static const struct alg_name names[] = {
 	{TT_DH, DH_ECP521, "ECP_521", "group21"},
 	{TT_DH, DH_CURVE25519, "CURVE_25519", "group31"},
 	{TT_DH, DH_CURVE448, "CURVE_448", "group32"},
+	{TT_DH, KE_ML_KEM_512, "ML_KEM_512", "mlkem512"},
+	{TT_DH, KE_ML_KEM_768, "ML_KEM_768", "mlkem768"},
+	{TT_DH, KE_ML_KEM_1024, "ML_KEM_1024", "mlkem1024"},
 	{TT_ESN, ESN_NO, "NO_EXT_SEQ", "no-esn"},
 	{TT_ESN, ESN_YES, "EXT_SEQ", "esn"},
 };
 
+static bool is_ake(uint8_t type)
+{
+	return type >= TT_AKE1 && type <= TT_AKE7;
+}
+
+/* Additional key exchanges have the methods of the first one (RFC 9370 2.2.1). */
 static const struct alg_name *find(uint8_t type, uint16_t id)
 {
+	if (is_ake(type))
+		type = TT_DH;
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (names[i].type == type && names[i].id == id)
 			return &names[i];
@@ -83,7 +94,7 @@ static const char *type_word(uint8_t type)
 					    [TT_DH] = "group",
 					    [TT_ESN] = "esn"};
 
-	return type && type < TT_MAX ? words[type] : NULL;
+	return type && type < sizeof(words) / sizeof(words[0]) ? words[type] : NULL;
 }
 
 const char *prop_alg_str(const struct transform *t, char buf[ALG_STR])
@@ -92,7 +103,11 @@ const char *prop_alg_str(const struct transform *t, char buf[ALG_STR])
 	const char *hash = n ? strchr(n->words, '#') : NULL;
 	const char *odd = t->odd ? "?" : "", *word = type_word(t->type);
 
-	if (!word)
+	if (is_ake(t->type) && n)
+		snprintf(buf, ALG_STR, "ke%u_%s%s", t->type - TT_AKE1 + 1u, t->id ? n->words : "none", odd);
+	else if (is_ake(t->type))
+		snprintf(buf, ALG_STR, "ke%u_group%u%s", t->type - TT_AKE1 + 1u, t->id, odd);
+	else if (!word)
 		snprintf(buf, ALG_STR, "type%u-%u", t->type, t->id);
 	else if (!n && t->type == TT_DH)
 		snprintf(buf, ALG_STR, "group%u", t->id);
@@ -144,9 +159,15 @@ const char *suite_str(const struct suite_choice *c, char *buf, size_t cap)
 	struct sb t = sb_of(buf, cap);
 	char one[ALG_STR];
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		if (parts[i].id)
 			sb_put(&t, "%s%s", t.len ? "/" : "", prop_alg_str(&parts[i], one));
+		for (unsigned k = 0; k < IKE_AKE_MAX && parts[i].type == TT_DH; k++)
+			if (c->ake[k])
+				sb_put(&t, "+%s",
+				       prop_alg_str(&(struct transform){.type = TT_DH, .id = c->ake[k]},
+						    one));
+	}
 	if (!t.len)
 		sb_put(&t, "none");
 	return buf;
@@ -171,7 +192,8 @@ static void put_type(struct sb *t, const struct proposal *p, uint8_t type, bool 
 
 const char *proposals_str(const struct proposals *ps, char *buf, size_t cap)
 {
-	static const uint8_t order[] = {TT_ENCR, TT_INTEG, TT_PRF, TT_DH, TT_ESN};
+	static const uint8_t order[] = {TT_ENCR, TT_INTEG, TT_PRF, TT_DH, TT_ESN, TT_AKE1,
+					7,       8,        9,      10,    11,     TT_AKE7};
 	struct sb t = sb_of(buf, cap);
 	char one[ALG_STR];
 
@@ -186,7 +208,7 @@ const char *proposals_str(const struct proposals *ps, char *buf, size_t cap)
 		for (size_t k = 0; k < sizeof(order); k++)
 			put_type(&t, p, order[k], &first);
 		for (uint8_t k = 0; k < p->n; k++)
-			if (!type_word(p->t[k].type))
+			if (!type_word(p->t[k].type) && !is_ake(p->t[k].type))
 				sb_put(&t, "/%s", prop_alg_str(&p->t[k], one));
 	}
 	return buf;

@@ -232,6 +232,9 @@ static void offer(const struct ike_algs *a, enum prop_kind kind, enum ike_esn es
 		add(p, TT_ESN, ESN_YES, 0);
 	if (kind != PROP_IKE && esn != IKE_ESN_YES)
 		add(p, TT_ESN, ESN_NO, 0);
+	for (uint8_t i = 0; i < a->n_ake && kind != PROP_ESP_FIRST; i++)
+		for (uint8_t m = 0; m < a->n_ake_algs[i]; m++)
+			add(p, (uint8_t)(TT_AKE1 + i), a->ake[i][m], 0);
 	out->n++;
 }
 
@@ -247,6 +250,13 @@ void prop_offer(const struct ike_algs *a, enum prop_kind kind, enum ike_esn esn,
 		memcpy(out->p[i].spi, spi, spi_len);
 		out->p[i].spi_len = spi_len;
 	}
+}
+
+unsigned suite_ake(const struct suite_choice *c, unsigned step)
+{
+	while (step < IKE_AKE_MAX && !c->ake[step])
+		step++;
+	return step;
 }
 
 void prop_encode_choice(struct wr *w, const struct suite_choice *c, const void *spi, uint8_t spi_len)
@@ -268,5 +278,8 @@ void prop_encode_choice(struct wr *w, const struct suite_choice *c, const void *
 		if (t[i].id || implied || c->types & TT_BIT(t[i].type))
 			p.t[p.n++] = t[i];
 	}
+	for (unsigned i = 0; i < IKE_AKE_MAX; i++)
+		if (c->ake[i] || c->types & TT_BIT(TT_AKE1 + i))
+			add(&p, (uint8_t)(TT_AKE1 + i), c->ake[i], 0);
 	encode_proposal(w, &p, true);
 }

@@ -33,16 +33,20 @@ struct suite_choice {
 	uint8_t num, protocol;
 	/* TT_BITs of the types the chosen proposal carried: the answer has one transform of each, NONE
 	 * included (RFC 7296 2.7).  0: not from a proposal. */
-	uint8_t types;
+	uint16_t types;
 	uint8_t spi_len;
 	uint8_t spi[8]; /* the chooser's peer's: the SPI that came with the proposal */
 	uint16_t encr, key_bits, prf, integ, dh;
+	uint16_t ake[IKE_AKE_MAX]; /* additional key exchanges (RFC 9370) */
 	bool esn;
 };
 
 #define TT_BIT(type) (1u << (type))
 
-enum prop_kind { PROP_IKE, PROP_ESP_FIRST /* in IKE_AUTH: no DH */, PROP_ESP };
+enum prop_kind { PROP_IKE, PROP_ESP_FIRST /* in IKE_AUTH: no key exchange */, PROP_ESP };
+
+/* The next additional key exchange at or behind step (counted from 0); AKE_MAX: there is none. */
+unsigned suite_ake(const struct suite_choice *c, unsigned step);
 
 /* -EINVAL malformed, -E2BIG beyond the bounds.  Unknown transforms are kept (they simply never match);
  * a proposal with a transform type we do not know is kept as well and never chosen (RFC 7296 3.3.6). */
@@ -71,7 +75,7 @@ void prop_compare(const struct proposals *theirs, const struct ike_algs *mine, e
 int prop_accept(const struct proposals *answer, const struct proposals *offered, struct suite_choice *out);
 void prop_encode_choice(struct wr *w, const struct suite_choice *c, const void *spi, uint8_t spi_len);
 
-/* For operators, in the words of their configuration: "aes-256-gcm/prf-sha384/group20" is a suite;
+/* For operators, in the words of their configuration: "aes-256-gcm/prf-sha384/group31+mlkem768" is a suite;
  * "aes-256-gcm/prf-sha256,prf-sha384/group19,group20 | aes-256-cbc/…" an offer of two proposals. */
 const char *suite_str(const struct suite_choice *c, char *buf, size_t cap);
 const char *proposals_str(const struct proposals *p, char *buf, size_t cap);

@@ -87,10 +87,9 @@ void xchg_send(struct ike_sa *sa, const struct endpoint *local, const struct end
 	}
 }
 
-static int seal(struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool response, const struct out *o,
-		struct datagram *d)
+struct ike_hdr xchg_header(const struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool response)
 {
-	struct ike_hdr h = {
+	return (struct ike_hdr){
 		.spi_i = sa_spi_i(sa),
 		.spi_r = sa_spi_r(sa),
 		.version = 0x20,
@@ -99,6 +98,12 @@ static int seal(struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool respon
 		.flags = (uint8_t)((sa->role == IKE_INITIATOR ? IKE_FLAG_INITIATOR : 0) |
 				   (response ? IKE_FLAG_RESPONSE : 0)),
 	};
+}
+
+static int seal(struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool response, const struct out *o,
+		struct datagram *d)
+{
+	const struct ike_hdr h = xchg_header(sa, exchange, msgid, response);
 
 	return frag_seal(sa, &h, o, d);
 }
@@ -271,9 +276,11 @@ static void give_up(struct ike_sa *sa)
 		else
 			reason_hint(
 				&r,
-				"the peer answered IKE_SA_INIT but not IKE_AUTH: check that UDP port %u passes "
-				"in both directions, and the peer's log for an identity or key it refused silently",
-				sa->remote.port);
+				"the peer answered IKE_SA_INIT but not %s: check that UDP port %u passes in both "
+				"directions%s, and the peer's log for %s it refused silently",
+				ike_exchange_str(q->exchange), sa->remote.port,
+				q->exchange == IKE_INTERMEDIATE ? " with large packets" : "",
+				q->exchange == IKE_INTERMEDIATE ? "a key exchange" : "an identity or key");
 		sa_fail(sa, &r);
 		return;
 	case SA_UP: dpd_dead(sa, q); return;

@@ -18,6 +18,8 @@ void out_begin(struct out *o);
 /* A notify without SPI and data. */
 void out_notify(struct out *o, uint16_t type);
 
+/* Header of a protected message of ours. */
+struct ike_hdr xchg_header(const struct ike_sa *sa, uint8_t exchange, uint32_t msgid, bool response);
 /* Send a protected request and keep it for retransmission.  -EMSGSIZE, -EBUSY. */
 int xchg_request(struct ike_sa *sa, uint8_t exchange, const struct out *o, const struct task *t);
 /* Just the message, into d. */

@@ -100,7 +100,7 @@ static void check_child_keys(const struct talk *t, struct bytes dh, unsigned n)
 {
 	struct child_keys c;
 
-	assert_int_equal(child_keys_derive(&t->keys, &t->esp, dh, t->ni, t->nr, &c), 0);
+	assert_int_equal(child_keys_derive(&t->keys, &t->esp, dh, t->ni, t->nr, (struct bytes){0}, &c), 0);
 	check_key(c.encr_i, c.encr_len, c.salt_i, c.salt_len, vector(t->v, "child.%u.encr_i", n));
 	check_key(c.encr_r, c.encr_len, c.salt_r, c.salt_len, vector(t->v, "child.%u.encr_r", n));
 	if (!c.integ_len)
@@ -261,7 +261,7 @@ static void ike_rekey(struct talk *t)
 	spi_r = spi_of(t);
 	s = chosen(t);
 	assert_int_equal(ike_keys_rekey(&t->keys, &s, t->ni, t->m.nonce, spi_i, spi_r,
-					vector(t->v, "ike.2.dh"), &next),
+					vector(t->v, "ike.2.dh"), (struct bytes){0}, &next),
 			 0);
 	check_ike_keys(t, &next, 2);
 	open_message(t, 10, &t->keys);

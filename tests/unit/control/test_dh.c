@@ -62,7 +62,7 @@ static void check_exchange(const struct vectors *v, uint16_t group, const char *
 	uint8_t secret[DH_SECRET_MAX];
 	size_t len;
 
-	*d = (struct dh){.g = g, .key = key_of(g, vector(v, "%s.priv", name), pub)};
+	*d = (struct dh){.g = g, .pub_len = g->pub_len, .key = key_of(g, vector(v, "%s.priv", name), pub)};
 	assert_non_null(d->key);
 	assert_true(export_public(d));
 	assert_bytes(dh_public(d), pub);

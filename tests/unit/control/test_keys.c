@@ -23,6 +23,8 @@ static uint64_t spi(struct bytes b)
 }
 
 /* SK_d | SK_ai | SK_ar | SK_ei | SK_er | SK_pi | SK_pr, as they came out of prf+. */
+static const struct bytes none;
+
 static struct bytes concatenated(const struct ike_keys *k)
 {
 	static uint8_t buf[KEYMAT_MAX];
@@ -82,7 +84,7 @@ static void check_set(const struct vectors *v, const char *s, struct suite_choic
 	wr_bytes(&seed, nr.p, nr.len);
 	wr_u64(&seed, spi_r);
 	wr_u64(&seed, spi_i);
-	assert_int_equal(ike_keys_rekey(&k, &suite, ni, nr, spi_r, spi_i, gir_new, &next), 0);
+	assert_int_equal(ike_keys_rekey(&k, &suite, ni, nr, spi_r, spi_i, gir_new, none, &next), 0);
 	got = concatenated(&next);
 	assert_int_equal(prf_plus(suite.prf, vector(v, "%s.skeyseed_rekey", s),
 				  (struct bytes){nonces, seed.len}, expanded, got.len),
@@ -92,10 +94,10 @@ static void check_set(const struct vectors *v, const char *s, struct suite_choic
 	snprintf(name, sizeof(name), "%s.dkm_child", s);
 	if (!vectors_has(v, name))
 		return;
-	assert_int_equal(child_keys_derive(&k, &suite, (struct bytes){0}, ni, nr, &child), 0);
+	assert_int_equal(child_keys_derive(&k, &suite, none, ni, nr, none, &child), 0);
 	got = concatenated_child(&child);
 	assert_bytes(got, head(vector(v, "%s", name), got.len));
-	assert_int_equal(child_keys_derive(&k, &suite, gir_new, ni, nr, &child), 0);
+	assert_int_equal(child_keys_derive(&k, &suite, gir_new, ni, nr, none, &child), 0);
 	got = concatenated_child(&child);
 	assert_bytes(got, head(vector(v, "%s.dkm_child_dh", s), got.len));
 }
@@ -145,7 +147,7 @@ static void rekey_with_another_prf(void **state)
 	struct bytes got;
 
 	assert_int_equal(ike_keys_derive(&cbc128, n, n, 1, 2, secret, &old), 0);
-	assert_int_equal(ike_keys_rekey(&old, &gcm256, n, n, 3, 4, secret, &next), 0);
+	assert_int_equal(ike_keys_rekey(&old, &gcm256, n, n, 3, 4, secret, none, &next), 0);
 	assert_int_equal(prf(PRF_HMAC_SHA2_256, (struct bytes){old.d, 32}, parts, 3, skeyseed), 0);
 	got = concatenated(&next);
 	assert_int_equal(got.len, 3 * 48 + 2 * 36);

@@ -372,7 +372,7 @@ static void explained(void **state)
 		     "encryption: peer offers aes-256-gcm?; we accept aes-256-gcm. "
 		     "dh-group: peer offers group1031; we accept group20, group19");
 	check_choice(&ike_modern, PROP_IKE, false, "1.20/256,2.6,4.20,6.36",
-		     "further transforms: peer requires type6-36; we accept none");
+		     "additional key exchange 1: peer offers ke1_mlkem768; we accept none");
 	check_choice(
 		&ike_modern, PROP_IKE, false, "1.99,2.99,4.20",
 		"encryption: peer offers encr-99; we accept aes-256-gcm. prf: peer offers prf-99; we accept prf-sha384");
@@ -564,7 +564,8 @@ static void words(void **state)
 	assert_string_equal(transform_name(TT_PRF, PRF_HMAC_SHA2_384), "PRF_HMAC_SHA2_384");
 	assert_string_equal(transform_name(TT_ENCR, 999), "unknown");
 	assert_string_equal(suite_str(&none, text, sizeof(text)), "none");
-	assert_string_equal(proposals_str(&p, text, sizeof(text)), "aes-256-gcm/prf-sha384/group20/type6-36");
+	assert_string_equal(proposals_str(&p, text, sizeof(text)),
+			    "aes-256-gcm/prf-sha384/group20/ke1_mlkem768");
 	assert_true(encr_is_aead(ENCR_AES_GCM_12) && encr_is_aead(ENCR_CHACHA20_POLY1305) &&
 		    encr_is_aead(ENCR_NULL_AUTH_AES_GMAC));
 	assert_false(encr_is_aead(ENCR_AES_CBC) || encr_is_aead(ENCR_NULL) || encr_is_aead(ENCR_AES_CTR));
