@@ -49,6 +49,9 @@
 	X(ike_up, "IKE SAs established")                                                                     \
 	X(ike_fail, "IKE negotiations failed")                                                               \
 	X(intermediate, "IKE_INTERMEDIATE exchanges (additional key exchanges of IKE SAs)")                  \
+	X(followup, "IKE_FOLLOWUP_KE exchanges (additional key exchanges of CREATE_CHILD_SA)")               \
+	X(followup_unknown, "IKE_FOLLOWUP_KE that belong to nothing: STATE_NOT_FOUND sent")                  \
+	X(followup_timeout, "CREATE_CHILD_SA whose IKE_FOLLOWUP_KE did not come")                            \
 	X(child_up, "Child SAs established")                                                                 \
 	X(child_fail, "Child negotiations failed")                                                           \
 	X(ike_rekey, "IKE SAs rekeyed")                                                                      \

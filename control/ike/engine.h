@@ -26,6 +26,7 @@ struct ike_sa;
 struct child_sa;
 struct source;
 struct frag_in;
+struct followup;
 struct calls;
 
 /* So many per second, so many at once. */

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "followup.h"
 #include "fsm.h"
 #include "reason.h"
 #include "xchg.h"
@@ -146,6 +147,7 @@ static struct nego take_nego(struct ike_sa *sa)
 	sa->nego->spi_in = 0;
 	sa->nego->dh = NULL;
 	nego_free(sa, false);
+	n.more = NULL;
 	if (old)
 		old->rekeying = false;
 	return n;
@@ -298,52 +300,95 @@ static void gone_again(struct ike_sa *sa, struct nego *n, struct child_sa *old)
 	drop_nego(sa->k, n);
 }
 
-void child_response(struct in *in)
+/* The answer as it should be, and the secret of its key exchange. */
+static bool judge(struct in *in, const struct nego *n, struct child_plan *p, uint8_t *secret, size_t *len,
+		  struct ike_reason *r)
+{
+	if (nonce_ok(in->m->nonce))
+		return child_plan_accept(in, n->slot, n->spi_in, false, p, r) &&
+		       derive(in, n, p, secret, len, r);
+	reason_set(r, in->k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, CREATE_CHILD_SA,
+		   "peer's nonce has a wrong length");
+	return false;
+}
+
+/* Install what plan p says, or, p NULL, do without for reason r. */
+static void conclude(struct in *in, const struct child_plan *p, struct bytes secret, struct bytes nr,
+		     struct ike_reason *r)
 {
 	struct ike_sa *sa = in->sa;
-	struct ike *k = in->k;
 	struct nego n = take_nego(sa);
 	struct child_sa *old = old_of(sa, &n), *rival = rival_of(sa, &n), *c = NULL;
-	uint8_t secret[DH_SECRET_MAX];
-	size_t secret_len = 0;
-	struct child_plan p;
-	struct ike_reason r;
 
-	if (!n.slot) {
-		/* Taken out of the configuration meanwhile. */
-		task_add(sa, TASK_CHILD_DELETE, n.spi_in, false);
-		drop_nego(k, &n);
+	if (p && deleted_early(&n, p->spi_out)) {
+		gone_again(sa, &n, old);
 		return;
 	}
-	if (nonce_ok(in->m->nonce) && child_plan_accept(in, n.slot, n.spi_in, false, &p, &r)) {
-		if (deleted_early(&n, p.spi_out)) {
-			gone_again(sa, &n, old);
-			return;
-		}
-		if (derive(in, &n, &p, secret, &secret_len, &r)) {
-			/* Against a rival only the comparison tells which one is to carry traffic. */
-			c = child_commit(sa, &p, view(n.nonce, sizeof(n.nonce)), in->m->nonce,
-					 view(secret, secret_len), in->m->hdr.msgid, !rival, old, &r);
-			if (!c)
-				task_add(sa, TASK_CHILD_DELETE, n.spi_in, false);
-			n.spi_in = 0;
-		}
-	} else if (!nonce_ok(in->m->nonce)) {
-		reason_set(&r, k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, CREATE_CHILD_SA,
-			   "peer's nonce has a wrong length");
+	if (p) {
+		/* Against a rival only the comparison tells which one is to carry traffic. */
+		c = child_commit(sa, p, view(n.nonce, sizeof(n.nonce)), nr, secret, in->m->hdr.msgid, !rival,
+				 old, r);
+		if (!c)
+			task_add(sa, TASK_CHILD_DELETE, n.spi_in, false);
+		n.spi_in = 0;
 	}
-	crypto_wipe(secret, sizeof(secret));
 	sa->holds = 0;
 	if (c) {
-		finish(sa, &n, in->m->nonce, c);
+		finish(sa, &n, nr, c);
 	} else {
 		/* The peer has installed what we refuse. */
 		if (n.spi_in)
 			task_add(sa, TASK_CHILD_DELETE, n.spi_in, false);
 		rival_stands(sa, &n);
-		slot_failed(n.slot, sa, &r, old);
+		slot_failed(n.slot, sa, r, old);
 	}
-	drop_nego(k, &n);
+	drop_nego(in->k, &n);
+}
+
+/* Taken out of the configuration meanwhile. */
+static void unwanted(struct ike_sa *sa)
+{
+	struct nego n = take_nego(sa);
+
+	task_add(sa, TASK_CHILD_DELETE, n.spi_in, false);
+	drop_nego(sa->k, &n);
+}
+
+void child_response(struct in *in)
+{
+	const struct nego *n = in->sa->nego;
+	uint8_t secret[DH_SECRET_MAX];
+	size_t len = 0;
+	struct child_plan p;
+	struct ike_reason r;
+	bool ok, goes_on = false;
+
+	if (!n->slot) {
+		unwanted(in->sa);
+		return;
+	}
+	ok = judge(in, n, &p, secret, &len, &r);
+	if (ok && followup_needed(&p.suite)) {
+		goes_on = followup_start(in, &p.suite, &p, view(secret, len));
+		reason_set(&r, in->k->now, IKE_CAUSE_MALFORMED, IKE_INITIATOR, CREATE_CHILD_SA,
+			   "peer's answer has no ADDITIONAL_KEY_EXCHANGE, or it cannot be followed");
+		ok = false;
+	}
+	if (!goes_on)
+		conclude(in, ok ? &p : NULL, view(secret, len), in->m->nonce, &r);
+	crypto_wipe(secret, sizeof(secret));
+}
+
+void child_followed(struct in *in, struct followup *f)
+{
+	struct ike_reason r;
+
+	if (!in->sa->nego->slot) {
+		unwanted(in->sa);
+		return;
+	}
+	f->plan.more = view(f->more, f->more_len);
+	conclude(in, &f->plan, view(f->secret, f->secret_len), view(f->nr, f->nr_len), &r);
 }
 
 static bool group_ours(const struct slot *s, uint16_t group)
@@ -454,8 +499,9 @@ static void respond_group(struct in *in, uint16_t group)
 	xchg_respond_notify(in->sa, in->m, N_INVALID_KE_PAYLOAD, buf, sizeof(buf));
 }
 
+/* more: further exchanges belong to it, or NULL. */
 static void respond_child(struct in *in, const struct child_plan *p, const uint8_t *nr, size_t nr_len,
-			  const struct dh *dh)
+			  const struct dh *dh, struct followup *more)
 {
 	struct out o;
 
@@ -468,6 +514,8 @@ static void respond_child(struct in *in, const struct child_plan *p, const uint8
 		msg_wr_ke(&o.w, p->suite.dh, pub.p, pub.len);
 	}
 	child_write_answer_ts(&o.w, p);
+	if (more)
+		followup_write_link(more, &o);
 	xchg_respond(in->sa, in->m, &o);
 }
 
@@ -494,6 +542,53 @@ static void installed(struct in *in, struct child_sa *old, struct child_sa *c, s
 		child_replace(old, c);
 	else if (n && n->slot == c->slot && !n->old_spi && in->sa->req.task.kind == TASK_CHILD)
 		meet_rival(in, c, nr);
+}
+
+/* The suite wants more key exchanges: so far it is only agreed on. */
+static void create_later(struct in *in, struct child_sa *old, const struct child_plan *p, struct bytes nr,
+			 struct bytes secret, const struct dh *dh)
+{
+	struct ike_sa *sa = in->sa;
+	const struct nego *n = sa->nego;
+	bool crosses = n && (old ? n->old_spi == old->spi_in : n->slot == p->slot);
+	struct followup *f = crosses ? NULL : followup_expect(in, &p->suite, nr, secret);
+
+	if (!f) {
+		in->k->host->spi_release(in->k->ctx, p->spi_in);
+		xchg_respond_notify(sa, in->m, N_TEMPORARY_FAILURE, NULL, 0);
+		return;
+	}
+	f->child = true;
+	f->plan = *p;
+	if (old) {
+		f->old_spi = old->spi_in;
+		old->rekeying = true; /* by the peer */
+	} else if (!p->slot->on) {
+		p->slot->on = sa;
+	}
+	respond_child(in, p, nr.p, nr.len, dh, f);
+}
+
+bool child_complete(struct in *in, const struct followup *f, uint16_t *notify)
+{
+	struct ike_sa *sa = in->sa;
+	struct child_sa *old = f->old_spi ? child_find(in->k, f->old_spi) : NULL, *c;
+	struct child_plan p = f->plan;
+	struct ike_reason r;
+
+	if (f->old_spi && (!old || old->sa != sa || old->state != CHILD_MATURE))
+		return false;
+	p.more = view(f->more, f->more_len);
+	c = child_commit(sa, &p, view(f->ni, f->ni_len), view(f->nr, f->nr_len),
+			 view(f->secret, f->secret_len), in->m->hdr.msgid, false, old, &r);
+	if (!c) {
+		*notify = N_NO_ADDITIONAL_SAS;
+		slot_failed(p.slot, sa, &r, old);
+		return false;
+	}
+	if (old)
+		child_replace(old, c);
+	return true;
 }
 
 static void create(struct in *in, struct child_sa *old)
@@ -524,11 +619,17 @@ static void create(struct in *in, struct child_sa *old)
 		return;
 	}
 	crypto_random(nr, sizeof(nr));
+	if (followup_needed(&p.suite)) {
+		create_later(in, old, &p, view(nr, sizeof(nr)), view(secret, secret_len), dh);
+		crypto_wipe(secret, sizeof(secret));
+		dh_free(dh);
+		return;
+	}
 	c = child_commit(sa, &p, in->m->nonce, view(nr, sizeof(nr)), view(secret, secret_len),
 			 in->m->hdr.msgid, false, old, &r);
 	if (c) {
 		installed(in, old, c, view(nr, sizeof(nr)));
-		respond_child(in, &p, nr, sizeof(nr), dh);
+		respond_child(in, &p, nr, sizeof(nr), dh, NULL);
 	} else {
 		xchg_respond_notify(sa, in->m, N_NO_ADDITIONAL_SAS, NULL, 0);
 		slot_failed(p.slot, sa, &r, old);
@@ -561,6 +662,7 @@ void child_request(struct in *in)
 		fsm_bad_request(in, N_INVALID_SYNTAX, "nonce of wrong length");
 		return;
 	}
+	followup_drop(sa);
 	if (n) {
 		struct rd r = rd_of(n->spi.p, n->spi.len);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "followup.h"
 #include "fsm.h"
 #include "reason.h"
 #include "reauth.h"
@@ -175,11 +176,11 @@ static void failed(struct ike_sa *sa, const struct ike_reason *r)
 }
 
 /* The answer is good: both ends have the new SA. */
-static void finish(struct in *in, struct ike_sa *fresh, struct ike_sa *rival)
+static void finish(struct in *in, struct bytes nr, struct ike_sa *fresh, struct ike_sa *rival)
 {
 	struct ike_sa *sa = in->sa;
 	struct nego *n = sa->nego;
-	struct bytes mine = nonce_min(view(n->nonce, sizeof(n->nonce)), in->m->nonce);
+	struct bytes mine = nonce_min(view(n->nonce, sizeof(n->nonce)), nr);
 	bool lost = rival && nonce_less(mine, view(n->rival_nonce, n->rival_nonce_len));
 
 	n->fresh = NULL;
@@ -197,36 +198,72 @@ static void finish(struct in *in, struct ike_sa *fresh, struct ike_sa *rival)
 		give_way(rival, false);
 }
 
-void rekey_response(struct in *in)
+/* The answer is not what was offered, or its keys cannot be made. */
+static void useless(struct in *in)
+{
+	struct ike_reason r;
+
+	reason_set(&r, in->k->now, IKE_CAUSE_NO_PROPOSAL, IKE_INITIATOR, CREATE_CHILD_SA,
+		   "peer's answer to the rekey of the IKE SA is not what was offered");
+	xchg_done(in->sa);
+	failed(in->sa, &r);
+	rekey_rival_wins(in->sa);
+	nego_free(in->sa, true);
+}
+
+/* The suite of the answer, and the secret of its key exchange. */
+static bool judge(struct in *in, const struct nego *n, struct suite_choice *suite, uint8_t *secret,
+		  size_t *len)
+{
+	struct proposals offered, answer;
+
+	offer(in->sa, n->fresh, &offered);
+	*len = DH_SECRET_MAX;
+	return !prop_decode(in->m->sa, &answer) && !prop_accept(&answer, &offered, suite) &&
+	       spi_read(suite) && suite->dh == n->group && in->m->ke.group == n->group &&
+	       in->m->nonce.len >= NONCE_MIN && in->m->nonce.len <= IKE_NONCE_MAX &&
+	       !dh_derive(n->dh, in->m->ke.data, secret, len);
+}
+
+/* All key exchanges are done. */
+static void conclude(struct in *in, struct bytes nr, struct bytes secret, struct bytes more)
 {
 	struct ike_sa *sa = in->sa;
 	struct nego *n = sa->nego;
 	struct ike_sa *fresh = n->fresh;
-	struct proposals offered, answer;
-	uint8_t secret[DH_SECRET_MAX];
-	size_t secret_len = sizeof(secret);
-	struct suite_choice suite;
-	struct ike_reason r;
 
-	xchg_done(sa);
-	offer(sa, fresh, &offered);
-	if (!prop_decode(in->m->sa, &answer) && !prop_accept(&answer, &offered, &suite) && spi_read(&suite) &&
-	    suite.dh == n->group && in->m->ke.group == n->group && in->m->nonce.len >= NONCE_MIN &&
-	    in->m->nonce.len <= IKE_NONCE_MAX && !dh_derive(n->dh, in->m->ke.data, secret, &secret_len) &&
-	    !ike_keys_rekey(&sa->keys, &suite, view(n->nonce, sizeof(n->nonce)), in->m->nonce, fresh->spi_own,
-			    spi_read(&suite), view(secret, secret_len), view(NULL, 0), &fresh->keys)) {
-		crypto_wipe(secret, sizeof(secret));
-		fresh->spi_peer = spi_read(&suite);
-		fresh->suite = suite;
-		finish(in, fresh, n->rival_sa);
+	if (ike_keys_rekey(&sa->keys, &fresh->suite, view(n->nonce, sizeof(n->nonce)), nr, fresh->spi_own,
+			   fresh->spi_peer, secret, more, &fresh->keys)) {
+		useless(in);
 		return;
 	}
+	xchg_done(sa);
+	finish(in, nr, fresh, n->rival_sa);
+}
+
+void rekey_response(struct in *in)
+{
+	struct ike_sa *fresh = in->sa->nego->fresh;
+	uint8_t secret[DH_SECRET_MAX];
+	struct suite_choice suite;
+	size_t len;
+
+	if (!judge(in, in->sa->nego, &suite, secret, &len)) {
+		useless(in);
+	} else {
+		fresh->spi_peer = spi_read(&suite);
+		fresh->suite = suite;
+		if (!followup_needed(&suite))
+			conclude(in, in->m->nonce, view(secret, len), view(NULL, 0));
+		else if (!followup_start(in, &suite, NULL, view(secret, len)))
+			useless(in);
+	}
 	crypto_wipe(secret, sizeof(secret));
-	reason_set(&r, in->k->now, IKE_CAUSE_NO_PROPOSAL, IKE_INITIATOR, CREATE_CHILD_SA,
-		   "peer's answer to the rekey of the IKE SA is not what was offered");
-	failed(sa, &r);
-	rekey_rival_wins(sa);
-	nego_free(sa, true);
+}
+
+void rekey_followed(struct in *in, const struct followup *f)
+{
+	conclude(in, view(f->nr, f->nr_len), view(f->secret, f->secret_len), view(f->more, f->more_len));
 }
 
 void rekey_response_error(struct in *in)
@@ -297,37 +334,61 @@ static bool choose(struct in *in, struct suite_choice *out, struct ike_reason *r
 	return false;
 }
 
-/* The new SA with its keys, and the answer; NULL: nothing happened. */
+static void write_answer(struct out *o, const struct ike_sa *fresh, const struct suite_choice *suite,
+			 const uint8_t nr[32], const struct dh *dh)
+{
+	struct bytes pub = dh_public(dh);
+	uint8_t spi[IKE_SPI];
+
+	spi_write(fresh->spi_own, spi);
+	out_begin(o);
+	msg_wr_open(&o->w, PL_SA);
+	prop_encode_choice(&o->w.w, suite, spi, sizeof(spi));
+	msg_wr_close(&o->w);
+	msg_wr_bytes(&o->w, PL_NONCE, nr, 32);
+	msg_wr_ke(&o->w, suite->dh, pub.p, pub.len);
+}
+
+/* The new SA with its keys, or, *more, what has to come before it has any; and the answer.  NULL: nothing happened. */
 static struct ike_sa *make(struct in *in, const struct suite_choice *suite, const uint8_t nr[32],
-			   struct out *o)
+			   struct out *o, struct followup **more)
 {
 	struct ike_sa *sa = in->sa, *fresh = successor(sa, IKE_RESPONDER);
-	uint8_t secret[DH_SECRET_MAX], spi[IKE_SPI];
-	size_t secret_len = sizeof(secret);
-	struct dh *dh = dh_respond(suite->dh, in->m->ke.data, secret, &secret_len);
-	bool ok = fresh && dh &&
-		  !ike_keys_rekey(&sa->keys, suite, in->m->nonce, view(nr, 32), spi_read(suite),
-				  fresh->spi_own, view(secret, secret_len), view(NULL, 0), &fresh->keys);
+	uint8_t secret[DH_SECRET_MAX];
+	size_t len = 0;
+	struct dh *dh = dh_respond(suite->dh, in->m->ke.data, secret, &len);
+	bool ok = fresh && dh;
 
+	*more = NULL;
+	if (ok && followup_needed(suite))
+		ok = (*more = followup_expect(in, suite, view(nr, 32), view(secret, len))) != NULL;
+	else if (ok)
+		ok = !ike_keys_rekey(&sa->keys, suite, in->m->nonce, view(nr, 32), spi_read(suite),
+				     fresh->spi_own, view(secret, len), view(NULL, 0), &fresh->keys);
 	crypto_wipe(secret, sizeof(secret));
 	if (ok) {
-		struct bytes pub = dh_public(dh);
-
 		fresh->spi_peer = spi_read(suite);
 		fresh->suite = *suite;
-		spi_write(fresh->spi_own, spi);
-		out_begin(o);
-		msg_wr_open(&o->w, PL_SA);
-		prop_encode_choice(&o->w.w, suite, spi, sizeof(spi));
-		msg_wr_close(&o->w);
-		msg_wr_bytes(&o->w, PL_NONCE, nr, 32);
-		msg_wr_ke(&o->w, suite->dh, pub.p, pub.len);
+		write_answer(o, fresh, suite, nr, dh);
 	} else if (fresh) {
 		sa_remove(fresh);
 		fresh = NULL;
 	}
 	dh_free(dh);
 	return fresh;
+}
+
+bool rekey_complete(struct in *in, const struct followup *f)
+{
+	return f->fresh &&
+	       !ike_keys_rekey(&in->sa->keys, &f->suite, view(f->ni, f->ni_len), view(f->nr, f->nr_len),
+			       f->fresh->spi_peer, f->fresh->spi_own, view(f->secret, f->secret_len),
+			       view(f->more, f->more_len), &f->fresh->keys);
+}
+
+void rekey_take_over(struct ike_sa *fresh, struct ike_sa *old)
+{
+	take_over(fresh, old, false);
 }
 
 /* 2.25.2: what crosses a rekey of the IKE SA. */
@@ -345,11 +406,13 @@ void rekey_request(struct in *in)
 {
 	struct ike_sa *sa = in->sa, *fresh;
 	struct suite_choice suite;
+	struct followup *more;
 	struct ike_reason r;
 	uint8_t nr[32];
 	struct bytes low;
 	struct out o;
 
+	followup_drop(sa);
 	if (busy(sa)) {
 		xchg_respond_notify(sa, in->m, N_TEMPORARY_FAILURE, NULL, 0);
 		return;
@@ -370,10 +433,20 @@ void rekey_request(struct in *in)
 		xchg_respond_notify(sa, in->m, N_INVALID_KE_PAYLOAD, group, sizeof(group));
 		return;
 	}
+	if (followup_needed(&suite) && sa->nego) { /* crosses ours */
+		xchg_respond_notify(sa, in->m, N_TEMPORARY_FAILURE, NULL, 0);
+		return;
+	}
 	crypto_random(nr, sizeof(nr));
-	fresh = make(in, &suite, nr, &o);
+	fresh = make(in, &suite, nr, &o, &more);
 	if (!fresh) {
 		xchg_respond_notify(sa, in->m, N_NO_PROPOSAL_CHOSEN, NULL, 0);
+		return;
+	}
+	if (more) {
+		more->fresh = fresh;
+		followup_write_link(more, &o);
+		xchg_respond(sa, in->m, &o);
 		return;
 	}
 	xchg_respond(sa, in->m, &o);

@@ -57,6 +57,10 @@ static const struct row rows[] = {
 	{IN(SA_UP), CREATE_CHILD_SA, true, TASK_CHILD_REKEY, 0, 0, child_response_error},
 	{IN(SA_UP), CREATE_CHILD_SA, true, TASK_IKE_REKEY, P(SA) | P(NONCE) | P(KE), 0, rekey_response},
 	{IN(SA_UP), CREATE_CHILD_SA, true, TASK_IKE_REKEY, 0, 0, rekey_response_error},
+	{ALIVE, IKE_FOLLOWUP_KE, false, TASK_NONE, P(KE), 0, followup_request},
+	{IN(SA_UP), IKE_FOLLOWUP_KE, true, TASK_NONE, P(KE), 0, followup_response},
+	{IN(SA_UP), IKE_FOLLOWUP_KE, true, TASK_NONE, 0, 0, followup_response_error},
+	{IN(SA_REKEYED) | IN(SA_CLOSING), IKE_FOLLOWUP_KE, true, TASK_NONE, 0, ~UINT64_C(0), done},
 	{IN(SA_REKEYED) | IN(SA_CLOSING), CREATE_CHILD_SA, true, TASK_NONE, 0, ~UINT64_C(0), done},
 
 	{ALIVE, INFORMATIONAL, false, TASK_NONE, 0, P(DELETE) | P(CP), info_request},

@@ -90,6 +90,19 @@ void rekey_rival_wins(struct ike_sa *old);
 struct bytes nonce_min(struct bytes a, struct bytes b);
 bool nonce_less(struct bytes a, struct bytes b);
 
+/* ex_followup.c */
+void followup_request(struct in *in);
+void followup_response(struct in *in);
+void followup_response_error(struct in *in);
+/* The last IKE_FOLLOWUP_KE is done.  Initiator, in ex_child.c and ex_rekey.c: */
+void child_followed(struct in *in, struct followup *f);
+void rekey_followed(struct in *in, const struct followup *f);
+/* Responder: false when it comes to nothing after all; child_complete() says why.  The keys are made before, and
+ * the new IKE SA takes over behind the answer. */
+bool child_complete(struct in *in, const struct followup *f, uint16_t *notify);
+bool rekey_complete(struct in *in, const struct followup *f);
+void rekey_take_over(struct ike_sa *fresh, struct ike_sa *old);
+
 /* ex_info.c */
 bool info_start(struct ike_sa *sa, const struct task *t);
 void info_request(struct in *in);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "child.h"
+#include "followup.h"
 #include "gateway.h"
 #include "reason.h"
 #include "xchg.h"
@@ -222,9 +223,12 @@ static void slot_retire(struct slot *s, const struct ike_reason *r)
 
 	if (s->on)
 		task_drop(s->on, TASK_CHILD, s->policy);
-	DL_FOREACH (s->gw->sas, sa)
+	DL_FOREACH (s->gw->sas, sa) {
 		if (sa->nego && sa->nego->slot == s)
 			sa->nego->slot = NULL;
+		if (sa->pending && sa->pending->child && sa->pending->plan.slot == s)
+			followup_drop(sa);
+	}
 	s->on = NULL;
 	HASH_DELETE(hh, k->slots, s);
 	HASH_DELETE(hh_name, s->gw->by_name, s);

@@ -9,6 +9,7 @@
 #include "calls.h"
 #include "child.h"
 #include "dpd.h"
+#include "followup.h"
 #include "frag.h"
 #include "fsm.h"
 #include "hint.h"
@@ -137,6 +138,7 @@ static void (*const fire[TIMER_KINDS])(struct ike *k, void *owner) = {
 	[TIMER_LINGER] = sa_on_linger,
 	[TIMER_DUPLICATE] = sa_on_duplicate,
 	[TIMER_HOLD] = xchg_on_hold,
+	[TIMER_FOLLOWUP] = followup_on_timeout,
 	[TIMER_CHILD_REKEY] = child_on_rekey,
 	[TIMER_CHILD_EXPIRE] = child_on_expire,
 	[TIMER_CHILD_SETTLE] = child_on_settle,

@@ -9,6 +9,7 @@
 #include "child.h"
 #include "cookie.h"
 #include "dpd.h"
+#include "followup.h"
 #include "frag.h"
 #include "natd.h"
 #include "reason.h"
@@ -75,6 +76,7 @@ struct ike_sa *sa_new(struct ike *k, struct gw *gw, enum ike_role role)
 		[SA_T_LINGER] = TIMER_LINGER,
 		[SA_T_DUPLICATE] = TIMER_DUPLICATE,
 		[SA_T_HOLD] = TIMER_HOLD,
+		[SA_T_FOLLOWUP] = TIMER_FOLLOWUP,
 	};
 	struct ike_sa *sa = calloc(1, sizeof(*sa));
 
@@ -162,6 +164,7 @@ void nego_free(struct ike_sa *sa, bool release_spi)
 	if (n->rival_sa)
 		sa_remove(n->rival_sa);
 	dh_free(n->dh);
+	followup_free(n->more);
 	crypto_wipe(n, sizeof(*n));
 	free(n);
 }
@@ -206,6 +209,7 @@ static void quiet(struct ike_sa *sa)
 		timer_stop(&sa->k->timers, &sa->t[i]);
 	xchg_done(sa);
 	nego_free(sa, true);
+	followup_drop(sa);
 	task_flush(sa);
 	sa_init_free(sa);
 	sa_half_open_done(sa);
@@ -229,6 +233,8 @@ void sa_remove(struct ike_sa *sa)
 			other->nego->rival_sa = NULL;
 		if (other->nego && other->nego->fresh == sa)
 			other->nego->fresh = NULL;
+		if (other->pending && other->pending->fresh == sa)
+			other->pending->fresh = NULL;
 	}
 	HASH_DELETE(hh, k->sas, sa);
 	if (sa->gw)
@@ -320,6 +326,7 @@ void sa_close(struct ike_sa *sa, const struct ike_reason *r, enum task_kind last
 	timer_stop(&sa->k->timers, &sa->t[SA_T_HOLD]);
 	task_flush(sa);
 	nego_free(sa, true);
+	followup_drop(sa);
 	retire_children(sa, r);
 	sa_init_free(sa);
 	sa_state_set(sa, SA_CLOSING);

@@ -41,6 +41,7 @@ enum sa_timer {
 	SA_T_LINGER,
 	SA_T_DUPLICATE,
 	SA_T_HOLD,
+	SA_T_FOLLOWUP,
 	SA_T_N
 };
 
@@ -89,7 +90,8 @@ struct nego {
 	uint32_t old_spi;     /* inbound SPI of the child being rekeyed */
 	struct ike_sa *fresh; /* the new IKE SA */
 	struct dh *dh;
-	uint16_t group; /* to use instead of the first configured one (INVALID_KE_PAYLOAD) */
+	struct followup *more; /* additional key exchanges go on (followup.h) */
+	uint16_t group;        /* to use instead of the first configured one (INVALID_KE_PAYLOAD) */
 	unsigned ke_tries;
 	uint8_t nonce[32];
 	/* The peer rekeyed the same SA while ours is on its way (RFC 7296 2.8.1): what came of it. */
@@ -163,6 +165,7 @@ struct ike_sa {
 	uint32_t msgid_out, msgid_in; /* next to send, next to expect */
 	struct request req;
 	struct nego *nego;
+	struct followup *pending; /* what the peer asked for, and has still to make key exchanges for */
 	struct task *tasks;
 	struct frag_in *frag[2]; /* fragments of a request, of a response */
 	struct datagram answer; /* to the peer's last request, and that one's hash, or its first fragment's */

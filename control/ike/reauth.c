@@ -121,7 +121,7 @@ static bool ask(struct ike_sa *sa, const struct ike_sa *old, bool *complete)
 /* What is under way on the old SA is waited for. */
 static bool busy(const struct ike_sa *old)
 {
-	return old->nego || old->tasks;
+	return old->nego || old->pending || old->tasks;
 }
 
 static void finish(struct ike_sa *sa, struct ike_sa *old)

@@ -33,6 +33,9 @@ enum timer_kind {
 	 * waits 0.2-0.6 s, doubling to eight times that; its responder 3-6 s, then 6-12 s: two ends that crossed
 	 * do not go on crossing, and both come back well before a Child SA that is being rekeyed expires. */
 	TIMER_HOLD,
+	/* The peer's CREATE_CHILD_SA agreed on additional key exchanges, and the next of them did not come for 60 s:
+	 * forget it. */
+	TIMER_FOLLOWUP,
 	/* 80-90 % of the Child SA's lifetime are over: rekey it. */
 	TIMER_CHILD_REKEY,
 	/* The Child SA's lifetime is over: delete it. */

@@ -8,6 +8,7 @@
 #include "alt.h"
 #include "child.h"
 #include "dpd.h"
+#include "followup.h"
 #include "frag.h"
 #include "fsm.h"
 #include "reason.h"
@@ -400,7 +401,8 @@ static bool start(struct ike_sa *sa, const struct task *t)
 		return s && !served(s, sa) && !s->on && child_start(sa, s, NULL, 0);
 	case TASK_CHILD_REKEY:
 		c = child_find(sa->k, t->id);
-		return c && c->sa == sa && c->state == CHILD_MATURE && child_start(sa, c->slot, c, 0);
+		return c && c->sa == sa && c->state == CHILD_MATURE && !followup_rekeys(sa, t->id) &&
+		       child_start(sa, c->slot, c, 0);
 	case TASK_IKE_REKEY: return rekey_start(sa, 0);
 	default: return info_start(sa, t);
 	}
@@ -411,6 +413,9 @@ static bool runnable(const struct ike_sa *sa, const struct task *t)
 {
 	bool creates = t->kind == TASK_CHILD || t->kind == TASK_CHILD_REKEY || t->kind == TASK_IKE_REKEY;
 
+	/* A rekey of the IKE SA and what else is created do not go together (RFC 7296 2.25.2). */
+	if (sa->pending && (t->kind == TASK_IKE_REKEY || (creates && !sa->pending->child)))
+		return false;
 	return !creates || !sa->t[SA_T_HOLD].pos;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "child.h"
+#include "followup.h"
 
 uint64_t hash_bytes(uint64_t h, const void *p, size_t len)
 {
@@ -33,6 +34,17 @@ static uint64_t hash_timer(uint64_t h, const struct timer *t, uint64_t now)
 	return hash_u64(h, 100 + (unsigned)__builtin_clzll(left));
 }
 
+static uint64_t hash_followup(uint64_t h, const struct followup *f)
+{
+	if (!f)
+		return hash_u64(h, 0);
+	h = hash_u64(h, (uint64_t)f->step << 32 | f->old_spi);
+	h = hash_u64(h, (uint64_t)f->plan.spi_in << 32 | f->plan.spi_out);
+	h = hash_u64(h, f->fresh ? f->fresh->serial : 0);
+	h = hash_bytes(h, f->ni, 2);
+	return hash_bytes(h, f->nr, 2);
+}
+
 static uint64_t hash_nego(uint64_t h, const struct nego *n)
 {
 	if (!n)
@@ -45,6 +57,7 @@ static uint64_t hash_nego(uint64_t h, const struct nego *n)
 	h = hash_u64(h, n->rival_spi_in);
 	h = hash_u64(h, n->group);
 	h = hash_u64(h, n->ke_tries);
+	h = hash_followup(h, n->more);
 	h = hash_bytes(h, n->nonce, 2);
 	h = hash_bytes(h, n->rival_nonce, n->rival ? 2 : 0);
 	return hash_bytes(h, n->early_deletes, n->n_early_deletes * sizeof(n->early_deletes[0]));
@@ -81,6 +94,7 @@ static uint64_t hash_sa(uint64_t h, const struct ike_sa *sa, uint64_t now)
 	h = hash_u64(h, sa->holds);
 	h = hash_u64(h, sa->renews);
 	h = hash_nego(h, sa->nego);
+	h = hash_followup(h, sa->pending);
 	DL_FOREACH (sa->tasks, t)
 		h = hash_u64(h, (uint64_t)t->kind << 32 | t->id);
 	for (unsigned i = 0; i < SA_T_N; i++)
@@ -142,7 +156,7 @@ static const char *sa_unrest(const struct ike_sa *sa)
 
 	if (sa->state != SA_UP)
 		return SAY("IKE SA %u is %s", sa->serial, sa_state_str(sa->state));
-	if (sa->req.busy || sa->nego || sa->tasks || sa->init)
+	if (sa->req.busy || sa->nego || sa->pending || sa->tasks || sa->init)
 		return SAY("IKE SA %u: request, negotiation, task or init left", sa->serial);
 	for (unsigned i = 0; i < SA_T_N; i++)
 		if (sa->t[i].pos && i != SA_T_DPD && i != SA_T_KEEPALIVE && i != SA_T_REKEY &&

@@ -203,12 +203,181 @@ static void announcement_taken_out(void **state)
 	assert_int_equal(net_sas(B), 0);
 }
 
+/* ---- CREATE_CHILD_SA ---------------------------------------------------------------------------------------- */
+
+static const uint16_t child_methods[] = {DH_ECP384, DH_ECP521};
+
+/* n_ike and n_child additional key exchanges; two proxy-IDs, so that the second takes a CREATE_CHILD_SA. */
+static void both_kinds(unsigned n_ike, unsigned n_child, uint32_t ike_life)
+{
+	for (int side = 1; side >= 0; side--) {
+		struct ike_gw_conf c = net_conf(side, 2);
+
+		ake(&c.ike, seven, n_ike);
+		c.lifetime_s = ike_life;
+		for (unsigned i = 0; i < 2; i++) {
+			c.children[i].esp.n_dh = 1;
+			c.children[i].esp.dh[0] = DH_CURVE25519;
+			ake(&c.children[i].esp, child_methods, n_child);
+		}
+		net_set(&net, side, &c);
+	}
+}
+
+static void expire(struct net_host *h, uint32_t policy)
+{
+	for (unsigned k = 0; k < NET_CHILDREN; k++)
+		if (h->child[k].used && h->child[k].active && h->child[k].policy == policy) {
+			ike_child_expire(h->ike, h->child[k].sa.spi_in, false, net.now);
+			return;
+		}
+	fail();
+}
+
+static unsigned child_kes(const struct net_host *h, uint32_t policy)
+{
+	unsigned n = 0;
+
+	for (unsigned k = 0; k < NET_CHILDREN; k++)
+		for (unsigned i = 0; h->child[k].used && h->child[k].policy == policy && i < IKE_AKE_MAX; i++)
+			n += h->child[k].sa.suite.ake[i] != 0;
+	return n;
+}
+
+/* A further Child SA, and rekeys of it and of that from IKE_AUTH, by either end, with traffic. */
+static void followed_children(void **state)
+{
+	for (unsigned n = 1; n <= 2; n++) {
+		again();
+		both_kinds(1, n, 28800);
+		assert_true(net_until(&net, net_up, 2 * NET_S));
+		net_check_pairs(&net);
+		assert_int_equal(net_counter(A, "followup"), n);
+		assert_int_equal(child_kes(B, 2), n);
+		assert_int_equal(child_kes(B, 1), 0); /* IKE_AUTH has no key exchange */
+		net_probe(&net, 2, 10 * NET_MS);
+		for (unsigned side = 0; side < 2; side++) {
+			expire(&net.host[side], 1);
+			expire(&net.host[side], 2);
+			net_run(&net, 20 * NET_S);
+			net_check_pairs(&net);
+			assert_int_equal(net_children(A), 2);
+			assert_int_equal(child_kes(A, 1), n);
+			assert_int_equal(child_kes(B, 2), n);
+		}
+		assert_int_equal(net_counter(A, "child_rekey"), 4);
+		assert_int_equal(net_counter(B, "followup"), 5 * n);
+		assert_int_equal(net.probes_lost + net.probes_no_child, 0);
+	}
+}
+
+static void followed_ike_rekey(void **state)
+{
+	both_kinds(3, 1, 300);
+	assert_true(net_until(&net, net_up, 2 * NET_S));
+	net_probe(&net, 2, 100 * NET_MS);
+	net_run(&net, 1000 * NET_S);
+	assert_true(net_counter(A, "ike_rekey") >= 3);
+	assert_int_equal(net_counter(A, "ike_rekey"), net_counter(B, "ike_rekey"));
+	ike_has(A, 3);
+	ike_has(B, 3);
+	net_check_pairs(&net);
+	assert_int_equal(net.probes_lost + net.probes_no_child, 0);
+}
+
+/* Both ends rekey at once, over and over, on a bad line. */
+static void collisions(void **state)
+{
+	for (uint64_t seed = 1; seed <= 10; seed++) {
+		net_end(&net);
+		net_init(&net, seed);
+		both_kinds(1, 1, 3600);
+		assert_true(net_until(&net, net_up, 5 * NET_S));
+		net_probe(&net, 2, 100 * NET_MS);
+		net.jitter = 30 * NET_MS;
+		net.loss = 10;
+		for (unsigned i = 0; i < 5; i++) {
+			expire(A, 1 + i % 2);
+			expire(B, 1 + i % 2);
+			ike_rekey_ike_sa(i % 2 ? A->ike : B->ike, NULL, false, net.now);
+			net_run(&net, 60 * NET_S);
+		}
+		net.loss = 0;
+		net_run(&net, 100 * NET_S);
+		net_check_pairs(&net);
+		assert_int_equal(net_children(A), 2);
+		assert_int_equal(net_sas_all(A), 1);
+		assert_int_equal(net.probes_no_child, 0);
+		assert_int_equal(net.probes_lost, 0);
+	}
+}
+
+/* IKE_FOLLOWUP_KE does not pass: the responder forgets, and what it reserved comes back. */
+static bool no_followup(struct net *n, struct net_packet *p, void *arg)
+{
+	return p->data[18] != IKE_FOLLOWUP_KE;
+}
+
+static void followup_lost(void **state)
+{
+	both_kinds(1, 1, 28800);
+	net.tap = no_followup;
+	net_run(&net, 10 * NET_S);
+	assert_int_equal(net_children(A), 1);
+	assert_int_equal(B->n_spis, 1);
+	net_run(&net, 300 * NET_S); /* A declares B dead, and starts anew */
+	net.tap = NULL;
+	assert_true(net_until(&net, net_up, 300 * NET_S));
+	net_run(&net, 100 * NET_S);
+	net_check_pairs(&net);
+	assert_int_equal(B->n_spis, 0);
+}
+
+/* The operator clears the tunnel at the responder just before the last exchange. */
+static bool cleared(struct net *n, struct net_packet *p, void *arg)
+{
+	unsigned *seen = arg;
+
+	if (p->data[18] == IKE_FOLLOWUP_KE && p->to == NET_B && !(*seen)++)
+		ike_clear_ipsec_sa(B->ike, "TUN", n->now);
+	return true;
+}
+
+static void cleared_in_between(void **state)
+{
+	unsigned seen = 0;
+
+	both_kinds(1, 1, 28800);
+	assert_true(net_until(&net, net_up, 2 * NET_S));
+	net.tap = cleared;
+	net.tap_arg = &seen;
+	expire(A, 2);
+	net_run(&net, NET_S);
+	assert_int_equal(seen > 0, 1);
+	assert_true(net_counter(B, "followup_unknown") + net_counter(B, "followup") > 0);
+	net.tap = NULL;
+	assert_true(net_until(&net, net_up, 300 * NET_S));
+	net_run(&net, 100 * NET_S);
+	net_check_pairs(&net);
+	assert_int_equal(B->n_spis, 0);
+	assert_int_equal(A->n_spis, 0);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		T(one_to_seven), T(lossy), T(agreement), T(altered_in_between), T(announcement_taken_out),
+		T(one_to_seven),
+		T(lossy),
+		T(agreement),
+		T(altered_in_between),
+		T(announcement_taken_out),
+		T(followed_children),
+		T(followed_ike_rekey),
+		T(collisions),
+		T(followup_lost),
+		T(cleared_in_between),
 	};
 
 	if (argc > 1)
