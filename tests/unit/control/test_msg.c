@@ -70,8 +70,10 @@ static void header(void **state)
 	assert_int_equal(msg_parse_header(b, 28, &h), MSG_VERSION);
 	b[17] = 0x20;
 	for (unsigned x = 0; x < 256; x++) {
+		bool known = (x >= 34 && x <= 37) || x == 43 || x == 44;
+
 		b[18] = (uint8_t)x;
-		assert_int_equal(msg_parse_header(b, 28, &h), x >= 34 && x <= 37 ? MSG_OK : MSG_EXCHANGE);
+		assert_int_equal(msg_parse_header(b, 28, &h), known ? MSG_OK : MSG_EXCHANGE);
 	}
 }
 
@@ -422,7 +424,7 @@ static void names(void **state)
 	assert_string_equal(ike_notify_str(N_NO_PROPOSAL_CHOSEN), "NO_PROPOSAL_CHOSEN");
 	assert_string_equal(ike_notify_str(40999), "notify 40999");
 	assert_string_equal(ike_exchange_str(CREATE_CHILD_SA), "CREATE_CHILD_SA");
-	assert_string_equal(ike_exchange_str(43), "exchange 43");
+	assert_string_equal(ike_exchange_str(42), "exchange 42");
 	assert_string_equal(ike_payload_str(PL_TSR), "TSr");
 	assert_string_equal(ike_payload_str(49), "payload 49");
 	assert_string_equal(ike_payload_str(PL_SKF), "SKF");
