@@ -98,7 +98,7 @@ def refused(p):
 # Where most of each kind must end.
 REFUSED = {"init": "drop_unknown_peer", "init-peer": "cookie_sent", "noise": "natt-malformed",
            "mutant": "cookie_sent", "forged-ike": "drop_integrity", "forged-esp": "esp-auth-failed",
-           "unknown-esp": "esp-unknown-spi"}
+           "unknown-esp": "esp-unknown-spi", "ikev1": "drop_version"}
 
 
 def flood_setup(pair, **kw):

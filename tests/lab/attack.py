@@ -42,6 +42,13 @@ def sa_init(spi_i=None):
     return ike(spi_i or os.urandom(8), bytes(8), SA_INIT, 0x08, 0, SA, body)
 
 
+def aggressive():
+    """IKEv1 aggressive mode (RFC 2409 5): SA, KE, nonce, and the identity "NAME.example"."""
+    ident = struct.pack("!BBH", 2, 17, 500) + os.urandom(6).hex().encode() + b".example"
+    body = payload(4, bytes(40)) + payload(10, os.urandom(128)) + payload(5, os.urandom(16)) + payload(0, ident)
+    return struct.pack("!8s8sBBBBII", os.urandom(8), bytes(8), 1, 0x10, 4, 0, 0, 28 + len(body)) + body
+
+
 def stranger():
     """A source in 100.64.0.0/10, which no lab uses."""
     return f"100.{random.randrange(64, 128)}.{random.randrange(256)}.{random.randrange(1, 255)}"
@@ -75,13 +82,15 @@ def packets(kind, src, dst, spi_i=bytes(8), spi_r=bytes(8), esp_spi=0):
                                                           random.randrange(6), first, payload(0, body)))
         elif kind == "forged-esp":  # the Child SA's SPI, sequence numbers ahead, nobody's key
             yield udp(src, dst, 4500, 4500, esp(esp_spi, random.randrange(1, 1 << 32), 4 * random.randrange(6, 80)))
+        elif kind == "ikev1":  # aggressive mode, an identity in clear, from everywhere and from the peer's address
+            yield udp(random.choice((src, stranger())), dst, 500, 500, aggressive())
         elif kind == "unknown-esp":
             yield udp(random.choice((src, stranger())), dst, 4500, 4500, esp(random.randrange(256, 1 << 32), 1))
         else:
             raise ValueError(kind)
 
 
-KINDS = ("init", "init-peer", "noise", "mutant", "forged-ike", "forged-esp", "unknown-esp")
+KINDS = ("init", "init-peer", "noise", "mutant", "forged-ike", "forged-esp", "unknown-esp", "ikev1")
 
 
 def send(gen, count, rate):
