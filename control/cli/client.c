@@ -62,7 +62,7 @@ static bool look_up(const struct client *k, const char *const *words, size_t n, 
 {
 	struct cli_match m;
 	char why[CLI_WHY];
-	bool vendor;
+	bool vendor, found = false;
 	json_t *doc;
 
 	if (cli_parse(words, n, &m, why) < 0 || (m.cmd->id != CLI_EXPLAIN && m.cmd->id != CLI_REFERENCE))
@@ -72,13 +72,15 @@ static bool look_up(const struct client *k, const char *const *words, size_t n, 
 	if (knowledge_doc(doc, cli_arg(&m, ""), vendor)) {
 		print_document(k, doc, out);
 		*status = CLI_EXIT_OK;
-	} else {
+		found = true;
+	} else if (vendor) {
 		knowledge_unknown(cli_arg(&m, ""), vendor, why, sizeof(why));
 		fprintf(err, "%s\n", why);
 		*status = CLI_EXIT_FAILED;
+		found = true;
 	}
 	json_decref(doc);
-	return true;
+	return found; /* of its counters the daemon knows */
 }
 
 int client_run(struct client *k, const char *const *words, size_t n, FILE *out, FILE *err)

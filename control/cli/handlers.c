@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "knowledge.h"
 
@@ -96,11 +97,48 @@ bool cli_tunnel_known(const struct ctl *c, const char *name)
 	return false;
 }
 
+static bool put_counter(json_t *doc, const char *name, const char *help, uint64_t n, const char *where)
+{
+	char line[256];
+	json_t *lines = doc_list(doc, "lines");
+
+	doc_str(doc, "type", "knowledge");
+	doc_str(doc, "command", "explain");
+	doc_str(doc, "word", name);
+	doc_str(doc, "kind", "counter");
+	snprintf(line, sizeof(line), "%s, a counter of %s", name, where);
+	doc_str(doc, "title", line);
+	snprintf(line, sizeof(line), "%s.", help);
+	json_array_append_new(lines, json_string(line));
+	snprintf(line, sizeof(line), "So far: %llu", (unsigned long long)n);
+	json_array_append_new(lines, json_string(line));
+	doc_list(doc, "see");
+	return true;
+}
+
+/* A drop reason, or one of IKE's counters. */
+static bool counter_doc(const struct ctl *c, json_t *doc, const char *word)
+{
+	struct dp_drop d;
+	const char *name;
+
+	for (unsigned i = 0; dp_drop_stats(i, &d) == 0; i++)
+		if (strcasecmp(d.name, word) == 0)
+			return put_counter(doc, d.name, d.help, d.packets,
+					   "packets dropped: show counter drop");
+	for (unsigned i = 0; (name = ike_counter_name(i)); i++)
+		if (strcasecmp(name, word) == 0)
+			return put_counter(doc, name, ike_counter_help(i), ike_counters(c->ike)->v[i],
+					   "IKE: show counter ike");
+	return false;
+}
+
 enum cli_page cli_explain(struct cli_job *j, json_t *doc)
 {
 	bool vendor = j->m.cmd->id == CLI_REFERENCE;
 
-	if (knowledge_doc(doc, cli_arg(&j->m, ""), vendor))
+	if (knowledge_doc(doc, cli_arg(&j->m, ""), vendor) ||
+	    (!vendor && counter_doc(j->c, doc, cli_arg(&j->m, ""))))
 		return CLI_LAST;
 	knowledge_unknown(cli_arg(&j->m, ""), vendor, j->err, sizeof(j->err));
 	return CLI_FAILED;

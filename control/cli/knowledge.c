@@ -7,6 +7,7 @@
 
 #define T KNOWLEDGE_TERM
 #define C KNOWLEDGE_CARD
+#define D KNOWLEDGE_VERDICT
 #define V KNOWLEDGE_VENDOR
 
 const struct knowledge knowledge[] = {
@@ -163,6 +164,106 @@ const struct knowledge knowledge[] = {
 	 "Key test     test vpn packet with the protocol and ports that fail; debug capture tunnel NAME inner.",
 	 "mtu proxy-id"},
 
+	/* ---- verdicts of diagnose ---- */
+	{D, "port-down", "The port towards the peer has no link",
+	 "Nothing can leave for the peer. show interface tells which port; look at the cable, the other end's port\n"
+	 "and its driver. Tunnels come back by themselves.",
+	 "no-route-to-peer"},
+	{D, "no-route-to-peer", "No route to the peer's address",
+	 "IKE and ESP have nowhere to go. Add a route, or a default route, out of the port that the peer is behind;\n"
+	 "test routing fib-lookup ip ADDRESS shows what there is.",
+	 "port-down"},
+	{D, "no-answer", "The peer answers nothing on UDP 500",
+	 "Causes       not reachable; UDP 500 blocked, either way; a wrong peer-address; a peer without a gateway for\n"
+	 "             us that keeps silent, or one at its limit of half-open negotiations.\n"
+	 "Key test     ping host PEER from here; then a capture at the peer: does our IKE_SA_INIT get there?",
+	 "phase1-down no-answer-4500 half-open-limit"},
+	{D, "no-answer-4500", "UDP 500 passes, UDP 4500 does not",
+	 "The first exchange was answered, IKE_AUTH was not. Where there is a NAT it goes to port 4500, which is often\n"
+	 "forgotten in firewall rules. Otherwise: fragments of a large IKE_AUTH are lost (fragment-size), or the peer\n"
+	 "refuses key or identity without a word.",
+	 "nat-t no-answer auth-failed"},
+	{D, "version-mismatch", "The peer speaks IKEv1",
+	 "IKEv1 and IKEv2 do not understand each other, and culvert has IKEv2 only. Set the peer's gateway to IKEv2.\n"
+	 "PAN-OS: version ikev2. IOS-XE: crypto ikev2 profile. strongSwan: version = 2.",
+	 "ike phase1-down"},
+	{D, "identity-mismatch", "The peer says it is somebody else",
+	 "Its identity is none that a gateway here has as peer-id. Type and spelling count: an address is not a name.\n"
+	 "Take what diagnose shows as the peer's into peer-id, or change the peer's local id.",
+	 "identity auth-failed"},
+	{D, "no-proposal", "The IKE crypto profiles have no suite in common",
+	 "Encryption, authentication (integrity), PRF and DH group must each have one in common, in one proposal. As\n"
+	 "responder culvert shows them beside each other: show vpn ike-sa detail gateway NAME.",
+	 "dh-group phase1-down"},
+	{D, "dh-group-mismatch", "The peer wants a DH group that we do not offer",
+	 "Add its group to dh-group of the IKE crypto profile, or ours to the peer.", "dh-group no-proposal"},
+	{D, "ipsec-no-proposal", "The IPsec crypto profiles have no suite in common",
+	 "Encryption and authentication of ESP, and at a rekey the DH group (PFS), must have one in common. The IKE SA\n"
+	 "is up meanwhile.",
+	 "half-up pfs"},
+	{D, "proxy-id-mismatch", "The proxy-IDs do not fit",
+	 "Each end's local must be the other's remote: networks, masks, protocol, ports. diagnose shows both and how\n"
+	 "they differ: another mask, swapped, nothing in common.",
+	 "proxy-id half-up ts-policy"},
+	{D, "nat-traversal-off", "A NAT on the way, and NAT traversal is off",
+	 "ESP has no ports, so no NAT lets it through. Set nat-traversal = \"auto\" here; the peer must have it on too.",
+	 "nat-t"},
+	{D, "half-open-limit", "Too many half-open negotiations",
+	 "Callers that begin and do not go on fill the table, and others are turned away. A flood, or peers whose\n"
+	 "further messages are lost. show vpn ike-sa lists them; maximum-half-opened-sa sets the limit.",
+	 "no-answer-4500"},
+	{D, "not-asked", "Nothing has asked for the tunnel",
+	 "It comes up with the first packet for it. If packets should have come: see no-traffic. start = true brings it\n"
+	 "up without any.",
+	 "no-traffic passive"},
+	{D, "child-not-asked", "The IKE SA is up, and nothing has asked for this proxy-ID",
+	 "Send traffic for its networks, or test vpn ipsec-sa tunnel NAME.", "not-asked half-up"},
+	{D, "waits-for-peer", "This gateway waits to be called",
+	 "It is passive, or does not know the peer's address. Start the tunnel at the peer. diagnose vpn lists callers\n"
+	 "that were nobody's peer: one of them may be it.",
+	 "passive"},
+	{D, "negotiating", "A negotiation is under way", "Ask again in a few seconds.", "ike"},
+	{D, "peer-dead", "The peer was up and has stopped answering",
+	 "Requests stayed without an answer for the time that dpd allows. New attempts go on by themselves. Look at the\n"
+	 "peer and at the line to it.",
+	 "dpd peer-silent"},
+	{D, "peer-silent", "A request was sent again and again without an answer",
+	 "The tunnel still counts as up. It is given up when dpd's time is over; then: peer-dead.",
+	 "dpd peer-dead"},
+	{D, "rekey-fails", "New keys are refused",
+	 "The tunnel works until its SA expires and is down then. The record says what the peer refuses.",
+	 "rekey pfs-mismatch"},
+	{D, "monitor-down", "Keys are good, and the monitored destination does not answer",
+	 "Is the destination up, does it answer pings, and does the peer let them pass? If it may be down by itself,\n"
+	 "monitor several with a quorum.",
+	 "tunnel-monitor one-way"},
+	{D, "no-route-into-tunnel", "Packets for the remote network are not routed into the tunnel",
+	 "They leave in the clear by another route, or not at all. Add a route: destination the proxy-ID's remote\n"
+	 "network, interface the tunnel's.",
+	 "no-traffic"},
+	{D, "rule-denies", "Security rules deny it",
+	 "test vpn packet names the rule that decides, show rule-hit-count those that were met. Each direction needs\n"
+	 "one.",
+	 "no-traffic one-way"},
+	{D, "no-packets", "Up, and no packet has come from either side",
+	 "See no-traffic: hosts that use another gateway, routes, NAT in front of the tunnel.", "no-traffic"},
+	{D, "one-way-out", "Packets go out, nothing comes back",
+	 "At the peer: its route for our network into the tunnel, its policy, NAT before its tunnel, an SA that it has\n"
+	 "lost. On the way: ESP or UDP 4500 blocked.",
+	 "one-way"},
+	{D, "one-way-in", "Packets come in, nothing goes out",
+	 "The hosts' own route back does not lead here, or a host firewall drops. test vpn packet follows an answer.",
+	 "one-way"},
+	{D, "inbound-refused", "Packets come back and are refused",
+	 "Integrity: the ends have different keys; clear vpn ipsec-sa on either. Selectors: the peer sends what it did\n"
+	 "not negotiate.",
+	 "one-way anti-replay"},
+	{D, "replay-window", "Packets come further out of order than the window",
+	 "Set anti-replay-window to what diagnose names; look for unequal paths or QoS behind the peer.",
+	 "anti-replay slow"},
+	{D, "busy", "A worker has no time left",
+	 "Packets wait or are lost. More workers, or tunnels spread over them: show dataplane.", "slow"},
+
 	/* ---- the other end ---- */
 	{V, "paloalto", "Palo Alto Networks, PAN-OS",
 	 "Status        show vpn ike-sa gateway G; show vpn ipsec-sa tunnel T; show vpn flow name T\n"
@@ -227,7 +328,7 @@ const struct knowledge *knowledge_find(const char *word, bool vendor)
 
 static const char *kind_word(enum knowledge_kind k)
 {
-	return k == T ? "term" : k == C ? "failure" : "vendor";
+	return k == T ? "term" : k == C ? "failure" : k == D ? "verdict" : "vendor";
 }
 
 static void head(json_t *o, const struct knowledge *k)

@@ -11,7 +11,7 @@
 
 #include <jansson.h>
 
-enum knowledge_kind { KNOWLEDGE_TERM, KNOWLEDGE_CARD, KNOWLEDGE_VENDOR };
+enum knowledge_kind { KNOWLEDGE_TERM, KNOWLEDGE_CARD, KNOWLEDGE_VERDICT, KNOWLEDGE_VENDOR };
 
 struct knowledge {
 	enum knowledge_kind kind;
@@ -24,7 +24,7 @@ struct knowledge {
 extern const struct knowledge knowledge[];
 extern const size_t n_knowledge;
 
-/* The one of this word and kind (a term or a card when !vendor), without regard to case; NULL. */
+/* The one of this word and kind (a term, a card or a verdict when !vendor), without regard to case; NULL. */
 const struct knowledge *knowledge_find(const char *word, bool vendor);
 /* Make the document of one, or with word NULL the list of all, terms and cards or vendors.  False: there is no such
  * word. */

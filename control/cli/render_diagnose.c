@@ -101,7 +101,8 @@ static void all(FILE *out, const json_t *list, const json_t *callers_list)
 	}
 	table_print(out, t);
 	callers(out, callers_list);
-	fputs("\ndiagnose vpn tunnel <tunnel> tells by what evidence, and what to do.\n", out);
+	fputs("\ndiagnose vpn tunnel <tunnel> tells by what evidence, and what to do; explain <verdict> what it means.\n",
+	      out);
 }
 
 void render_diagnose(FILE *out, const json_t *doc)
@@ -138,6 +139,8 @@ void render_knowledge(FILE *out, const json_t *doc)
 	}
 	fprintf(out, "%s\n\n", render_str(doc, "title"));
 	json_array_foreach(render_list(doc, "lines"), i, e) fprintf(out, "%s\n", json_string_value(e));
+	if (json_array_size(render_list(doc, "see")) == 0)
+		return;
 	fprintf(out, "\nsee also: ");
 	json_array_foreach(render_list(doc, "see"), i, e)
 		fprintf(out, "%s%s %s", i ? ", " : "", command, json_string_value(e));

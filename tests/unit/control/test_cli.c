@@ -1443,6 +1443,9 @@ static void test_knowledge(void **state)
 		"Crypto        IKEv2, aes-256-gcm, sha256 as PRF, group14 to 20; lifetimes 36000 s and 10800 s\n"
 		"Mind          PFS is required; the peer's identity is its public address.\n\n"
 		"see also: reference aws, reference azure\n");
+	fake->drops[2] = 7;
+	assert_text("explain NO-SA", "no-sa, a counter of packets dropped: show counter drop\n\n"
+				     "why it is dropped.\nSo far: 7\n");
 	assert_error("explain nix", 1, "there is nothing about \"nix\"; explain lists what there is");
 	g = ask("reference", 0);
 	assert_int_equal(json_array_size(json_object_get(g.doc, "entries")), 6);

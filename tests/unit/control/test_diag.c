@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "diag.h"
+#include "knowledge.h"
 #include "wire.h"
 
 const char *ike_cause_str(enum ike_cause c)
@@ -78,6 +79,9 @@ static void expect(const char *tree, const char *verdict)
 	diagnose(&f, &r);
 	assert_string_equal(r.tree, tree);
 	assert_string_equal(r.verdict, verdict);
+	if (strcmp(verdict, "healthy") != 0 &&
+	    strcmp(verdict, "peer-deleted") != 0) /* which needs no explanation */
+		assert_non_null(knowledge_find(verdict, false));
 	assert_true(r.cause[0] != 0);
 	assert_true(strcmp(verdict, "healthy") == 0 || r.fix[0] != 0);
 	diagnose(&f, &again);
