@@ -117,10 +117,11 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 	char buf[DIAG_TEXT];
 
 	if (why) {
-		diag_step(r, "rekey", DIAG_BAD, "%s; the SA ends in %llu s", diag_told(why, buf),
-			  (unsigned long long)f->expires_in_s);
-		diag_verdict(r, dh ? pfs : word, "new keys are refused: %s; in %llu s the tunnel goes down",
-			     why->text, (unsigned long long)f->expires_in_s);
+		diag_step(r, "rekey", DIAG_BAD, "%s; the SA ends at %s, in %llu s", diag_told(why, buf),
+			  f->expires_at, (unsigned long long)f->expires_in_s);
+		diag_verdict(r, dh ? pfs : word,
+			     "new keys are refused: %s; at %s, in %llu s, the tunnel goes down", why->text,
+			     f->expires_at, (unsigned long long)f->expires_in_s);
 		diag_fix(r, pfs, "make PFS (dh-group of the ipsec crypto profile) the same on both sides: %s",
 			 why->hint);
 		diag_fix(r, word, "%s", why->hint);
@@ -129,13 +130,28 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 			r->reason = why;
 			r->of_child = true;
 		}
+	} else if (f->pfs_before && !f->sa_pfs) {
+		diag_step(r, "rekey", DIAG_BAD, "at %s, in %llu s; the one before it failed: %s", f->rekey_at,
+			  (unsigned long long)f->rekey_in_s, diag_told(f->pfs_before, buf));
+		diag_verdict(
+			r, pfs,
+			"the first rekey at %s will fail, as the one before did: PFS differs, and the first Child SA "
+			"does not show it",
+			f->rekey_at);
+		diag_fix(r, pfs, "make PFS (dh-group of the ipsec crypto profile) the same on both sides: %s",
+			 f->pfs_before->hint);
+		if (r->verdict == pfs) {
+			r->reason = f->pfs_before;
+			r->of_child = true;
+		}
 	} else if (f->pfs && !f->sa_pfs) {
 		diag_step(
 			r, "rekey", DIAG_NOTE,
-			"in %llu s, the first one with PFS: if the peer has another group or none, it shows then",
-			(unsigned long long)f->rekey_in_s);
+			"at %s, in %llu s, the first one with PFS: if the peer has another group or none, it shows then",
+			f->rekey_at, (unsigned long long)f->rekey_in_s);
 	} else {
-		diag_step(r, "rekey", DIAG_OK, "in %llu s", (unsigned long long)f->rekey_in_s);
+		diag_step(r, "rekey", DIAG_OK, "at %s, in %llu s", f->rekey_at,
+			  (unsigned long long)f->rekey_in_s);
 	}
 }
 

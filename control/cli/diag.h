@@ -35,6 +35,8 @@ struct diag_facts {
 	uint64_t sa_age_s;
 	bool pfs, sa_pfs; /* configured; used for the SA that is up */
 	uint64_t rekey_in_s, expires_in_s;
+	char rekey_at[8], expires_at[8];     /* the same by the clock, "14:05" */
+	const struct ike_reason *pfs_before; /* an earlier rekey of this proxy-ID failed so; NULL: none did */
 	/* traffic, of the SAs there are */
 	enum proxy_traffic traffic;
 	uint64_t one_way_s, encap, decap;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "diag.h"
 #include "peer_fix.h"
@@ -119,6 +120,15 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 
 /* ---- phase 2 and traffic ----------------------------------------------------------------------------- */
 
+static void clock_of(uint64_t at, char buf[8])
+{
+	time_t t = (time_t)ctl_wall(at);
+	struct tm tm;
+
+	if (!at || !localtime_r(&t, &tm) || strftime(buf, 8, "%H:%M", &tm) == 0)
+		buf[0] = 0;
+}
+
 static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 {
 	struct dp_policy_stats p;
@@ -138,6 +148,9 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	f->sa_pfs = s->sa.suite.dh;
 	f->rekey_in_s = s->sa.rekey_at > now ? (s->sa.rekey_at - now) / SECOND : 0;
 	f->expires_in_s = s->sa.expires > now ? (s->sa.expires - now) / SECOND : 0;
+	clock_of(s->sa.rekey_at, f->rekey_at);
+	clock_of(s->sa.expires, f->expires_at);
+	f->pfs_before = s->rekey_failure;
 	f->sa_age_s = now > s->sa.created ? (now - s->sa.created) / SECOND : 0;
 	f->traffic = proxy_traffic(s, &f->one_way_s);
 	f->encap = s->out.packets;

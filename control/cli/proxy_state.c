@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "wire.h"
+
 struct gather {
 	struct proxy_state *list; /* by policy number */
 	size_t n;
@@ -132,6 +134,11 @@ static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i
 	s->conf = i->conf;
 	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
 		s->failure = i->last_failure;
+	for (unsigned n = 0; n < i->n_recent && !s->rekey_failure; n++)
+		if (i->recent[n]->exchange == CREATE_CHILD_SA &&
+		    (i->recent[n]->cause == IKE_CAUSE_NO_PROPOSAL ||
+		     i->recent[n]->cause == IKE_CAUSE_INVALID_KE))
+			s->rekey_failure = i->recent[n];
 }
 
 static bool on_conf_child(void *arg, const struct ike_conf_child_info *i)

@@ -9,7 +9,9 @@ struct proxy_state {
 	const struct ctl_policy *p; /* whose: the caller's to set */
 	bool negotiating, up;
 	const struct ike_child_conf *conf; /* the Child SA's, as the engine has it; NULL: it has none */
-	const struct ike_reason *failure;  /* the last one; NULL: none since it was up */
+	/* Of a rekey, for want of a common group or suite: the last one kept, mended or not. */
+	const struct ike_reason *rekey_failure;
+	const struct ike_reason *failure; /* the last one; NULL: none since it was up */
 	unsigned n_sas;
 	struct ike_child_info sa; /* the newest of n_sas; engine's strings are not kept beyond the call */
 	struct dp_sa_stats in,

@@ -2,6 +2,8 @@
 """The three cases that operators are taught by: a route-based gateway that proposes any-any meets a policy-based peer
 (Azure, an ASA, AWS) that has pairs of networks and takes nothing else.  strongSwan narrows what it is proposed, so the
 peer's part is culvert's own with ts-policy = "exact"."""
+import re
+
 import pytest
 
 from lab.proc import wait_for
@@ -71,3 +73,9 @@ def test_pfs_shows_at_the_rekey(pair, theirs):
     assert "in 3" in told(p.c) and "the tunnel goes down" in told(p.c) and "group14" in told(p.c)
     assert len(p.c.children()) == 1
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert "esp_proposals = aes256gcm16-modp2048" in p.c.cli("diagnose vpn tunnel tun")
+    # Cleared and up again it looks well; what comes is known now.
+    p.c.cli("clear vpn ike-sa gateway peer")
+    p.wait_down()
+    p.up("culvert")
+    assert re.search(r"the first rekey at \d\d:\d\d will fail", told(p.c)) and p.c.verdict() == "pfs-mismatch"

@@ -252,6 +252,8 @@ static void test_the_next_rekey(void **state)
 {
 	f.pfs = true;
 	f.rekey_in_s = 3000;
+	strcpy(f.rekey_at, "14:05");
+	strcpy(f.expires_at, "14:10");
 	expect("up", "healthy");
 	assert_string_equal(state_of("rekey"), "note");
 	f.sa_pfs = true;
@@ -261,13 +263,22 @@ static void test_the_next_rekey(void **state)
 	f.child_failure = &why;
 	why.cause = IKE_CAUSE_INVALID_KE;
 	expect("up", "pfs-mismatch");
-	assert_string_equal(r.cause, "new keys are refused: the text; in 300 s the tunnel goes down");
+	assert_string_equal(r.cause,
+			    "new keys are refused: the text; at 14:10, in 300 s, the tunnel goes down");
 	why.cause = IKE_CAUSE_TS_UNACCEPTABLE;
 	expect("up", "rekey-fails");
 	assert_string_equal(r.fix, "the hint");
 	why.cause = IKE_CAUSE_NO_PROPOSAL; /* the peer may have no PFS at all */
 	f.sa_pfs = false;
 	expect("up", "pfs-mismatch");
+	/* It is up again, and failed so before. */
+	f.child_failure = NULL;
+	f.pfs_before = &why;
+	expect("up", "pfs-mismatch");
+	assert_memory_equal(r.cause, "the first rekey at 14:05 will fail", 34);
+	assert_ptr_equal(r.reason, &why);
+	f.sa_pfs = true; /* made with PFS: it fits now */
+	expect("up", "healthy");
 }
 
 static void test_what_is_large_is_noted(void **state)
