@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cert.h"
 #include "config_read.h"
 
 enum { FILE_MAX = 256 << 20, LIST_MAX = 1 << 20 };
@@ -84,6 +85,8 @@ READER(interface, struct cfg_interface)
 READER(route, struct cfg_route)
 READER(ike_profile, struct cfg_ike_profile)
 READER(ipsec_profile, struct cfg_ipsec_profile)
+READER(certificate, struct cfg_certificate)
+READER(cert_profile, struct cfg_cert_profile)
 READER(gateway, struct cfg_gateway)
 READER(tunnel, struct cfg_tunnel)
 READER(rule, struct cfg_rule)
@@ -133,6 +136,8 @@ static void read_root(struct cfg_load *l, const config_setting_t *root)
 					    "routes",
 					    "ike-crypto-profiles",
 					    "ipsec-crypto-profiles",
+					    "certificates",
+					    "certificate-profiles",
 					    "ike-gateways",
 					    "ipsec-tunnels",
 					    "security-rules",
@@ -162,6 +167,10 @@ static void read_root(struct cfg_load *l, const config_setting_t *root)
 		 (void **)&c->ike_profiles, &c->n_ike_profiles, &src->ike_profiles, read_ike_profile},
 		{"ipsec-crypto-profiles", "ipsec-crypto-profile", sizeof(c->ipsec_profiles[0]),
 		 (void **)&c->ipsec_profiles, &c->n_ipsec_profiles, &src->ipsec_profiles, read_ipsec_profile},
+		{"certificates", "certificate", sizeof(c->certificates[0]), (void **)&c->certificates,
+		 &c->n_certificates, &src->certificates, read_certificate},
+		{"certificate-profiles", "certificate-profile", sizeof(c->cert_profiles[0]),
+		 (void **)&c->cert_profiles, &c->n_cert_profiles, &src->cert_profiles, read_cert_profile},
 		{"ike-gateways", "ike-gateway", sizeof(c->gateways[0]), (void **)&c->gateways, &c->n_gateways,
 		 &src->gateways, read_gateway},
 		{"ipsec-tunnels", "ipsec-tunnel", sizeof(c->tunnels[0]), (void **)&c->tunnels, &c->n_tunnels,
@@ -288,6 +297,8 @@ struct config *config_load(const char *path, config_say_fn *say, void *arg)
 	free(l.src.routes);
 	free(l.src.ike_profiles);
 	free(l.src.ipsec_profiles);
+	free(l.src.certificates);
+	free(l.src.cert_profiles);
 	free(l.src.gateways);
 	free(l.src.tunnels);
 	free(l.src.rules);
@@ -311,6 +322,12 @@ void config_free(struct config *c)
 	free(c->routes);
 	free(c->ike_profiles);
 	free(c->ipsec_profiles);
+	for (size_t i = 0; i < c->n_certificates; i++)
+		cert_own_put(c->certificates[i].own);
+	for (size_t i = 0; i < c->n_cert_profiles; i++)
+		cert_profile_put(c->cert_profiles[i].profile);
+	free(c->certificates);
+	free(c->cert_profiles);
 	free(c->gateways);
 	free(c->tunnels);
 	for (size_t i = 0; i < c->n_rules; i++)

@@ -53,6 +53,19 @@ struct cfg_ipsec_profile {
 struct cfg_gateway {
 	struct ike_gw_conf ike; /* without children: those come with the tunnels' policy numbers */
 	char interface[CFG_NAME], profile[CFG_NAME];
+	char certificate[CFG_NAME], cert_profile[CFG_NAME]; /* "": by pre-shared key */
+};
+
+/* A certificate of ours, with its key. */
+struct cfg_certificate {
+	char name[CFG_NAME];
+	struct cert_own *own;
+};
+
+/* Whose certificates are believed. */
+struct cfg_cert_profile {
+	char name[CFG_NAME];
+	struct cert_profile *profile;
 };
 
 struct cfg_proxy_id {
@@ -134,12 +147,15 @@ struct cfg_limits {
 struct config {
 	struct cfg_system sys;
 	struct cfg_limits limits;
-	size_t n_interfaces, n_routes, n_ike_profiles, n_ipsec_profiles, n_gateways, n_tunnels, n_rules;
+	size_t n_interfaces, n_routes, n_ike_profiles, n_ipsec_profiles, n_gateways, n_tunnels, n_rules,
+		n_certificates, n_cert_profiles;
 	struct cfg_interface *interfaces;
 	struct cfg_route *routes;
 	struct cfg_ike_profile *ike_profiles;
 	struct cfg_ipsec_profile *ipsec_profiles;
 	struct cfg_gateway *gateways;
+	struct cfg_certificate *certificates;
+	struct cfg_cert_profile *cert_profiles;
 	struct cfg_tunnel *tunnels;
 	bool rules_given; /* the section stands there, be it empty: what no rule allows is denied between zones */
 	struct cfg_rule *rules;

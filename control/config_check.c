@@ -695,6 +695,7 @@ void cfg_check(struct cfg_load *l)
 	l->paths_unsure |= l->errors != before;
 	check_tunnels(&k);
 	check_gateways(&k);
+	cfg_check_authentication(l);
 	cfg_check_transport(l);
 	check_tunnel_interfaces(&k);
 	cfg_check_overlaps(l);

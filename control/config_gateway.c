@@ -8,96 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cert.h"
 #include "wire.h"
-
-/* Recommended least length of a pre-shared key: what an eavesdropper can try offline must be long. */
-enum { PSK_RECOMMENDED = 32 };
 
 /* IP packets of IKE fragments, bytes */
 enum { FRAGMENT_SIZE = 1280, FRAGMENT_SIZE_MIN = 576, FRAGMENT_SIZE_MAX = 9216 };
-
-/* ---- pre-shared keys: never echoed ------------------------------------------------------------- */
-
-static void psk_set(struct cfg_obj *o, const config_setting_t *at, const char *key, const char *psk,
-		    size_t len, struct ike_gw_conf *g)
-{
-	if (len == 0 || len > IKE_PSK_MAX) {
-		cfg_error(o, at, key, "found %zu characters; allowed: 1 to %d", len, IKE_PSK_MAX);
-		return;
-	}
-	memcpy(g->psk, psk, len);
-	g->psk_len = (uint16_t)len;
-	if (isspace((unsigned char)psk[0]) || isspace((unsigned char)psk[len - 1]))
-		cfg_warn(o, at, key,
-			 "begins or ends with white space, which counts: the peer needs it as well");
-	else if (len >= 2 && psk[0] == psk[len - 1] && strchr("\"'", psk[0]))
-		cfg_warn(o, at, key, "stands in quotes that belong to the key: the peer needs them as well");
-	if (len < PSK_RECOMMENDED)
-		cfg_warn(o, at, key, "has %zu characters; recommended: at least %d", len, PSK_RECOMMENDED);
-}
-
-/* The path of a file named in the configuration: relative to the configuration's own folder. */
-static void path_beside(const struct cfg_load *l, const char *name, char *path, size_t cap)
-{
-	const char *slash = strrchr(l->path, '/');
-
-	if (name[0] == '/' || !slash)
-		snprintf(path, cap, "%s", name);
-	else
-		snprintf(path, cap, "%.*s/%s", (int)(slash - l->path), l->path, name);
-}
-
-static void psk_from_file(struct cfg_obj *o, const config_setting_t *m, struct ike_gw_conf *g)
-{
-	static const char key[] = "pre-shared-key-file";
-	const char *name = cfg_string(o, key, CFG_OPTIONAL, "the path of a file that holds the key alone");
-	char path[1024], *text;
-	unsigned mode;
-	size_t len;
-	int rc;
-
-	if (!name)
-		return;
-	path_beside(o->l, name, path, sizeof(path));
-	/* One byte over the limit and a line end, so that a key that is too long is told as such. */
-	rc = cfg_slurp(path, IKE_PSK_MAX + 3, &text, &len, &mode);
-	if (rc < 0) {
-		cfg_error(o, m, key, "\"%s\": %s", path,
-			  rc == -EFBIG    ? "longer than any key"
-			  : rc == -EINVAL ? "not a regular file"
-					  : strerror(-rc));
-		return;
-	}
-	if (mode & 077)
-		cfg_warn(o, m, key, "\"%s\" may be read or written by others; recommended: mode 0600", path);
-	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-		len--;
-	psk_set(o, m, key, text, len, g);
-	explicit_bzero(text, len);
-	free(text);
-}
-
-static void read_psk(struct cfg_obj *o, struct ike_gw_conf *g)
-{
-	static const char key[] = "pre-shared-key";
-	const config_setting_t *m = config_setting_get_member(o->s, key);
-	const config_setting_t *f = config_setting_get_member(o->s, "pre-shared-key-file");
-	const char *v = m ? config_setting_get_string(m) : NULL;
-	char found[CFG_FOUND];
-
-	if (m && f)
-		cfg_error(o, f, "pre-shared-key-file",
-			  "stands beside pre-shared-key; allowed: one of the two");
-	else if (!m && !f)
-		cfg_error(o, NULL, key,
-			  "missing; allowed: a string, or pre-shared-key-file = the path of a file");
-	else if (f)
-		psk_from_file(o, f, g);
-	else if (!v)
-		cfg_error(o, m, key, "found %s; allowed: a string", cfg_found(m, true, found));
-	else
-		psk_set(o, m, key, v, strlen(v), g);
-}
 
 /* ---- identities -------------------------------------------------------------------------------- */
 
@@ -138,21 +53,36 @@ static bool printable(const char *v)
 	return true;
 }
 
-static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id)
+/* "*.branch.example", "*@example.com", "C=CH, CN=*": with matching = "wildcard". */
+static bool pattern_ok(const struct cfg_obj *o, const config_setting_t *vm, const struct ike_id *id,
+		       const char *v)
 {
-	static const char *const known[] = {"type", "value", NULL};
-	static const char *const later[] = {"matching", NULL};
+	bool text = id->type == ID_FQDN || id->type == ID_RFC822_ADDR;
+
+	if (id->type == ID_DER_ASN1_DN
+		    ? cert_dn_has_wildcard((struct bytes){.p = id->data, .len = id->len})
+		    : text && v[0] == '*' && v[1] == (id->type == ID_FQDN ? '.' : '@') && !strchr(v + 1, '*'))
+		return true;
+	cfg_error(o, vm, "value", "found \"%s\", with matching = \"wildcard\"; allowed: %s", v,
+		  id->type == ID_FQDN          ? "\"*.branch.example\""
+		  : id->type == ID_RFC822_ADDR ? "\"*@branch.example\""
+		  : id->type == ID_DER_ASN1_DN ? "a name with at least one value that is \"*\""
+					       : "type fqdn, ufqdn or dn");
+	return false;
+}
+
+/* pattern NULL: wildcards have no meaning here. */
+static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool *pattern)
+{
+	static const char *const known[] = {"type", "value", "matching", NULL};
+	static const struct cfg_word matchings[] = {{"exact", 0}, {"wildcard", 1}, {0}};
 	static const struct cfg_word types[] = {
-		{"ipaddr", ID_IPV4_ADDR},
-		{"fqdn", ID_FQDN},
-		{"ufqdn", ID_RFC822_ADDR},
-		{"keyid", ID_KEY_ID},
-		{"dn", ID_DER_ASN1_DN, 0, "not available in this version (it needs certificates)"},
-		{0},
+		{"ipaddr", ID_IPV4_ADDR}, {"fqdn", ID_FQDN},      {"ufqdn", ID_RFC822_ADDR},
+		{"keyid", ID_KEY_ID},     {"dn", ID_DER_ASN1_DN}, {0},
 	};
 	const config_setting_t *m = config_setting_get_member(gw->s, key), *vm;
 	struct cfg_obj o;
-	const struct cfg_word *type;
+	const struct cfg_word *type, *w;
 	char found[CFG_FOUND], kind[CFG_KIND];
 	const char *v;
 	bool ok;
@@ -165,8 +95,12 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id)
 		return;
 	}
 	o = cfg_sub(gw, m, key, kind);
-	cfg_keys(&o, known, later);
+	cfg_keys(&o, known, NULL);
 	type = cfg_word(&o, "type", CFG_REQUIRED, types);
+	w = cfg_word(&o, "matching", CFG_OPTIONAL, matchings);
+	if (w && w->id && !pattern)
+		cfg_error(&o, config_setting_get_member(m, "matching"), "matching",
+			  "found \"wildcard\"; allowed: \"exact\", since we have one identity");
 	v = cfg_string(&o, "value", CFG_REQUIRED, "the identity as text");
 	if (!type || !v)
 		return;
@@ -185,22 +119,28 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id)
 		id->type = a.v == 4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
 		return;
 	}
-	ok = type->id == ID_KEY_ID ? keyid_set(v, id)
-	     : type->id == ID_FQDN ? printable(v) && !strchr(v, '@')
+	ok = type->id == ID_KEY_ID        ? keyid_set(v, id)
+	     : type->id == ID_DER_ASN1_DN ? cert_dn_parse(v, id)
+	     : type->id == ID_FQDN        ? printable(v) && !strchr(v, '@')
 				   : printable(v) && strchr(v, '@') && v[0] != '@' && v[strlen(v) - 1] != '@';
 	if (!ok) {
 		cfg_error(&o, vm, "value", "found %s; allowed: %s", cfg_found(vm, false, found),
-			  type->id == ID_KEY_ID ? "text, or 0x and an even number of hexadecimal digits"
-			  : type->id == ID_FQDN ? "a host name such as \"hq.example.com\""
-						: "a mail address such as \"hq@example.com\"");
+			  type->id == ID_DER_ASN1_DN
+				  ? "a name such as \"C=CH, O=Example, CN=hq.example.com\", at "
+				    "most 255 bytes as DER"
+			  : type->id == ID_KEY_ID ? "text, or 0x and an even number of hexadecimal digits"
+			  : type->id == ID_FQDN   ? "a host name such as \"hq.example.com\""
+						  : "a mail address such as \"hq@example.com\"");
 		*id = (struct ike_id){0};
 		return;
 	}
-	if (type->id != ID_KEY_ID) {
+	if (type->id != ID_KEY_ID && type->id != ID_DER_ASN1_DN) {
 		memcpy(id->data, v, strlen(v));
 		id->len = (uint8_t)strlen(v);
 	}
 	id->type = (uint8_t)type->id;
+	if (pattern && w && w->id)
+		*pattern = pattern_ok(&o, vm, id, v);
 }
 
 /* ---- gateways ---------------------------------------------------------------------------------- */
@@ -303,6 +243,9 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "peer-address",
 					    "pre-shared-key",
 					    "pre-shared-key-file",
+					    "local-certificate",
+					    "certificate-profile",
+					    "rsa-sha1",
 					    "local-id",
 					    "peer-id",
 					    "ike-crypto-profile",
@@ -314,8 +257,6 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "fragment-size",
 					    NULL};
 	static const char *const later[] = {"certificate",
-					    "local-certificate",
-					    "certificate-profile",
 					    "authentication",
 					    "exchange-mode",
 					    "cookie-threshold",
@@ -347,9 +288,9 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	cfg_addr(o, "local-address", CFG_OPTIONAL, "an address of the interface", &g->local);
 	cfg_bool(o, "passive-mode", &g->passive);
 	read_peer(o, g);
-	read_psk(o, g);
-	read_id(o, "local-id", &g->local_id);
-	read_id(o, "peer-id", &g->remote_id);
+	cfg_read_authentication(o, gw);
+	read_id(o, "local-id", &g->local_id, NULL);
+	read_id(o, "peer-id", &g->remote_id, &g->remote_pattern);
 	cfg_name(o, "ike-crypto-profile", CFG_REQUIRED, false, gw->profile);
 	read_dpd(o, g);
 	w = cfg_word(o, "nat-traversal", CFG_OPTIONAL, natts);

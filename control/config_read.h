@@ -19,7 +19,7 @@ enum { CFG_ERRORS_MAX = 200, CFG_WARNINGS_MAX = 50 };
 /* Where the objects of the model stand in the file, by the same index. */
 struct cfg_sources {
 	const config_setting_t **interfaces, **routes, **ike_profiles, **ipsec_profiles, **gateways,
-		**tunnels, **rules;
+		**tunnels, **rules, **certificates, **cert_profiles;
 };
 
 /* A load that is going on. */
@@ -130,7 +130,11 @@ void cfg_read_ike_profile(struct cfg_obj *o, struct cfg_ike_profile *p);
 /* The additional key exchanges of either (config_ke.c). */
 void cfg_read_ake(struct cfg_obj *o, struct ike_algs *a);
 void cfg_read_ipsec_profile(struct cfg_obj *o, struct cfg_ipsec_profile *p);
+void cfg_read_certificate(struct cfg_obj *o, struct cfg_certificate *c);
+void cfg_read_cert_profile(struct cfg_obj *o, struct cfg_cert_profile *p);
 void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *g);
+/* How the ends authenticate themselves (config_auth.c). */
+void cfg_read_authentication(struct cfg_obj *o, struct cfg_gateway *g);
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t);
 /* The keys of a tunnel that say how it carries packets (config_carry.c). */
 void cfg_read_carry(struct cfg_obj *o, struct dp_policy_options *c);
@@ -143,9 +147,13 @@ void cfg_default_system(struct cfg_system *sys);
  * character, to be freed.  *mode gets the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);
 
+/* The path of a file named in the configuration: relative to the configuration's own folder. */
+void cfg_path_beside(const struct cfg_load *l, const char *name, char *path, size_t cap);
+
 /* ---- what must hold between objects (config_check.c, config_links.c, config_overlap.c, config_rules.c) ---- */
 
 void cfg_check(struct cfg_load *l);
+void cfg_check_authentication(struct cfg_load *l);
 void cfg_check_interfaces(struct cfg_load *l);
 void cfg_check_overlaps(struct cfg_load *l);
 void cfg_check_rules(struct cfg_load *l);

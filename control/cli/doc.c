@@ -95,12 +95,21 @@ void doc_wall(json_t *o, const char *key, uint64_t now_time)
 		doc_null(o, key);
 }
 
-static void hex(const uint8_t *b, size_t n, char *to, size_t cap)
+/* A certificate, or nothing. */
+void doc_certificate(json_t *o, const char *key, const struct cert_info *i)
 {
-	size_t at = (size_t)snprintf(to, cap, "0x");
+	json_t *d;
 
-	for (size_t i = 0; i < n && at + 3 <= cap; i++)
-		at += (size_t)snprintf(to + at, cap - at, "%02x", b[i]);
+	if (!i)
+		return;
+	d = doc_object(o, key);
+	doc_str(d, "subject", i->subject);
+	doc_str(d, "issuer", i->issuer);
+	doc_str(d, "serial", i->serial);
+	doc_str(d, "fingerprint", i->fingerprint);
+	doc_str(d, "key", i->key);
+	doc_int(d, "not-before", i->not_before);
+	doc_int(d, "not-after", i->not_after);
 }
 
 void doc_id(json_t *o, const char *key, const struct ike_id *id, const struct addr *address)
@@ -131,7 +140,7 @@ void doc_id(json_t *o, const char *key, const struct ike_id *id, const struct ad
 		return;
 	}
 	if (id->type == ID_DER_ASN1_DN)
-		hex(id->data, id->len, text, sizeof(text));
+		cert_dn_str((struct bytes){.p = id->data, .len = id->len}, text, sizeof(text));
 	else
 		text_clean(text, sizeof(text), (const char *)id->data, id->len);
 	json_object_set_new(d, "value", json_string(text));

@@ -27,6 +27,7 @@ void doc_addr(json_t *o, const char *key, const struct addr *a);
 void doc_spi(json_t *o, const char *key, uint64_t spi);       /* 16 hexadecimal digits */
 void doc_wall(json_t *o, const char *key, uint64_t now_time); /* seconds since 1970; null for 0 */
 /* {"type": "ipaddr", "value": "192.0.2.1"}; an identity that is not set is that of the address */
+void doc_certificate(json_t *o, const char *key, const struct cert_info *i);
 void doc_id(json_t *o, const char *key, const struct ike_id *id, const struct addr *address);
 void doc_reason(json_t *o, const struct ike_reason *r);
 void doc_ts(json_t *o, const char *key, const struct ts_list *l); /* a list of texts */

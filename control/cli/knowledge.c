@@ -191,6 +191,32 @@ const struct knowledge knowledge[] = {
 	 "Its identity is none that a gateway here has as peer-id. Type and spelling count: an address is not a name.\n"
 	 "Take what diagnose shows as the peer's into peer-id, or change the peer's local id.",
 	 "identity auth-failed"},
+	{D, "cert-untrusted", "The peer's certificate leads to no trust anchor",
+	 "Nobody in the certificate-profile's ca signed it, nor an intermediate that the peer sent. Add its issuer to\n"
+	 "ca, or let the peer send its chain. culvert pki show FILE tells who issued a certificate.",
+	 "cert-refused"},
+	{D, "cert-expired", "A certificate of the peer's is out of date",
+	 "Renew it; or the clock here is wrong: diagnose shows both times. Beyond a few minutes of\n"
+	 "skew certificates fail that are good: keep time by NTP.",
+	 "cert-not-yet-valid"},
+	{D, "cert-not-yet-valid", "A certificate of the peer's is not valid yet",
+	 "Nearly always a clock: the CA's when it was issued, or the one here. Compare both with NTP.",
+	 "cert-expired"},
+	{D, "cert-revoked", "A certificate of the peer's was revoked",
+	 "Its CA took it back, by list or by OCSP. The peer needs a new one.", "cert-status-unknown"},
+	{D, "cert-status-unknown", "Whether the peer's certificate is revoked cannot be told",
+	 "revocation = \"strict\" wants an answer, and there is none: no list, one that is out of date, or a\n"
+	 "responder that is not reached. Give the certificate-profile a current crl, or set\n"
+	 "revocation = \"soft-fail\".",
+	 "cert-revoked"},
+	{D, "cert-identity", "The peer's certificate is somebody else's",
+	 "It does not have the identity that the peer says it has, in subjectAltName or as its subject. The record\n"
+	 "lists what it has: one of these has to be the peer's local id, and peer-id here.",
+	 "identity identity-mismatch"},
+	{D, "cert-refused", "The peer's certificate is not made for this",
+	 "None was sent, it cannot be read, or it may not sign, not be a CA, not be used for IKE. The record says\n"
+	 "which.",
+	 "cert-untrusted"},
 	{D, "no-proposal", "The IKE crypto profiles have no suite in common",
 	 "Encryption, authentication (integrity), PRF and DH group must each have one in common, in one proposal. As\n"
 	 "responder culvert shows them beside each other: show vpn ike-sa detail gateway NAME.",

@@ -164,8 +164,11 @@ static const char *id_value(const json_t *id)
 /* An identity that is not set is the address. */
 static void identities(struct fix *f)
 {
-	static const char *const ios[][2] = {
-		{"ipaddr", "address"}, {"fqdn", "fqdn"}, {"ufqdn", "email"}, {"keyid", "key-id"}};
+	static const char *const ios[][2] = {{"ipaddr", "address"},
+					     {"fqdn", "fqdn"},
+					     {"ufqdn", "email"},
+					     {"keyid", "key-id"},
+					     {"dn", "dn"}};
 	json_t *o = json_object();
 	const json_t *ours, *theirs;
 	const char *a = "address", *b = "address";
@@ -264,7 +267,8 @@ static void by_cause(struct fix *f, const struct ike_reason *r)
 			ike_proposal(f);
 		break;
 	case IKE_CAUSE_AUTH_FAILED:
-		key(f);
+		if (!f->g->own || !f->g->trust)
+			key(f);
 		/* The one who proves it wrong knows that it is the key. */
 		if (r->reported_by_peer)
 			identities(f);

@@ -95,6 +95,20 @@ static const char *id_type(const json_t *id)
 					 : "ASN1_DN";
 }
 
+static void detail_certificate(FILE *out, const char *what, const json_t *c)
+{
+	char until[RENDER_TIME];
+
+	if (!c)
+		return;
+	fprintf(out, "%s: %s\n", what, render_str(c, "subject"));
+	fprintf(out, "  issuer:      %s\n", render_str(c, "issuer"));
+	fprintf(out, "  serial:      %s\n", render_str(c, "serial"));
+	fprintf(out, "  key:         %s\n", render_str(c, "key"));
+	fprintf(out, "  valid until: %s\n", render_time(c, "not-after", until));
+	fprintf(out, "  SHA-256:     %s\n", render_str(c, "fingerprint"));
+}
+
 static void detail_ids(FILE *out, const json_t *e)
 {
 	const json_t *local = json_object_get(e, "local-id"), *remote = json_object_get(e, "remote-id");
@@ -152,7 +166,9 @@ static void detail(FILE *out, const json_t *doc, const json_t *e)
 	fprintf(out, "SPI: %s:%s %s\n", render_str(e, "spi-i"), render_str(e, "spi-r"),
 		render_str(e, "role"));
 	fprintf(out, "State: %s\nSN: %lld\n", render_str(e, "state"), render_int(e, "sn"));
-	fputs("Authentication: PSK, peer PSK\n", out);
+	fprintf(out, "Authentication: %s, peer %s\n", render_str(e, "auth"), render_str(e, "peer-auth"));
+	detail_certificate(out, "Certificate", json_object_get(e, "certificate"));
+	detail_certificate(out, "Peer certificate", json_object_get(e, "peer-certificate"));
 	if (render_str(e, "enc")[0])
 		fprintf(out, "Proposal: %s/%s/%s\n", render_str(e, "enc"),
 			render_str(e, "hash")[0] ? render_str(e, "hash") : render_str(e, "prf"),

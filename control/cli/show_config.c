@@ -47,7 +47,8 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 	if (g->remote_id.type)
 		doc_id(o, "peer-id", &g->remote_id, &g->remote);
 	doc_str(o, "proto", "IKEv2");
-	doc_str(o, "auth", "PSK");
+	doc_str(o, "auth", g->own ? "certificate" : "PSK");
+	doc_str(o, "peer-auth", g->trust ? "certificate" : "PSK");
 	doc_algs(o, &g->ike);
 	doc_uint(o, "life", g->lifetime_s);
 	doc_uint(o, "authentication-multiple", g->reauth_every);

@@ -20,21 +20,41 @@ static const char *ike_hash(const struct suite_choice *s)
 
 /* ---- IKE SAs ------------------------------------------------------------------------------------- */
 
+/* How an end authenticated itself: the key's kind, as PAN-OS has it. */
+static const char *method_str(uint8_t method, const struct cert_info *i)
+{
+	if (method == AUTHM_PSK || (!method && !i))
+		return "PSK";
+	if (method == AUTHM_RSA || (i && !strncmp(i->key, "RSA", 3)))
+		return "RSA";
+	return i && strncmp(i->key, "ECDSA", 5) != 0 ? "EdDSA" : "ECDSA";
+}
+
 static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 {
 	const struct cfg_gateway *g = cli_gateway(c, i->gateway);
+	const char *auth = "PSK";
+	struct cert_info own;
 	char enc[DOC_ALG], dh[DOC_KE], algo[DOC_KE + 3 * DOC_ALG], longer[DOC_ALG];
 
+	if (g && g->ike.own) {
+		cert_own_info(g->ike.own, &own);
+		auth = method_str(i->auth_local, &own);
+	}
 	doc_uint(o, "gwid", i->gateway_id);
 	doc_str(o, "name", i->gateway);
 	doc_str(o, "role", role_str(i->role));
 	doc_str(o, "mode", "IKEv2");
 	doc_uint(o, "sn", i->serial);
-	snprintf(algo, sizeof(algo), "PSK/%s/%s/%s", doc_ke(&i->suite, dh),
+	snprintf(algo, sizeof(algo), "%s/%s/%s/%s", auth, doc_ke(&i->suite, dh),
 		 doc_encr(i->suite.encr, i->suite.key_bits, enc), ike_hash(&i->suite));
 	/* Nothing is agreed upon before the peer's first answer. */
 	doc_str(o, "algo", i->suite.encr ? algo : "");
-	doc_str(o, "auth", "PSK");
+	doc_str(o, "auth", auth);
+	doc_str(o, "peer-auth", method_str(i->auth_remote, i->certificate));
+	doc_certificate(o, "peer-certificate", i->certificate);
+	if (g && g->ike.own)
+		doc_certificate(o, "certificate", &own);
 	doc_str(o, "enc", doc_encr_long(i->suite.encr, i->suite.key_bits, longer));
 	doc_str(o, "hash", doc_integ(i->suite.integ));
 	doc_str(o, "prf", doc_prf(i->suite.prf));

@@ -23,6 +23,7 @@ void alt_swap(struct ike_sa *sa, struct alt *a)
 	memcpy(a->nr, nr, sizeof(nr));
 	SWAP(sa->init->nr_len, a->nr_len);
 	SWAP(sa->init->response, a->response);
+	SWAP(sa->init->sig_hashes, a->sig_hashes);
 	SWAP(sa->init->childless_ok, a->childless_ok);
 	SWAP(sa->req.d, a->request);
 	SWAP(sa->spi_peer, a->spi_peer);

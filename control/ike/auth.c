@@ -40,8 +40,7 @@ static int psk_value(const struct ike_sa *sa, const struct gw *gw, const struct 
 	return auth_psk(&sa->keys, view(gw->conf.psk, gw->conf.psk_len), octets->part, octets->n, out, len);
 }
 
-static int psk_write(struct out *o, const struct ike_sa *sa, const struct gw *gw,
-		     const struct auth_octets *octets)
+static int psk_write(struct out *o, struct ike_sa *sa, const struct gw *gw, const struct auth_octets *octets)
 {
 	uint8_t auth[PRF_MAX];
 	size_t len;
@@ -49,6 +48,7 @@ static int psk_write(struct out *o, const struct ike_sa *sa, const struct gw *gw
 
 	if (!rc)
 		msg_wr_auth(&o->w, AUTHM_PSK, auth, len);
+	sa->auth_local = AUTHM_PSK;
 	crypto_wipe(auth, sizeof(auth));
 	return rc;
 }
@@ -74,12 +74,18 @@ static bool psk_judge(struct in *in, const struct gw *gw, const struct msg_id *i
 
 	if (a->method != AUTHM_PSK) {
 		reason_set(r, in->k->now, IKE_CAUSE_UNSUPPORTED, in->sa->role, IKE_AUTH,
-			   "peer authenticates by method %u, we by pre-shared key", a->method);
-		reason_hint(r, "let the peer authenticate itself by pre-shared key");
+			   "peer authenticates by %s (method %u), configured is pre-shared key",
+			   auth_method_str(a->method), a->method);
+		reason_ours(r, "pre-shared-key, and no certificate-profile");
+		reason_theirs(r, "%s", auth_method_str(a->method));
+		reason_hint(r, "let the peer authenticate itself by pre-shared key, or give the gateway a "
+			       "certificate-profile instead of the key");
 		return false;
 	}
-	if (psk_right(in->sa, gw, octets, a->data))
+	if (psk_right(in->sa, gw, octets, a->data)) {
+		in->sa->auth_remote = AUTHM_PSK;
 		return true;
+	}
 	id_of(id, &got);
 	reason_set(r, in->k->now, IKE_CAUSE_AUTH_FAILED, in->sa->role, IKE_AUTH,
 		   "peer %.100s proves another pre-shared key than ours", id_str(&got, s, sizeof(s)));
@@ -91,13 +97,15 @@ static bool psk_judge(struct in *in, const struct gw *gw, const struct msg_id *i
 
 /* ---- either method -------------------------------------------------------------------------------------------- */
 
-int auth_write(struct out *o, const struct ike_sa *sa, const struct gw *gw, const struct ike_id *id)
+int auth_write(struct out *o, struct ike_sa *sa, const struct gw *gw, const struct ike_id *id)
 {
 	uint8_t body[4 + IKE_ID_MAX];
 	struct auth_octets octets;
 	int rc = auth_octets(sa, sa->role == IKE_INITIATOR, view(body, id_body(id, body)), &octets);
 
-	return rc ? rc : psk_write(o, sa, gw, &octets);
+	if (rc)
+		return rc;
+	return gw->conf.own ? sig_write(o, sa, gw, &octets) : psk_write(o, sa, gw, &octets);
 }
 
 bool auth_judge(struct in *in, const struct gw *gw, struct ike_reason *r)
@@ -111,5 +119,5 @@ bool auth_judge(struct in *in, const struct gw *gw, struct ike_reason *r)
 			   "cannot compute what the peer's AUTH covers");
 		return false;
 	}
-	return psk_judge(in, gw, id, &octets, r);
+	return gw->conf.trust ? sig_judge(in, gw, id, &octets, r) : psk_judge(in, gw, id, &octets, r);
 }

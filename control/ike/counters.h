@@ -30,6 +30,8 @@
 	X(drop_fragment_limit, "fragment beyond what one message may have")                                  \
 	X(drop_fragment_memory, "fragments given up for newer ones: too many before authentication")         \
 	X(fragment_timeout, "messages whose other fragments did not come")                                   \
+	X(cert_refused, "certificates of peers refused")                                                     \
+	X(auth_signature_wrong, "signatures in AUTH that do not verify, or are not accepted")                \
 	X(drop_duplicate_init, "duplicate IKE_SA_INIT of an SA that is up")                                  \
 	X(drop_half_open_full, "too many half-open SAs")                                                     \
 	X(drop_half_open_source, "too many half-open SAs from one source")                                   \

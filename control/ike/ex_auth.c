@@ -57,7 +57,9 @@ static int write_request(struct out *o, struct ike_sa *sa)
 	out_begin(o);
 	gw_local_id(gw, &sa->local.a, &id);
 	msg_wr_id(&o->w, PL_IDI, id.type, id.data, id.len);
-	if (gw->conf.remote_id.type)
+	auth_write_certs(o, gw);
+	auth_write_certreq(&o->w, gw);
+	if (gw->conf.remote_id.type && !gw->conf.remote_pattern)
 		msg_wr_id(&o->w, PL_IDR, gw->conf.remote_id.type, gw->conf.remote_id.data,
 			  gw->conf.remote_id.len);
 	rc = auth_write(o, sa, gw, &id);
@@ -93,9 +95,11 @@ int auth_start(struct ike_sa *sa)
 			child_event(sa, sa->nego->slot, NULL, IKE_EV_CHILD_START, NULL, false);
 		return 0;
 	}
-	reason_set(&r, k->now, rc == -ENOENT ? IKE_CAUSE_NO_CONFIG : IKE_CAUSE_INSTALL, IKE_INITIATOR,
-		   IKE_AUTH, "cannot go on: %s",
-		   rc == -ENOENT ? "the gateway has no proxy-ID, and the peer wants one" : strerror(-rc));
+	if (rc == -ENOENT)
+		reason_set(&r, k->now, IKE_CAUSE_NO_CONFIG, IKE_INITIATOR, IKE_AUTH,
+			   "cannot go on: the gateway has no proxy-ID, and the peer wants one");
+	else
+		auth_write_reason(sa, sa->gw, rc, &r);
 	sa_fail(sa, &r);
 	return rc;
 }
@@ -131,7 +135,7 @@ static bool responder_right(struct in *in, struct ike_reason *r)
 
 	gw_remote_id(sa->gw, &sa->remote.a, &want);
 	id_of(&in->m->idr, &got);
-	if (!id_is(&want, &in->m->idr)) {
+	if (!gw_peer_is(sa->gw, &sa->remote.a, &in->m->idr)) {
 		reason_set(r, in->k->now, IKE_CAUSE_ID_MISMATCH, IKE_INITIATOR, IKE_AUTH,
 			   "peer's identity is %.100s, configured is %.100s", id_str(&got, a, sizeof(a)),
 			   id_str(&want, b, sizeof(b)));
@@ -361,6 +365,7 @@ void auth_request(struct in *in)
 	struct ike_reason r;
 	struct ike_id id;
 	struct out o;
+	int rc;
 
 	if (inter_due(sa)) {
 		fsm_bad_request(in, N_INVALID_SYNTAX, "an additional key exchange is left out");
@@ -377,9 +382,12 @@ void auth_request(struct in *in)
 	out_begin(&o);
 	gw_local_id(gw, &sa->local.a, &id);
 	msg_wr_id(&o.w, PL_IDR, id.type, id.data, id.len);
-	if (auth_write(&o, sa, gw, &id)) {
-		COUNT(k, drop_memory);
-		return; /* as if it had not come: the peer will ask again */
+	auth_write_certs(&o, gw);
+	rc = auth_write(&o, sa, gw, &id);
+	if (rc) {
+		auth_write_reason(sa, gw, rc, &r);
+		deny(in, gw, &r);
+		return;
 	}
 
 	sa_set_gw(sa, gw);

@@ -20,16 +20,18 @@
 #include <string.h>
 
 #include "alt.h"
+#include "auth.h"
 #include "calls.h"
 #include "cookie.h"
 #include "fsm.h"
 #include "intermediate.h"
 #include "natd.h"
 #include "reason.h"
+#include "sign.h"
 #include "tap.h"
 #include "xchg.h"
 
-enum { NONCE_LEN = 32, NONCE_MIN = 16, KE_TRIES = 3, COOKIE_TRIES = 3 };
+enum { CERTREQ_GATEWAYS = 4, NONCE_LEN = 32, NONCE_MIN = 16, KE_TRIES = 3, COOKIE_TRIES = 3 };
 
 static struct bytes view(const void *p, size_t len)
 {
@@ -72,6 +74,9 @@ static int send_init(struct ike_sa *sa)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (conf->ike.n_ake)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
+	if (auth_signs(sa->gw))
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_SIGNATURE_HASH_ALGORITHMS, sig_hashes().p,
+			      sig_hashes().len);
 	len = msg_wr_end(&w);
 	if (!len)
 		return -EMSGSIZE;
@@ -212,6 +217,7 @@ static struct alt *read_response(struct in *in)
 	a->spi_peer = m->hdr.spi_r;
 	memcpy(a->nr, m->nonce.p, m->nonce.len);
 	a->nr_len = m->nonce.len;
+	a->sig_hashes = auth_peer_hashes(m);
 	a->childless_ok = msg_notify_find(m, N_CHILDLESS_IKEV2_SUPPORTED);
 	a->fragmentation = sa->gw->conf.fragment_size && msg_notify_find(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	a->local = i->local;
@@ -443,6 +449,9 @@ static size_t write_response(const struct ike_sa *sa, const struct choice *c, co
 			    .exchange = IKE_SA_INIT,
 			    .flags = IKE_FLAG_RESPONSE};
 	struct bytes pub = dh_public(dh);
+	const struct gw *gw;
+	bool signs = false;
+	unsigned n = 0;
 	struct msg_wr w;
 
 	msg_wr_begin(&w, buf, cap, &h);
@@ -457,6 +466,16 @@ static size_t write_response(const struct ike_sa *sa, const struct choice *c, co
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
 	if (suite_ake(&c->suite, 0) < IKE_AKE_MAX)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
+	for (gw = gw_candidate(sa->k, &sa->local.a, &sa->remote.a, NULL); gw;
+	     gw = gw_candidate(sa->k, &sa->local.a, &sa->remote.a, gw)) {
+		if (++n > CERTREQ_GATEWAYS)
+			break;
+		signs = signs || auth_signs(gw);
+		auth_write_certreq(&w, gw);
+	}
+	if (signs && sa->init->sig_hashes) /* likewise (RFC 7427 4) */
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_SIGNATURE_HASH_ALGORITHMS, sig_hashes().p,
+			      sig_hashes().len);
 	return msg_wr_end(&w);
 }
 
@@ -482,6 +501,7 @@ static int respond(struct in *in, struct ike_sa *sa, const struct choice *c)
 		i->ni_len = m->nonce.len;
 		i->nr_len = NONCE_LEN;
 		crypto_random(i->nr, NONCE_LEN);
+		i->sig_hashes = auth_peer_hashes(m);
 		rc = ike_keys_derive(&c->suite, m->nonce, view(i->nr, i->nr_len), m->hdr.spi_i, sa->spi_own,
 				     view(secret, secret_len), &sa->keys);
 	}

@@ -71,6 +71,7 @@ static struct ike_sa *successor(const struct ike_sa *old, enum ike_role role)
 	sa->udp_encap = old->udp_encap;
 	sa->fragmentation = old->fragmentation;
 	sa->id_remote = old->id_remote;
+	sa_same_peer(sa, old);
 	sa->rekeys = old->rekeys + 1;
 	sa->authenticated_at = old->authenticated_at;
 	return sa;

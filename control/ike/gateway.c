@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "cert.h"
 #include "child.h"
 #include "fsm.h"
 #include "msg.h"
@@ -55,6 +57,31 @@ void gw_remote_id(const struct gw *gw, const struct addr *remote, struct ike_id 
 bool id_is(const struct ike_id *id, const struct msg_id *m)
 {
 	return id->type == m->type && id->len == m->data.len && !memcmp(id->data, m->data.p, id->len);
+}
+
+/* "*.branch.example", "*@example.com": one label of a host name, or any user. */
+static bool text_fits(const struct ike_id *want, const struct msg_id *m)
+{
+	size_t tail = want->len - 1u;
+	const uint8_t *got = m->data.p;
+
+	return m->data.len > tail &&
+	       !strncasecmp((const char *)got + m->data.len - tail, (const char *)want->data + 1, tail) &&
+	       !memchr(got, '\0', m->data.len) &&
+	       (want->type != ID_FQDN || !memchr(got, '.', m->data.len - tail));
+}
+
+bool gw_peer_is(const struct gw *gw, const struct addr *remote, const struct msg_id *m)
+{
+	const struct ike_id *want = &gw->conf.remote_id;
+	struct ike_id id;
+
+	if (want->type == ID_DER_ASN1_DN && m->type == ID_DER_ASN1_DN)
+		return cert_dn_is((struct bytes){.p = want->data, .len = want->len}, m->data);
+	if (gw->conf.remote_pattern)
+		return want->type == m->type && want->len && text_fits(want, m);
+	gw_remote_id(gw, remote, &id);
+	return id_is(&id, m);
 }
 
 void id_of(const struct msg_id *m, struct ike_id *out)
@@ -157,20 +184,24 @@ static bool would_choose(const struct gw *gw, const struct suite_choice *s)
 struct gw *gw_by_id(struct ike *k, const struct addr *local, const struct addr *remote,
 		    const struct suite_choice *suite, const struct msg_id *idi, const struct msg_id *idr)
 {
-	struct gw *gw, *best = NULL;
+	struct gw *gw, *best = NULL, *pattern = NULL;
 	struct ike_id id;
 
 	for (gw = gw_candidate(k, local, remote, NULL); gw; gw = gw_candidate(k, local, remote, gw)) {
-		gw_remote_id(gw, remote, &id);
-		if (!id_is(&id, idi) || !would_choose(gw, suite))
+		if (!gw_peer_is(gw, remote, idi) || !would_choose(gw, suite))
 			continue;
+		if (gw->conf.remote_pattern) {
+			if (!pattern)
+				pattern = gw; /* unless one names the peer */
+			continue;
+		}
 		gw_local_id(gw, local, &id);
 		if (!idr || id_is(&id, idr))
 			return gw;
 		if (!best)
 			best = gw; /* the peer expects another identity of us: it will tell */
 	}
-	return best;
+	return best ? best : pattern;
 }
 
 /* ---- records ------------------------------------------------------------------------------------------------- */

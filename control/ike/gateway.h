@@ -90,6 +90,8 @@ void gw_pair_leave(struct gw *gw);
 /* Identities in use: what is configured, or the address. */
 void gw_local_id(const struct gw *gw, const struct addr *local, struct ike_id *out);
 void gw_remote_id(const struct gw *gw, const struct addr *remote, struct ike_id *out);
+/* Is m the identity of the gateway's peer at that address? */
+bool gw_peer_is(const struct gw *gw, const struct addr *remote, const struct msg_id *m);
 void gw_id_or_addr(const struct ike_id *id, const struct addr *a, struct ike_id *out);
 bool id_is(const struct ike_id *id, const struct msg_id *m);
 void id_of(const struct msg_id *m, struct ike_id *out);

@@ -16,6 +16,8 @@
 
 static void conf_free(struct ike_gw_conf *c)
 {
+	cert_own_put(c->own);
+	cert_profile_put(c->trust);
 	free(c->children);
 	crypto_wipe(c, sizeof(*c));
 }
@@ -49,7 +51,8 @@ static bool ike_same(const struct ike_gw_conf *a, const struct ike_gw_conf *b)
 	return addr_eq(&a->local, &b->local) && addr_eq(&a->remote, &b->remote) &&
 	       id_eq(&a->local_id, &b->local_id) && id_eq(&a->remote_id, &b->remote_id) &&
 	       a->psk_len == b->psk_len && crypto_equal(a->psk, b->psk, a->psk_len) &&
-	       algs_eq(&a->ike, &b->ike) && a->natt == b->natt;
+	       algs_eq(&a->ike, &b->ike) && a->natt == b->natt && cert_own_same(a->own, b->own) &&
+	       cert_profile_same(a->trust, b->trust) && a->rsa_sha1 == b->rsa_sha1;
 }
 
 static bool ts_same(const struct ts *a, unsigned na, const struct ts *b, unsigned nb)
@@ -149,6 +152,8 @@ static int conf_copy(struct ike *k, const struct ike_gw_conf *g, struct ike_gw_c
 		return -ENOMEM;
 	memset(out->name, 0, sizeof(out->name));
 	memcpy(out->name, g->name, strnlen(g->name, sizeof(g->name) - 1));
+	cert_own_ref(out->own);
+	cert_profile_ref(out->trust);
 	filter_ike(&out->ike);
 	for (unsigned i = 0; i < g->n_children; i++) {
 		struct ike_child_conf *c = &out->children[i];
@@ -166,7 +171,8 @@ static int conf_check(struct ike *k, const struct ike_gw_conf *g, const struct g
 	struct gw *o;
 
 	if (!g->name[0] || strnlen(g->name, sizeof(g->name)) == sizeof(g->name) || !g->local.v ||
-	    (g->remote.v && g->remote.v != g->local.v) || g->psk_len > IKE_PSK_MAX || !g->psk_len)
+	    (g->remote.v && g->remote.v != g->local.v) || g->psk_len > IKE_PSK_MAX ||
+	    (!g->psk_len && (!g->own || !g->trust)))
 		return -EINVAL;
 	for (unsigned i = 0; i < g->n_children; i++) {
 		const struct ike_child_conf *c = &g->children[i];

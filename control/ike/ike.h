@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "addr.h"
+#include "cert.h"
 #include "crypto.h"
 #include "ike_conf.h"
 #include "ts.h"
@@ -51,11 +52,18 @@ enum ike_cause {
 	IKE_CAUSE_EXPIRED,
 	IKE_CAUSE_OPERATOR, /* clear vpn … */
 	IKE_CAUSE_SHUTDOWN,
-	IKE_CAUSE_REPLACED,  /* rekeyed, or superseded by INITIAL_CONTACT */
-	IKE_CAUSE_INSTALL,   /* data plane refused the SA */
-	IKE_CAUSE_NO_CONFIG, /* nobody configured for this peer */
-	IKE_CAUSE_HALF_OPEN, /* as many half-open SAs as there may be */
-	IKE_CAUSE_VERSION,   /* the peer speaks another version of IKE */
+	IKE_CAUSE_REPLACED,       /* rekeyed, or superseded by INITIAL_CONTACT */
+	IKE_CAUSE_INSTALL,        /* data plane refused the SA */
+	IKE_CAUSE_NO_CONFIG,      /* nobody configured for this peer */
+	IKE_CAUSE_HALF_OPEN,      /* as many half-open SAs as there may be */
+	IKE_CAUSE_VERSION,        /* the peer speaks another version of IKE */
+	IKE_CAUSE_CERT_UNTRUSTED, /* the peer's certificate leads to no trust anchor */
+	IKE_CAUSE_CERT_EXPIRED,   /* it, or one of its chain */
+	IKE_CAUSE_CERT_NOT_YET,   /* likewise: not valid yet */
+	IKE_CAUSE_CERT_REVOKED,
+	IKE_CAUSE_CERT_STATUS,   /* whether it is revoked cannot be told */
+	IKE_CAUSE_CERT_IDENTITY, /* it does not have the peer's identity */
+	IKE_CAUSE_CERT_REFUSED,  /* missing, malformed, not made for this */
 	IKE_CAUSE_MAX,
 };
 const char *ike_cause_str(enum ike_cause c); /* "no-answer" */
@@ -252,6 +260,8 @@ struct ike_sa_info {
 	unsigned rekeys; /* since the ends authenticated each other */
 	bool reauth;     /* when the time to rekey comes, they do so again */
 	struct ike_id local_id, remote_id;
+	uint8_t auth_local, auth_remote;     /* enum ike_auth_method; 0: not yet */
+	const struct cert_info *certificate; /* the peer's; NULL: none */
 	bool nat_local, nat_remote, udp_encap;
 	uint32_t msgid_out, msgid_in;
 	uint64_t last_heard;

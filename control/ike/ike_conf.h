@@ -10,6 +10,9 @@
 
 #include "addr.h"
 
+struct cert_own;
+struct cert_profile;
+
 enum {
 	IKE_NAME = 64,
 	IKE_ID_MAX = 255,
@@ -78,6 +81,12 @@ struct ike_gw_conf {
 	uint32_t id;                       /* gateway number shown to the operator */
 	struct addr local, remote;         /* remote.v == 0: any address */
 	struct ike_id local_id, remote_id; /* type 0: the address in use */
+	bool remote_pattern;               /* remote_id has wildcards */
+	/* How the ends authenticate themselves: by certificate where there is one, else by the key; the two need
+	 * not do the same (RFC 7296 2.15).  The engine takes a reference. */
+	struct cert_own *own;
+	struct cert_profile *trust;
+	bool rsa_sha1; /* RSA with SHA-1 (method 1), for a peer that does not know RFC 7427 */
 	uint8_t psk[IKE_PSK_MAX];
 	uint16_t psk_len;
 	struct ike_algs ike;

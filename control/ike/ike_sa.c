@@ -255,6 +255,7 @@ void sa_reap(struct ike *k)
 
 		k->grave = sa->grave_next;
 		timer_unreserve(&k->timers, SA_T_N);
+		free(sa->cert);
 		crypto_wipe(sa, sizeof(*sa));
 		free(sa);
 		if (gw)
@@ -352,6 +353,17 @@ void sa_lost(struct ike_sa *sa, const struct ike_reason *r)
 			  gw->k->now + engine_jitter(gw->k, gw->k->tune.backoff_s * NS_S));
 	else if (gw)
 		gw_service(gw);
+}
+
+void sa_same_peer(struct ike_sa *sa, const struct ike_sa *old)
+{
+	sa->auth_local = old->auth_local;
+	sa->auth_remote = old->auth_remote;
+	if (!old->cert)
+		return;
+	sa->cert = malloc(sizeof(*sa->cert));
+	if (sa->cert)
+		*sa->cert = *old->cert;
 }
 
 void sa_inherit(struct ike_sa *to, struct ike_sa *from)

@@ -127,6 +127,7 @@ struct init {
 	struct alt *alts;              /* other answers to it */
 	unsigned n_alts;
 	struct intermediate inter;
+	unsigned sig_hashes;     /* SIG_BITs of what the peer takes in signatures (RFC 7427) */
 	bool childless_ok;       /* peer sent CHILDLESS_IKEV2_SUPPORTED */
 	struct ike_reason *hint; /* an unprotected error: believed only when nothing better comes */
 };
@@ -176,7 +177,9 @@ struct ike_sa {
 	struct init *init;
 	struct child_sa *children;
 	unsigned n_children;
-	struct ike_id id_remote; /* as authenticated */
+	struct ike_id id_remote;         /* as authenticated */
+	uint8_t auth_local, auth_remote; /* methods */
+	struct cert_info *cert;          /* the peer's; NULL: none */
 
 	uint64_t created, established_at, expires, rekey_at, last_heard, last_sent;
 	uint64_t authenticated_at; /* by IKE_AUTH; rekeys since do not count */
@@ -208,6 +211,8 @@ void sa_close(struct ike_sa *sa, const struct ike_reason *r, enum task_kind last
 void sa_lost(struct ike_sa *sa, const struct ike_reason *r);
 /* Without a word: out of the tables, freed at the end of the engine call. */
 void sa_remove(struct ike_sa *sa);
+/* Rekeyed: how the ends authenticated each other holds for the new SA. */
+void sa_same_peer(struct ike_sa *sa, const struct ike_sa *old);
 /* Rekeyed: the new SA takes children and tasks. */
 void sa_inherit(struct ike_sa *to, struct ike_sa *from);
 void sa_reap(struct ike *k);

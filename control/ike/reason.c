@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "reason.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +29,13 @@ static const char *const causes[IKE_CAUSE_MAX] = {
 	[IKE_CAUSE_NO_CONFIG] = "no-config",
 	[IKE_CAUSE_HALF_OPEN] = "half-open-limit",
 	[IKE_CAUSE_VERSION] = "version-mismatch",
+	[IKE_CAUSE_CERT_UNTRUSTED] = "cert-untrusted",
+	[IKE_CAUSE_CERT_EXPIRED] = "cert-expired",
+	[IKE_CAUSE_CERT_NOT_YET] = "cert-not-yet-valid",
+	[IKE_CAUSE_CERT_REVOKED] = "cert-revoked",
+	[IKE_CAUSE_CERT_STATUS] = "cert-status-unknown",
+	[IKE_CAUSE_CERT_IDENTITY] = "cert-identity",
+	[IKE_CAUSE_CERT_REFUSED] = "cert-refused",
 };
 
 const char *ike_cause_str(enum ike_cause c)
@@ -60,41 +66,6 @@ void reason_set(struct ike_reason *r, uint64_t now, enum ike_cause cause, enum i
 FIELD(ours)
 FIELD(theirs)
 FIELD(hint)
-
-const char *id_str(const struct ike_id *id, char *buf, size_t cap)
-{
-	struct addr a;
-	char s[ADDR_STR];
-	size_t n = 0;
-
-	switch (id->type) {
-	case 0: snprintf(buf, cap, "any"); break;
-	case ID_IPV4_ADDR:
-	case ID_IPV6_ADDR:
-		if (id->len != (id->type == ID_IPV4_ADDR ? 4 : 16)) {
-			snprintf(buf, cap, "malformed address");
-			break;
-		}
-		a = id->len == 4 ? addr_v4(id->data) : addr_v6(id->data);
-		snprintf(buf, cap, "%s", addr_str(&a, s));
-		break;
-	case ID_FQDN:
-	case ID_RFC822_ADDR:
-		/* Whatever a peer sends must not reach a terminal as control characters. */
-		for (size_t i = 0; i < id->len && n + 1 < cap; i++)
-			buf[n++] = isprint(id->data[i]) ? (char)id->data[i] : '?';
-		buf[n] = '\0';
-		break;
-	default:
-		n = (size_t)snprintf(buf, cap, "%s",
-				     id->type == ID_KEY_ID        ? "keyid:"
-				     : id->type == ID_DER_ASN1_DN ? "dn:"
-								  : "id:");
-		for (size_t i = 0; i < id->len && n + 3 < cap; i++)
-			n += (size_t)snprintf(buf + n, cap - n, "%02x", id->data[i]);
-	}
-	return buf;
-}
 
 void reason_notify(struct ike_reason *r, uint16_t type, bool child)
 {

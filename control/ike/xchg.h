@@ -7,7 +7,7 @@
 
 #include "ike_sa.h"
 
-enum { OUT_MAX = 8192 };
+enum { OUT_MAX = 16384 };
 
 /* The inside of a protected message being written. */
 struct out {

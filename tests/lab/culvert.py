@@ -42,10 +42,11 @@ def file_text(conf):
 
 
 def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway=None, tunnel=None, proxy_ids=None,
-              system=None, v6=False, ports=("net_af_packet0,iface=d-wan", "net_af_packet1,iface=d-lan")):
+              system=None, v6=False, own=None, trust=None, ports=("net_af_packet0,iface=d-wan", "net_af_packet1,iface=d-lan")):
     """The configuration of a site's gateway as a dictionary, to be changed at will before it is written.
     v6: addresses of both families everywhere, and the gateways speak IPv6 to each other; with "inner" they stay with
     IPv4.
+    own: a pki.Issued, or its entry, to authenticate by; trust: a certificate-profile of what to believe.
     ike and esp are what differs from the profiles' defaults; proxy_ids a list of (local, remote) or of groups."""
     it = site.other
     if proxy_ids is None:
@@ -81,6 +82,14 @@ def site_conf(site, directory, ike=None, esp=None, psk="interop secret", gateway
         "ipsec-tunnels": [{"name": "tun", "tunnel-interface": "tunnel.1", "ike-gateway": "peer",
                            "ipsec-crypto-profile": "esp", "proxy-ids": proxy_ids, **(tunnel or {})}],
     }
+    if own:
+        conf["certificates"] = [own if isinstance(own, dict) else own.conf()]
+    if trust:
+        conf["certificate-profiles"] = [{"name": "peers", **trust}]
+    for g in conf["ike-gateways"]:
+        g.update({**({"local-certificate": "own"} if own else {}), **({"certificate-profile": "peers"} if trust else {})})
+        if own and trust:
+            g.pop("pre-shared-key")
     if v6:
         conf["interfaces"][0]["address"].append(site.wan6_ip + "/64")
         conf["interfaces"][1]["address"].append(site.lan6_ip + "/64")

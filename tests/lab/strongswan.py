@@ -150,9 +150,10 @@ class StrongSwan:
 
     def configure(self, proposals="aes256-sha256-modp2048", esp="aes256gcm16-modp2048", psk="interop secret",
                   local_id=None, remote_id=None, conn=None, children=None, child=None, local_addrs=None,
-                  remote_addrs=None):
+                  remote_addrs=None, cert=None, cas=(), crls=(), local_auth="pubkey"):
         """Write and load the connection `peer`.  One Child SA `net` with the sites' first networks, unless
-        `children` says otherwise; `child` adds to every one of them."""
+        `children` says otherwise; `child` adds to every one of them.  cert: a pki.Issued to authenticate by; cas:
+        files of CAs to believe."""
         me, it = self.site, self.site.other
         local_id, remote_id = local_id or me.public_ip, remote_id or it.public_ip
         base = {"esp_proposals": esp, "start_action": "none", "rekey_time": 0}
@@ -161,15 +162,29 @@ class StrongSwan:
         connection = {
             "version": 2, "local_addrs": local_addrs or me.wan_ip, "remote_addrs": remote_addrs or it.public_ip,
             "proposals": proposals, "mobike": False, "rekey_time": 0,
-            "local": {"auth": "psk", "id": local_id}, "remote": {"auth": "psk", "id": remote_id},
+            "local": {"auth": local_auth if cert else "psk", "id": local_id},
+            "remote": {"auth": "pubkey" if cas else "psk", "id": remote_id},
             **(conn or {}), "children": children}
         secret = {"id-me": local_id, "id-peer": remote_id, "secret": f'"{psk}"'}
+        if cert:
+            self._take("x509", cert.path, *(c.path for c in cert.chain))
+            self._take("private", cert.key_path)
+            connection["local"]["certs"] = ", ".join(os.path.basename(p) for p in
+                                                     (cert.path, *(c.path for c in cert.chain)))
+        self._take("x509ca", *cas)
+        self._take("x509crl", *crls)
         self._write("swanctl/swanctl.conf",
                     section("connections", {"peer": connection}) + section("secrets", {"ike-peer": secret}))
         if self.daemon:
             self.swanctl("--load-creds", "--clear")
             self.swanctl("--load-conns")
         return self
+
+    def _take(self, kind, *paths):
+        """Files into swanctl's folders."""
+        for p in paths:
+            with open(p) as f:
+                self._write(f"swanctl/{kind}/{os.path.basename(p)}", f.read())
 
     def initiate(self, child="net", timeout=15, check=True):
         """Bring up a Child SA; swanctl's output."""
