@@ -36,6 +36,7 @@ static const char usage[] =
 	"  --proxy-ids WHICH one: an any-any one for each SA; many\n"
 	"  --flows N         so many known flows (1000); 0: every packet a new one\n"
 	"  --rules N         security rules in force, 2 to 20000\n"
+	"  --hand-over       what a packet costs more that comes to a worker which does not own its SA\n"
 	"  --hugepages       on huge pages, which must be reserved\n"
 	"  --rounds N        quiet rounds for a figure (quick: 15, else 40)\n"
 	"  --json FILE       write everything there\n";
@@ -46,7 +47,7 @@ struct numbers {
 };
 
 static struct {
-	bool quick, verify, hugepages;
+	bool quick, verify, hugepages, hand_over;
 	const char *suites, *json;
 	struct numbers sizes, sas;
 	bool out, in, one, many;
@@ -140,11 +141,11 @@ static void defaults(void)
 static void options(int argc, char **argv)
 {
 	static const struct option long_options[] = {
-		{"quick", 0, NULL, 'q'},     {"verify", 0, NULL, 'v'}, {"suite", 1, NULL, 'u'},
-		{"size", 1, NULL, 'z'},      {"sas", 1, NULL, 's'},    {"direction", 1, NULL, 'd'},
-		{"proxy-ids", 1, NULL, 'p'}, {"flows", 1, NULL, 'f'},  {"rules", 1, NULL, 'r'},
-		{"rounds", 1, NULL, 'n'},    {"json", 1, NULL, 'j'},   {"help", 0, NULL, 'h'},
-		{"hugepages", 0, NULL, 'g'}, {NULL, 0, NULL, 0}};
+		{"quick", 0, NULL, 'q'},     {"verify", 0, NULL, 'v'},    {"suite", 1, NULL, 'u'},
+		{"size", 1, NULL, 'z'},      {"sas", 1, NULL, 's'},       {"direction", 1, NULL, 'd'},
+		{"proxy-ids", 1, NULL, 'p'}, {"flows", 1, NULL, 'f'},     {"rules", 1, NULL, 'r'},
+		{"rounds", 1, NULL, 'n'},    {"json", 1, NULL, 'j'},      {"help", 0, NULL, 'h'},
+		{"hugepages", 0, NULL, 'g'}, {"hand-over", 0, NULL, 'o'}, {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
@@ -159,6 +160,7 @@ static void options(int argc, char **argv)
 		case 'f': want.flows = number("flows", optarg, 0, UINT32_MAX); break;
 		case 'r': want.rules = number("rules", optarg, 2, RIG_RULES_MAX); break;
 		case 'n': want.effort.quiet = number("rounds", optarg, 1, QUIET_SERIES); break;
+		case 'o': want.hand_over = true; break;
 		case 'g': want.hugepages = true; break;
 		case 'j': want.json = optarg; break;
 		case 'h': fputs(usage, stdout); exit(0);
@@ -269,6 +271,34 @@ static void run_all(void)
 	}
 }
 
+/* ---- from worker to worker ------------------------------------------------------------------- */
+
+static void fill(void *traffic)
+{
+	frames_fill(traffic);
+}
+
+static void hand_over(void)
+{
+	const struct suite *s = NULL;
+	struct layout l = {.sas = 1, .proxy_ids = 1};
+
+	for (unsigned i = 0; i < suite_count && !s; i++)
+		if (chosen(&suite_table[i], 1))
+			s = &suite_table[i];
+	if (!s)
+		die("no such suite");
+	l.suite = s;
+	rig_install(&l);
+	for (unsigned in = 0; in < 2; in++) {
+		struct traffic t = {.suite = s, .inbound = in, .size = 64, .flows = want.flows};
+
+		printf("handed over to the worker that owns the SA, %s, %s, 64 bytes: %.0f cycles more a packet\n",
+		       s->name, in ? "in" : "out", rig_hand_over(in, fill, &t));
+	}
+	rig_remove();
+}
+
 int main(int argc, char **argv)
 {
 	struct rig_conf rig = {.max_proxy_ids = 1};
@@ -280,12 +310,18 @@ int main(int argc, char **argv)
 		rig.max_proxy_ids = want.verify ? 64 : MANY;
 	rig.rules = want.rules;
 	rig.hugepages = want.hugepages;
+	rig.two_workers = want.hand_over;
 	rig_start(&rig);
 	if (!want.verify) {
 		quiet_init();
 		head = (struct report_head){rig_harness_cost(), rig_idle_turn(), want.flows, want.rules,
 					    want.hugepages};
 		report_head(&head);
+	}
+	if (want.hand_over) {
+		hand_over();
+		rig_stop();
+		return 0;
 	}
 	run_all();
 	rig_stop();

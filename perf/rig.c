@@ -34,6 +34,8 @@ unsigned rig_n_tx;
 static uint16_t port_if[2], tunnel[RIG_TUNNELS];
 static uint32_t n_tunnels;
 static unsigned rx_next, rx_left;
+static void *rx_queue; /* the one that frames come by */
+static unsigned rx_worker;
 static struct layout now;
 static struct pair *pair;
 static uint32_t *guest; /* policies besides the SAs' own */
@@ -62,7 +64,7 @@ static void must(int err, const char *what)
 
 static uint16_t burst_rx(void *queue, struct rte_mbuf **m, uint16_t n)
 {
-	if (rx_left < n)
+	if (rx_left < n || queue != rx_queue)
 		return 0;
 	memcpy(m, &rig_frame[rx_next], n * sizeof(*m));
 	rx_next += n;
@@ -111,6 +113,7 @@ static void aim(bool inbound)
 {
 	take_port(OUT, inbound ? burst_rx : burst_none, burst_tx);
 	take_port(IN, inbound ? burst_none : burst_rx, burst_tx);
+	rx_queue = rte_eth_fp_ops[ethdev(inbound ? OUT : IN)].rxq.data[rx_worker];
 	rx_next = rig_n_tx = 0;
 	rx_left = FRAMES;
 }
@@ -124,7 +127,8 @@ static void settle(void)
 	take_port(IN, burst_none, burst_free);
 	for (unsigned i = 0; i < 4; i++) {
 		dp_service(now_ns++);
-		worker_turn(dp.worker[0]);
+		for (unsigned k = 0; k < dp.n_workers; k++)
+			worker_turn(dp.worker[k]);
 	}
 }
 
@@ -215,7 +219,7 @@ void rig_start(const struct rig_conf *c)
 	char name[32], err[256] = "";
 	struct dp_conf conf = {
 		.name = name,
-		.n_workers = 1,
+		.n_workers = c->two_workers ? 2 : 1,
 		.hugepages = c->hugepages,
 		/* SAs with their keys, the peer's end and the bound's keys; proxy-IDs. */
 		.memory_mb = 256 + c->max_sas / 1000 * 9 + targets / 1000,
@@ -460,6 +464,41 @@ uint64_t rig_run(bool inbound, bool stages)
 	aim(inbound);
 	dp.worker[0]->stage.every = stages ? 0 : UINT64_MAX;
 	return turns();
+}
+
+/* As turns(), by the worker that frames come to and then the other, to the end. */
+static uint64_t both_turn(void)
+{
+	uint64_t start = rte_rdtsc_precise();
+
+	while (rx_left) {
+		for (unsigned i = 0; i < dp.n_workers; i++) {
+			struct worker *w = dp.worker[(rx_worker + i) % dp.n_workers];
+
+			w->tsc = rte_rdtsc();
+			worker_turn(w);
+		}
+	}
+	return rte_rdtsc_precise() - start;
+}
+
+double rig_hand_over(bool inbound, void (*fill)(void *), void *arg)
+{
+	enum { TIMES = 400 };
+	uint64_t best[2] = {UINT64_MAX, UINT64_MAX};
+
+	for (unsigned i = 0; i < 2 * TIMES; i++) {
+		uint64_t cost;
+
+		rx_worker = i % 2;
+		fill(arg);
+		aim(inbound);
+		cost = both_turn();
+		rig_all_passed();
+		best[i % 2] = RTE_MIN(best[i % 2], cost);
+	}
+	rx_worker = 0;
+	return ((double)RTE_MAX(best[0], best[1]) - (double)RTE_MIN(best[0], best[1])) / FRAMES;
 }
 
 void rig_all_passed(void)

@@ -30,6 +30,7 @@ enum { RIG_DENIED_PORT = 40000, RIG_RULES_MAX = 20000 };
 struct rig_conf {
 	uint32_t max_sas, max_proxy_ids; /* of any layout */
 	uint32_t rules;                  /* security rules in force, the last of which allows; 0: none */
+	bool two_workers;                /* for rig_hand_over() */
 	bool hugepages;                  /* that are reserved, as on a gateway; else ordinary pages */
 };
 
@@ -67,6 +68,10 @@ extern uint16_t rig_frame_off[FRAMES];
 
 /* All frames through the path, from one port; cycles.  Stages are timed if told so. */
 uint64_t rig_run(bool inbound, bool stages);
+/* With two workers: cycles that a packet costs more if it comes to the one that does not own its SA, both turned by this
+ * thread.  Rings, copies and looking up the SA again are in it; what it takes to bring cache lines from core to core is
+ * not.  fill() makes the frames anew. */
+double rig_hand_over(bool inbound, void (*fill)(void *arg), void *arg);
 /* Fails with the drop counters when not all of them came out. */
 void rig_all_passed(void);
 /* The frames again, but every one must die for this reason.  They are kept. */
