@@ -155,9 +155,11 @@ static void add_reason(struct line *l, const struct ike_event *e)
 	if (!r)
 		return;
 	add(l, " Due to %s: %s", ike_cause_str(r->cause), r->text[0] ? r->text : "no further detail");
+	if (l->n > 0 && l->n < sizeof(l->text) && l->text[l->n - 1] != '.')
+		add(l, ".");
 	if (r->ours[0])
 		add(l, " Ours: %s.", r->ours);
-	if (r->theirs[0])
+	if (r->theirs[0] && !strstr(r->text, r->theirs))
 		add(l, " Theirs: %s.", r->theirs);
 	if (r->hint[0])
 		add(l, " Hint: %s", r->hint);

@@ -19,6 +19,8 @@ struct diag_facts {
 	bool port_up, peer_route;
 	/* phase 1 */
 	bool ike_up, ike_trying;
+	bool auth_sent;  /* the negotiation under way has had an answer to IKE_SA_INIT ... */
+	unsigned resent; /* ... and its last request was sent so many times more */
 	uint64_t attempts, heard_ago_s;
 	unsigned unanswered;                  /* times that the IKE SA's request was sent again */
 	const struct ike_reason *ike_failure; /* NULL: none since it was up */

@@ -128,6 +128,23 @@ static void ask_rest(const struct diag_facts *f, struct diag_report *r, enum got
 	diag_verdict_of(r, ike_cause_str(why->cause), why); /* whatever else it was */
 }
 
+/* It will fail for want of an answer, unless one comes: that takes a minute, and is worth telling before. */
+static bool unanswered(const struct diag_facts *f, struct diag_report *r)
+{
+	enum { OFTEN = 3 };
+	const struct ike_reason yet = {.cause = IKE_CAUSE_NO_ANSWER,
+				       .exchange = f->auth_sent ? IKE_AUTH : IKE_SA_INIT};
+	struct diag_facts so_far = *f;
+
+	if (!f->ike_trying || f->resent < OFTEN)
+		return false;
+	so_far.ike_failure = &yet;
+	diag_step(r, "attempts", DIAG_NOTE, "%s was sent %u times, and there is no answer yet",
+		  f->auth_sent ? "IKE_AUTH" : "IKE_SA_INIT", f->resent + 1);
+	ask_ports(&so_far, r, got_of(&yet));
+	return true;
+}
+
 static void never_failed(const struct diag_facts *f, struct diag_report *r)
 {
 	static const char trying[] = "negotiating", waits[] = "waits-for-peer", idle[] = "not-asked";
@@ -190,7 +207,8 @@ void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r)
 		return;
 	callers(f, r);
 	if (!f->ike_failure) {
-		never_failed(f, r);
+		if (!unanswered(f, r))
+			never_failed(f, r);
 		return;
 	}
 	ask_ports(f, r, got_of(f->ike_failure));
@@ -247,10 +265,10 @@ void diag_phase1_only(const struct diag_facts *f, struct diag_report *r)
 		  ts              ? DIAG_BAD
 		  : crypto || pfs ? DIAG_UNKNOWN
 				  : DIAG_OK,
-		  "%s", ts ? diag_told(why, buf) : "not what failed");
+		  "%s", ts ? diag_told(why, buf) : "no complaint of it");
 	diag_step(r, "IPsec crypto profile", crypto ? DIAG_BAD : DIAG_OK, "%s",
-		  crypto ? diag_told(why, buf) : "not what failed");
-	diag_step(r, "PFS", pfs ? DIAG_BAD : DIAG_OK, "%s", pfs ? diag_told(why, buf) : "not what failed");
+		  crypto ? diag_told(why, buf) : "no complaint of it");
+	diag_step(r, "PFS", pfs ? DIAG_BAD : DIAG_OK, "%s", pfs ? diag_told(why, buf) : "no complaint of it");
 	diag_verdict_of(r,
 			ts       ? "proxy-id-mismatch"
 			: crypto ? "ipsec-no-proposal"

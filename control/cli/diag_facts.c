@@ -27,7 +27,11 @@ static bool on_sa(void *arg, const struct ike_sa_info *i)
 	if (strcmp(i->gateway, a->gateway) != 0)
 		return true;
 	a->f->ike_up |= i->established;
-	a->f->ike_trying |= !i->established;
+	if (!i->established && i->role == IKE_INITIATOR) {
+		a->f->ike_trying = true;
+		a->f->auth_sent = i->spi_r != 0;
+		a->f->resent = i->retransmits;
+	}
 	if (i->established) {
 		a->f->heard_ago_s = i->last_heard && now > i->last_heard ? (now - i->last_heard) / SECOND : 0;
 		a->f->nat |= i->nat_local || i->nat_remote;

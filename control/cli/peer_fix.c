@@ -189,8 +189,12 @@ static void identities(struct fix *f)
 		say(f, IOSXE, "crypto ikev2 profile <profile>");
 		say(f, IOSXE, " identity local %s %.80s", a, id_value(theirs));
 		say(f, IOSXE, " match identity remote %s %.80s", b, id_value(ours));
-		say(f, STRONGSWAN, "local { id = %.80s }", id_value(theirs));
-		say(f, STRONGSWAN, "remote { id = %.80s }", id_value(ours));
+		say(f, STRONGSWAN, "local {");
+		say(f, STRONGSWAN, "    id = %.80s", id_value(theirs));
+		say(f, STRONGSWAN, "}");
+		say(f, STRONGSWAN, "remote {");
+		say(f, STRONGSWAN, "    id = %.80s", id_value(ours));
+		say(f, STRONGSWAN, "}");
 	}
 	json_decref(o);
 }
@@ -205,7 +209,12 @@ static void key(struct fix *f)
 	say(f, IOSXE, " peer <peer>");
 	say(f, IOSXE, "  address %s", peer);
 	say(f, IOSXE, "  pre-shared-key <the same key>");
-	say(f, STRONGSWAN, "secrets { ike-<name> { id = %s; secret = \"<the same key>\" } }", peer);
+	say(f, STRONGSWAN, "secrets {");
+	say(f, STRONGSWAN, "    ike-<name> {");
+	say(f, STRONGSWAN, "        id = %s", peer);
+	say(f, STRONGSWAN, "        secret = \"<the same key>\"");
+	say(f, STRONGSWAN, "    }");
+	say(f, STRONGSWAN, "}");
 }
 
 static const char *net(const struct ts *t, char buf[TS_STR])

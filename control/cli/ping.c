@@ -281,12 +281,17 @@ static void replies(json_t *doc, struct ping *p)
 static void tunnel_words(const struct ctl *c, const struct ping *p, char *buf, size_t cap)
 {
 	const struct addr *src = &p->echo.src, *dst = &p->echo.dst;
+	const struct cfg_interface *into;
 	char name[DOC_NAME];
 	struct dp_route way;
 
 	buf[0] = 0;
 	if (dp_route_lookup(dst, &way) < 0)
 		return;
+	into = config_interface(c->conf, ctl_interface_name(c, way.ifindex));
+	if (!into || !into->tunnel)
+		return;
+	snprintf(buf, cap, ": it goes to %s, where no proxy-ID holds such packets", into->name);
 	for (uint32_t i = 0; i < c->n_policies; i++) {
 		const struct ctl_policy *x = &c->policies[i];
 		struct dp_policy_stats s;
@@ -298,6 +303,7 @@ static void tunnel_words(const struct ctl *c, const struct ping *p, char *buf, s
 			continue;
 		mtu = dp_sa_out_mtu(s.sa_out);
 		doc_tunnel_name(x->tunnel->name, x->proxy->name, name);
+		buf[0] = 0;
 		if (!mtu)
 			snprintf(buf, cap, ": the tunnel, %s, is not up: diagnose vpn tunnel %s", name, name);
 		else if (p->echo.df && p->echo.len > mtu)

@@ -31,7 +31,8 @@ static void wrapped(FILE *out, int indent, const char *text)
 /* Where the other end tells more. */
 static void at_peer(FILE *out)
 {
-	fputs("\n  Its reason, as the peer's own log tells it:\n"
+	fputs("\n  Only the peer knows more. Let it begin (test vpn there, or traffic): asked by it, culvert sees both\n"
+	      "  ends' values and names what differs. Or look into its log:\n"
 	      "    PAN-OS         show log system subtype equal vpn direction equal backward\n"
 	      "    IOS-XE         show crypto ikev2 sa detailed; debug crypto ikev2 error\n"
 	      "    strongSwan     swanctl --log; swanctl --list-sas; swanctl --list-conns\n",
@@ -63,7 +64,7 @@ static void one(FILE *out, const json_t *e)
 		wrapped(out, 15, render_str(e, "fix"));
 	}
 	if (json_array_size(render_list(json_object_get(e, "reason"), "at-peer"))) {
-		fputs("\n  To fit what is configured here, at the peer:\n", out);
+		fputs("\n  If what is configured here is right, at the peer:\n", out);
 		render_at_peer(out, json_object_get(e, "reason"), 4);
 	}
 	if (render_bool(e, "ask-peer"))

@@ -41,6 +41,8 @@ void render_at_peer(FILE *out, const json_t *reason, int indent)
 }
 
 /* Long sentences stay on their line: a terminal wraps them, `match` finds them. */
+enum { THEIRS = 2 }; /* a mere notify stands in the text already */
+
 static void reason(FILE *out, const json_t *r, const char *kind, const char *what, const char *name,
 		   bool at_length)
 {
@@ -55,7 +57,8 @@ static void reason(FILE *out, const json_t *r, const char *kind, const char *wha
 	fprintf(out, "%s\n", render_bool(r, "reported-by-peer") ? ", as the peer reports" : "");
 	fprintf(out, "  cause:         %s\n", render_str(r, "cause"));
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
-		if (render_str(r, lines[i])[0])
+		if (render_str(r, lines[i])[0] &&
+		    !(i == THEIRS && strstr(render_str(r, "text"), render_str(r, lines[i]))))
 			fprintf(out, "  %s:%*s%s\n", labels[i], 14 - (int)strlen(labels[i]), "",
 				render_str(r, lines[i]));
 	if (!at_length)
@@ -65,7 +68,7 @@ static void reason(FILE *out, const json_t *r, const char *kind, const char *wha
 			render_time(r, "first", t));
 	parameters(out, render_list(r, "parameters"));
 	if (json_array_size(render_list(r, "at-peer"))) {
-		fputs("  at the peer, to fit what is here:\n", out);
+		fputs("  at the peer, if what is here is right:\n", out);
 		render_at_peer(out, r, 4);
 	}
 }

@@ -40,7 +40,7 @@ VERDICTS = {"wrong-psk": "auth-failed", "wrong-identity": {"culvert": "auth-fail
 CAUSES = {"auth-failed": "auth-failed", "identity-mismatch": "id-mismatch", "no-proposal": "no-proposal",
           "ipsec-no-proposal": "no-proposal", "proxy-id-mismatch": "ts-unacceptable"}
 # What the peer, as strongSwan, is told to have so that it fits what is here.
-AT_PEER = {"wrong-psk": "<the same key>", "wrong-identity": "local { id = somebody.example }",
+AT_PEER = {"wrong-psk": "<the same key>", "wrong-identity": "    id = somebody.example",
            "ike-cipher": "proposals = aes128gcm16-prfsha256-modp2048", "ike-group": "proposals = aes256-sha256-ecp384",
            "esp-cipher": "esp_proposals = aes128gcm16-modp2048", "disjoint-proxy-ids": "local_ts = 10.10.99.0/24"}
 

@@ -146,6 +146,11 @@ static void test_phase_1_not_tried(void **state)
 	expect("tunnel down", "not-asked");
 	f.ike_trying = true;
 	expect("tunnel down", "negotiating");
+	f.resent = 3; /* it takes a minute to fail: what it will fail for is told before */
+	expect("tunnel down", "no-answer");
+	f.auth_sent = true;
+	expect("tunnel down", "no-answer-4500");
+	f.resent = 0;
 	f.ike_trying = false;
 	f.passive = true;
 	expect("tunnel down", "waits-for-peer");
