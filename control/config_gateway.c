@@ -255,18 +255,11 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "passive-mode",
 					    "fragmentation",
 					    "fragment-size",
-					    NULL};
-	static const char *const later[] = {"certificate",
-					    "authentication",
-					    "exchange-mode",
-					    "cookie-threshold",
 					    "ppk",
-					    "post-quantum",
-					    "peer-port",
-					    "comment",
-					    "strict-validation",
-					    "disabled",
 					    NULL};
+	static const char *const later[] = {"certificate",       "authentication", "exchange-mode",
+					    "cookie-threshold",  "peer-port",      "comment",
+					    "strict-validation", "disabled",       NULL};
 	static const struct cfg_word versions[] = {
 		{"ikev2", 2},
 		{"ikev1", 0, 0, "not available in this version"},
@@ -299,4 +292,5 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	if (cfg_int(o, "nat-keepalive", CFG_OPTIONAL, 10, 3600, &v))
 		g->natt_keepalive_s = (uint16_t)v;
 	read_fragmentation(o, g);
+	cfg_read_ppk(o, g);
 }

@@ -136,6 +136,8 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *g);
 /* How the ends authenticate themselves (config_auth.c). */
 void cfg_read_authentication(struct cfg_obj *o, struct cfg_gateway *g);
 void cfg_read_tunnel(struct cfg_obj *o, struct cfg_tunnel *t);
+/* A gateway's postquantum preshared key (config_ppk.c). */
+void cfg_read_ppk(struct cfg_obj *gw, struct ike_gw_conf *g);
 /* The keys of a tunnel that say how it carries packets (config_carry.c). */
 void cfg_read_carry(struct cfg_obj *o, struct dp_policy_options *c);
 void cfg_read_monitor(struct cfg_obj *tun, struct cfg_monitor *mon);
@@ -143,6 +145,8 @@ void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r);
 void cfg_rule_free(struct cfg_rule *r);
 void cfg_default_system(struct cfg_system *sys);
 
+/* The path of a file named in the configuration: relative to the configuration's own folder. */
+void cfg_path_beside(const struct cfg_load *l, const char *name, char *path, size_t cap);
 /* A whole file's worth of text, or a key: -errno, and the text, NUL-terminated and with room for one more
  * character, to be freed.  *mode gets the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);

@@ -59,6 +59,7 @@ static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 	doc_str(o, "hash", doc_integ(i->suite.integ));
 	doc_str(o, "prf", doc_prf(i->suite.prf));
 	doc_str(o, "dh", doc_ke(&i->suite, dh));
+	doc_str(o, "ppk", i->ppk);
 	doc_str(o, "state", i->state);
 	doc_bool(o, "established", i->established);
 	doc_wall(o, "started", i->created);

@@ -25,6 +25,7 @@ void alt_swap(struct ike_sa *sa, struct alt *a)
 	SWAP(sa->init->response, a->response);
 	SWAP(sa->init->sig_hashes, a->sig_hashes);
 	SWAP(sa->init->childless_ok, a->childless_ok);
+	SWAP(sa->init->ppk_peer, a->ppk_peer);
 	SWAP(sa->req.d, a->request);
 	SWAP(sa->spi_peer, a->spi_peer);
 	SWAP(sa->suite, a->suite);

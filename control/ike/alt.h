@@ -24,7 +24,7 @@ struct alt {
 	struct datagram response, request; /* IKE_SA_INIT received, IKE_AUTH sent */
 	struct endpoint local, remote;
 	unsigned sig_hashes;
-	bool nat_local, nat_remote, nat_ignored, natt_peer, udp_encap, childless_ok, fragmentation;
+	bool nat_local, nat_remote, nat_ignored, natt_peer, udp_encap, childless_ok, fragmentation, ppk_peer;
 	struct frag_in *frag; /* fragments of its answer to IKE_AUTH */
 };
 

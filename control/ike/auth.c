@@ -14,8 +14,15 @@ int auth_octets(const struct ike_sa *sa, bool initiator, struct bytes id_body, s
 {
 	const struct init *i = sa->init;
 	const struct datagram *d = initiator ? &i->request : &i->response;
-	int rc = auth_maced_id(&sa->keys, initiator, id_body, o->maced_id);
+	struct ike_keys mixed;
+	int rc = 0;
 
+	if (i->ppk.len)
+		rc = ike_keys_ppk(&sa->keys, i->ppk, &mixed);
+	if (!rc)
+		rc = auth_maced_id(i->ppk.len ? &mixed : &sa->keys, initiator, id_body, o->maced_id);
+	if (i->ppk.len)
+		crypto_wipe(&mixed, sizeof(mixed));
 	o->n = 0;
 	o->part[o->n++] = view(d->p, d->len);
 	o->part[o->n++] = initiator ? view(i->nr, i->nr_len) : view(i->ni, i->ni_len);

@@ -50,6 +50,7 @@
 	X(half_open_expired, "half-open SAs never completed")                                                \
 	X(ike_up, "IKE SAs established")                                                                     \
 	X(ike_fail, "IKE negotiations failed")                                                               \
+	X(ppk, "IKE SAs with a postquantum preshared key")                                                   \
 	X(intermediate, "IKE_INTERMEDIATE exchanges (additional key exchanges of IKE SAs)")                  \
 	X(followup, "IKE_FOLLOWUP_KE exchanges (additional key exchanges of CREATE_CHILD_SA)")               \
 	X(followup_unknown, "IKE_FOLLOWUP_KE that belong to nothing: STATE_NOT_FOUND sent")                  \

@@ -81,6 +81,9 @@ int ike_keys_rekey(const struct ike_keys *old, const struct suite_choice *s, str
 		   uint64_t spi_i, uint64_t spi_r, struct bytes dh_secret, struct bytes more,
 		   struct ike_keys *k);
 
+/* SK_d, SK_pi and SK_pr with a postquantum preshared key in them (RFC 8784 3); out may be k. */
+int ike_keys_ppk(const struct ike_keys *k, struct bytes ppk, struct ike_keys *out);
+
 /* Keys of a Child SA (2.17), in the order the RFC takes them from KEYMAT. */
 struct child_keys {
 	size_t encr_len, salt_len, integ_len;

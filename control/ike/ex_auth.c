@@ -23,6 +23,7 @@
 #include "calls.h"
 #include "fsm.h"
 #include "intermediate.h"
+#include "ppk.h"
 #include "reason.h"
 #include "xchg.h"
 
@@ -62,7 +63,7 @@ static int write_request(struct out *o, struct ike_sa *sa)
 	if (gw->conf.remote_id.type && !gw->conf.remote_pattern)
 		msg_wr_id(&o->w, PL_IDR, gw->conf.remote_id.type, gw->conf.remote_id.data,
 			  gw->conf.remote_id.len);
-	rc = auth_write(o, sa, gw, &id);
+	rc = ppk_write_request(o, sa, &id);
 	if (rc)
 		return rc;
 	if (only_one(sa))
@@ -127,6 +128,16 @@ static void refuse(struct ike_sa *sa, const struct ike_reason *r)
 	gw_failed(gw, r);
 }
 
+/* What changes in the keys once both ends are authenticated. */
+static bool keys_done(struct in *in, struct ike_reason *r)
+{
+	if (!ppk_apply(in->sa))
+		return true;
+	reason_set(r, in->k->now, IKE_CAUSE_INSTALL, in->sa->role, IKE_AUTH,
+		   "cannot mix the PPK into the keys");
+	return false;
+}
+
 static bool responder_right(struct in *in, struct ike_reason *r)
 {
 	struct ike_sa *sa = in->sa;
@@ -148,7 +159,7 @@ static bool responder_right(struct in *in, struct ike_reason *r)
 			"spelling count");
 		return false;
 	}
-	return auth_judge(in, sa->gw, r);
+	return ppk_judge_response(in, r) && keys_done(in, r);
 }
 
 /* The Child SA of the answer, or why there is none. */
@@ -375,7 +386,7 @@ void auth_request(struct in *in)
 		unknown_id(in);
 		return;
 	}
-	if (!auth_judge(in, gw, &r)) {
+	if (!ppk_judge_request(in, gw, &r)) {
 		deny(in, gw, &r);
 		return;
 	}
@@ -386,6 +397,11 @@ void auth_request(struct in *in)
 	rc = auth_write(&o, sa, gw, &id);
 	if (rc) {
 		auth_write_reason(sa, gw, rc, &r);
+		deny(in, gw, &r);
+		return;
+	}
+	ppk_write_answer(&o, sa);
+	if (!keys_done(in, &r)) {
 		deny(in, gw, &r);
 		return;
 	}

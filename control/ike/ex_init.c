@@ -26,6 +26,7 @@
 #include "fsm.h"
 #include "intermediate.h"
 #include "natd.h"
+#include "ppk.h"
 #include "reason.h"
 #include "sign.h"
 #include "tap.h"
@@ -72,6 +73,8 @@ static int send_init(struct ike_sa *sa)
 	natd_write(&w, conf->natt, sa->spi_own, 0, &sa->local, &sa->remote);
 	if (conf->fragment_size)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
+	if (conf->ppk_len)
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_USE_PPK, NULL, 0);
 	if (conf->ike.n_ake)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	if (auth_signs(sa->gw))
@@ -193,6 +196,12 @@ static struct alt *read_response(struct in *in)
 		hint(in, IKE_CAUSE_NO_PROPOSAL, "peer chose a proposal that we did not offer");
 		goto bad;
 	}
+	if (sa->gw->conf.ppk_required && !msg_notify_find(m, N_USE_PPK)) {
+		hint(in, IKE_CAUSE_UNSUPPORTED,
+		     "peer does not announce PPKs (RFC 8784), and ppk is required here: give it one, or set "
+		     "required = false");
+		goto bad;
+	}
 	if (!intermediate_ok(m, &a->suite)) {
 		hint(in, IKE_CAUSE_MALFORMED,
 		     "peer chose an additional key exchange and does not announce IKE_INTERMEDIATE for it");
@@ -214,6 +223,7 @@ static struct alt *read_response(struct in *in)
 		hint(in, IKE_CAUSE_INVALID_KE, "peer's Diffie-Hellman value is not valid");
 		goto bad;
 	}
+	a->ppk_peer = msg_notify_find(m, N_USE_PPK);
 	a->spi_peer = m->hdr.spi_r;
 	memcpy(a->nr, m->nonce.p, m->nonce.len);
 	a->nr_len = m->nonce.len;
@@ -464,6 +474,8 @@ static size_t write_response(const struct ike_sa *sa, const struct choice *c, co
 	msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_CHILDLESS_IKEV2_SUPPORTED, NULL, 0);
 	if (sa->fragmentation) /* only to one that has it, too (RFC 7383 2.3) */
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
+	if (sa->init->ppk_peer)
+		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_USE_PPK, NULL, 0);
 	if (suite_ake(&c->suite, 0) < IKE_AKE_MAX)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_INTERMEDIATE_EXCHANGE_SUPPORTED, NULL, 0);
 	for (gw = gw_candidate(sa->k, &sa->local.a, &sa->remote.a, NULL); gw;
@@ -497,6 +509,8 @@ static int respond(struct in *in, struct ike_sa *sa, const struct choice *c)
 	sa->fragment_size = c->gw->conf.fragment_size;
 	sa->fragmentation = c->gw->conf.fragment_size && msg_notify_find(m, N_IKEV2_FRAGMENTATION_SUPPORTED);
 	if (!rc) {
+		i->ppk_peer = msg_notify_find(m, N_USE_PPK) &&
+			      ppk_wanted(in->k, &in->pkt->local.a, &in->pkt->remote.a);
 		memcpy(i->ni, m->nonce.p, m->nonce.len);
 		i->ni_len = m->nonce.len;
 		i->nr_len = NONCE_LEN;

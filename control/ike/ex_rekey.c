@@ -70,6 +70,7 @@ static struct ike_sa *successor(const struct ike_sa *old, enum ike_role role)
 	sa->natt_peer = old->natt_peer;
 	sa->udp_encap = old->udp_encap;
 	sa->fragmentation = old->fragmentation;
+	sa->ppk = old->ppk;
 	sa->id_remote = old->id_remote;
 	sa_same_peer(sa, old);
 	sa->rekeys = old->rekeys + 1;

@@ -45,12 +45,18 @@ static bool id_eq(const struct ike_id *a, const struct ike_id *b)
 	return a->type == b->type && (!a->type || (a->len == b->len && !memcmp(a->data, b->data, a->len)));
 }
 
+static bool ppk_eq(const struct ike_gw_conf *a, const struct ike_gw_conf *b)
+{
+	return a->ppk_len == b->ppk_len && a->ppk_required == b->ppk_required &&
+	       !strcmp(a->ppk_id, b->ppk_id) && crypto_equal(a->ppk, b->ppk, a->ppk_len);
+}
+
 /* What an IKE SA was negotiated with. */
 static bool ike_same(const struct ike_gw_conf *a, const struct ike_gw_conf *b)
 {
 	return addr_eq(&a->local, &b->local) && addr_eq(&a->remote, &b->remote) &&
 	       id_eq(&a->local_id, &b->local_id) && id_eq(&a->remote_id, &b->remote_id) &&
-	       a->psk_len == b->psk_len && crypto_equal(a->psk, b->psk, a->psk_len) &&
+	       a->psk_len == b->psk_len && crypto_equal(a->psk, b->psk, a->psk_len) && ppk_eq(a, b) &&
 	       algs_eq(&a->ike, &b->ike) && a->natt == b->natt && cert_own_same(a->own, b->own) &&
 	       cert_profile_same(a->trust, b->trust) && a->rsa_sha1 == b->rsa_sha1;
 }

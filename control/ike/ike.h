@@ -257,6 +257,7 @@ struct ike_sa_info {
 	struct suite_choice suite;
 	uint64_t created, established_at, expires, rekey_at; /* now-times; 0: not yet */
 	unsigned retransmits, n_children;
+	const char *ppk; /* id of the PPK that its keys have in them (RFC 8784), or "" */
 	unsigned rekeys; /* since the ends authenticated each other */
 	bool reauth;     /* when the time to rekey comes, they do so again */
 	struct ike_id local_id, remote_id;

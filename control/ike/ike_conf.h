@@ -17,6 +17,7 @@ enum {
 	IKE_NAME = 64,
 	IKE_ID_MAX = 255,
 	IKE_PSK_MAX = 255,
+	IKE_PPK_MAX = 64,
 	IKE_ALGS_MAX = 12,
 	IKE_TS_MAX = 8,
 	IKE_AKE_MAX = 7, /* additional key exchanges of one SA (RFC 9370) */
@@ -89,6 +90,10 @@ struct ike_gw_conf {
 	bool rsa_sha1; /* RSA with SHA-1 (method 1), for a peer that does not know RFC 7427 */
 	uint8_t psk[IKE_PSK_MAX];
 	uint16_t psk_len;
+	/* Postquantum preshared key (RFC 8784); ppk_len 0: none.  Required: no SA without it. */
+	char ppk_id[IKE_NAME];
+	uint8_t ppk[IKE_PPK_MAX], ppk_len;
+	bool ppk_required;
 	struct ike_algs ike;
 	uint32_t lifetime_s;
 	uint8_t reauth_every; /* every so manieth rekey authenticates anew instead (RFC 7296 2.8.3); 0: none */

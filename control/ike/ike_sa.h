@@ -128,6 +128,8 @@ struct init {
 	unsigned n_alts;
 	struct intermediate inter;
 	unsigned sig_hashes;     /* SIG_BITs of what the peer takes in signatures (RFC 7427) */
+	bool ppk_peer;           /* peer sent USE_PPK */
+	struct bytes ppk;        /* AUTH is made with this one, the gateway's; or none */
 	bool childless_ok;       /* peer sent CHILDLESS_IKEV2_SUPPORTED */
 	struct ike_reason *hint; /* an unprotected error: believed only when nothing better comes */
 };
@@ -153,6 +155,7 @@ struct ike_sa {
 	bool abandon;           /* close as soon as it is up */
 	bool announced;         /* IKE_UP was sent, so IKE_DOWN will be */
 	bool reborn;            /* made by a rekey */
+	bool ppk;               /* its keys have a PPK in them (RFC 8784) */
 	bool buried;
 	bool first;      /* we sent INITIAL_CONTACT */
 	uint64_t renews; /* our SPI of the SA that this one is to replace (reauth.h); 0: none */

@@ -108,6 +108,22 @@ int ike_keys_rekey(const struct ike_keys *old, const struct suite_choice *s, str
 	return e;
 }
 
+int ike_keys_ppk(const struct ike_keys *k, struct bytes ppk, struct ike_keys *out)
+{
+	struct ike_keys mixed = *k;
+	int e = prf_plus(k->prf, ppk, (struct bytes){k->d, k->prf_len}, mixed.d, k->prf_len);
+
+	/* SK_d = prf+ (PPK, SK_d'), and so on; what messages are protected with stays. */
+	if (!e)
+		e = prf_plus(k->prf, ppk, (struct bytes){k->pi, k->prf_len}, mixed.pi, k->prf_len);
+	if (!e)
+		e = prf_plus(k->prf, ppk, (struct bytes){k->pr, k->prf_len}, mixed.pr, k->prf_len);
+	if (!e)
+		*out = mixed;
+	crypto_wipe(&mixed, sizeof(mixed));
+	return e;
+}
+
 int child_key_sizes(const struct suite_choice *s, size_t *encr, size_t *salt, size_t *integ)
 {
 	const struct encr_alg *e = encr_find(s->encr);

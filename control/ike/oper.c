@@ -286,6 +286,7 @@ static void sa_read(const struct ike_sa *sa, struct ike_sa_info *i)
 		.expires = sa->expires,
 		.rekey_at = sa->rekey_at,
 		.retransmits = sa->retransmits,
+		.ppk = sa->ppk ? sa->gw->conf.ppk_id : "",
 		.rekeys = sa->rekeys,
 		.reauth = sa->gw && reauth_due(sa),
 		.n_children = children_up(sa),

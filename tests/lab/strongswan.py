@@ -150,10 +150,11 @@ class StrongSwan:
 
     def configure(self, proposals="aes256-sha256-modp2048", esp="aes256gcm16-modp2048", psk="interop secret",
                   local_id=None, remote_id=None, conn=None, children=None, child=None, local_addrs=None,
-                  remote_addrs=None, cert=None, cas=(), crls=(), local_auth="pubkey"):
+                  remote_addrs=None, cert=None, cas=(), crls=(), local_auth="pubkey",
+                  ppks=None):
         """Write and load the connection `peer`.  One Child SA `net` with the sites' first networks, unless
         `children` says otherwise; `child` adds to every one of them.  cert: a pki.Issued to authenticate by; cas:
-        files of CAs to believe."""
+        files of CAs to believe; ppks: postquantum preshared keys by their ids."""
         me, it = self.site, self.site.other
         local_id, remote_id = local_id or me.public_ip, remote_id or it.public_ip
         base = {"esp_proposals": esp, "start_action": "none", "rekey_time": 0}
@@ -173,8 +174,9 @@ class StrongSwan:
                                                      (cert.path, *(c.path for c in cert.chain)))
         self._take("x509ca", *cas)
         self._take("x509crl", *crls)
+        more = {f"ppk-{i}": {"id": name, "secret": f'"{key}"'} for i, (name, key) in enumerate((ppks or {}).items())}
         self._write("swanctl/swanctl.conf",
-                    section("connections", {"peer": connection}) + section("secrets", {"ike-peer": secret}))
+                    section("connections", {"peer": connection}) + section("secrets", {"ike-peer": secret, **more}))
         if self.daemon:
             self.swanctl("--load-creds", "--clear")
             self.swanctl("--load-conns")

@@ -144,6 +144,7 @@ struct ike_sa_info *fake_ike_sa(void)
 	struct ike_sa_info *i = &fake->sas[fake->n_sas++];
 
 	*i = (struct ike_sa_info){
+		.ppk = "",
 		.gateway = "G1",
 		.gateway_id = 1,
 		.serial = (uint32_t)fake->n_sas,

@@ -137,6 +137,52 @@ static void sha2(void **state)
 	vectors_free(v);
 }
 
+/* RFC 9370 2.2.4: secrets of additional key exchanges behind the nonces; RFC 8784 3: a PPK. */
+static void more_and_ppk(void **state)
+{
+	static const char *const sets[] = {"sha256", "sha384", "sha512"};
+	struct vectors *v = vectors_load("kdf-sha2.txt");
+
+	assert_non_null(v);
+	for (unsigned i = 0; i < 3; i++) {
+		const char *s = sets[i];
+		struct bytes ni = vector(v, "%s.ni", s), nr = vector(v, "%s.nr", s),
+			     more = vector(v, "%s.more", s);
+		uint64_t spi_i = spi(vector(v, "%s.spi_i", s)), spi_r = spi(vector(v, "%s.spi_r", s));
+		struct bytes gir_new = vector(v, "%s.gir_new", s), got;
+		struct suite_choice suite = gcm256;
+		struct ike_keys k, next, mixed;
+		uint8_t seed[128], expanded[KEYMAT_MAX];
+		struct wr w = wr_of(seed, sizeof(seed));
+		struct child_keys child;
+
+		suite.prf = vector(v, "%s.prf", s).p[1];
+		assert_int_equal(ike_keys_derive(&suite, ni, nr, spi_i, spi_r, vector(v, "%s.gir", s), &k),
+				 0);
+		assert_int_equal(child_keys_derive(&k, &suite, gir_new, ni, nr, more, &child), 0);
+		got = concatenated_child(&child);
+		assert_bytes(got, head(vector(v, "%s.dkm_child_more", s), got.len));
+		assert_int_equal(ike_keys_rekey(&k, &suite, ni, nr, spi_i, spi_r, gir_new, more, &next), 0);
+		wr_bytes(&w, ni.p, ni.len);
+		wr_bytes(&w, nr.p, nr.len);
+		wr_u64(&w, spi_i);
+		wr_u64(&w, spi_r);
+		got = concatenated(&next);
+		assert_int_equal(prf_plus(suite.prf, vector(v, "%s.skeyseed_more", s),
+					  (struct bytes){seed, w.len}, expanded, got.len),
+				 0);
+		assert_bytes(got, (struct bytes){expanded, got.len});
+
+		assert_int_equal(ike_keys_ppk(&k, vector(v, "%s.ppk", s), &mixed), 0);
+		assert_bytes((struct bytes){mixed.d, mixed.prf_len}, vector(v, "%s.d_ppk", s));
+		assert_bytes((struct bytes){mixed.pi, mixed.prf_len}, vector(v, "%s.pi_ppk", s));
+		assert_bytes((struct bytes){mixed.pr, mixed.prf_len}, vector(v, "%s.pr_ppk", s));
+		assert_memory_equal(mixed.ei, k.ei, k.encr_len);
+		assert_memory_equal(mixed.er, k.er, k.encr_len);
+	}
+	vectors_free(v);
+}
+
 /* RFC 7296 2.18: SKEYSEED by the old SA's PRF, the keys by the new one's. */
 static void rekey_with_another_prf(void **state)
 {
@@ -227,11 +273,9 @@ static void refused_suites(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(cavp),
-		cmocka_unit_test(sha2),
-		cmocka_unit_test(rekey_with_another_prf),
-		cmocka_unit_test(key_sizes),
-		cmocka_unit_test(refused_suites),
+		cmocka_unit_test(cavp),         cmocka_unit_test(sha2),
+		cmocka_unit_test(more_and_ppk), cmocka_unit_test(rekey_with_another_prf),
+		cmocka_unit_test(key_sizes),    cmocka_unit_test(refused_suites),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
