@@ -58,6 +58,10 @@ def test_missing_at_one_end_that_does_not_insist(pair, mine, theirs, initiator):
 def test_missing_and_required(pair, mine, theirs, initiator):
     p = start(pair, mine, theirs)
     negotiate(p, initiator)
+    if theirs and initiator == "strongswan":
+        p.s.wait_log("PPK required but peer does not support PPK")  # it does not come as far as IKE_AUTH
+        assert p.c.ike_sas() == []
+        return
     (failure, *_) = wait_for("a failure", p.c.failures)
     assert p.c.ike_sas() == [] and p.s.counts() == (0, 0)
     if mine:
