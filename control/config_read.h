@@ -145,8 +145,6 @@ void cfg_read_rule(struct cfg_obj *o, struct cfg_rule *r);
 void cfg_rule_free(struct cfg_rule *r);
 void cfg_default_system(struct cfg_system *sys);
 
-/* The path of a file named in the configuration: relative to the configuration's own folder. */
-void cfg_path_beside(const struct cfg_load *l, const char *name, char *path, size_t cap);
 /* A whole file's worth of text, or a key: -errno, and the text, NUL-terminated and with room for one more
  * character, to be freed.  *mode gets the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);
