@@ -19,7 +19,7 @@
 enum { SPI_MIN = 256 }; /* RFC 4303 2.1: 1..255 are reserved, 0 is never sent */
 
 struct sa_out *sad_out;
-uint32_t sad_mask;
+uint32_t sad_mask, sad_slots;
 
 enum slot_state { SLOT_FREE, SLOT_RESERVED, SLOT_SA };
 
@@ -41,6 +41,15 @@ static struct {
 
 /* ---- workers --------------------------------------------------------------------------------- */
 
+/* The slot of an SPI, whoever names it.  Behind the last there is none, so it gets the first one, whose SPI is
+ * another. */
+static inline uint32_t slot_of(uint32_t spi)
+{
+	uint32_t slot = spi & sad_mask;
+
+	return slot < sad_slots ? slot : 0;
+}
+
 void sad_lookup(struct worker *w, struct list *l)
 {
 	uint16_t kept = 0;
@@ -53,7 +62,7 @@ void sad_lookup(struct worker *w, struct list *l)
 		memcpy(spi_seq, pkt_at(p, p->esp_off), sizeof(spi_seq));
 		p->spi = rte_be_to_cpu_32(spi_seq[0]);
 		p->seq = rte_be_to_cpu_32(spi_seq[1]);
-		p->sa_in = &sad_in[p->spi & sad_mask];
+		p->sa_in = &sad_in[slot_of(p->spi)];
 		rte_prefetch0(p->sa_in);
 		rte_prefetch0(&p->sa_in->ranges);
 	}
@@ -75,7 +84,7 @@ void sad_lookup(struct worker *w, struct list *l)
 
 bool sad_reserved(uint32_t spi)
 {
-	return spi != 0 && atomic_load_explicit(&early_spi[spi & sad_mask], memory_order_acquire) == spi;
+	return spi != 0 && atomic_load_explicit(&early_spi[slot_of(spi)], memory_order_acquire) == spi;
 }
 
 /* ---- slots ----------------------------------------------------------------------------------- */
@@ -130,7 +139,7 @@ int dp_spi_alloc(uint32_t *spi)
 
 void dp_spi_release(uint32_t spi)
 {
-	uint32_t slot = spi & sad_mask;
+	uint32_t slot = slot_of(spi);
 
 	if (t.state_in[slot] != SLOT_RESERVED || t.spi[slot] != spi)
 		return;
@@ -141,7 +150,7 @@ void dp_spi_release(uint32_t spi)
 
 struct sa_in *sad_in_take(uint32_t spi, int *err)
 {
-	uint32_t slot = spi & sad_mask;
+	uint32_t slot = slot_of(spi);
 
 	*err = -EINVAL;
 	if (t.spi[slot] != spi || t.state_in[slot] == SLOT_FREE)
@@ -160,14 +169,14 @@ void sad_in_untake(struct sa_in *sa)
 
 struct sa_in *sad_in_find(uint32_t spi)
 {
-	struct sa_in *sa = &sad_in[spi & sad_mask];
+	struct sa_in *sa = &sad_in[slot_of(spi)];
 
 	return spi != 0 && atomic_load_explicit(&sa->spi, memory_order_acquire) == spi ? sa : NULL;
 }
 
 struct sa_in *sad_in_of(uint32_t policy, uint32_t *next)
 {
-	while (*next <= sad_mask) {
+	while (*next < sad_slots) {
 		uint32_t slot = (*next)++;
 
 		if (t.state_in[slot] == SLOT_SA && sad_in[slot].policy == policy && !sad_in[slot].dying)
@@ -179,7 +188,7 @@ struct sa_in *sad_in_of(uint32_t policy, uint32_t *next)
 void sad_in_publish(struct sa_in *sa, uint32_t spi)
 {
 	atomic_store_explicit(&sa->spi, spi, memory_order_release);
-	atomic_store_explicit(&early_spi[spi & sad_mask], 0, memory_order_release);
+	atomic_store_explicit(&early_spi[slot_of(spi)], 0, memory_order_release);
 }
 
 void sad_in_put(struct sa_in *sa)
@@ -205,7 +214,7 @@ struct sa_out *sad_out_take(uint32_t *handle)
 
 struct sa_out *sad_out_find(uint32_t handle)
 {
-	struct sa_out *sa = &sad_out[handle & sad_mask];
+	struct sa_out *sa = &sad_out[slot_of(handle)];
 
 	return handle != DP_SA_NONE && atomic_load_explicit(&sa->handle, memory_order_relaxed) == handle
 		       ? sa
@@ -235,7 +244,7 @@ void sad_out_wipe(struct sa_out *sa)
 /* All slots, in an order that nobody can guess: it is the low half of the SPIs to come. */
 static int fill(struct fifo *f, uint32_t n)
 {
-	f->slot = calloc(n, sizeof(*f->slot));
+	f->slot = calloc(sad_mask + 1, sizeof(*f->slot)); /* a ring */
 	if (!f->slot)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n; i++) {
@@ -254,12 +263,13 @@ static int fill(struct fifo *f, uint32_t n)
 
 int sad_init(uint32_t max_sas)
 {
-	uint32_t n = rte_align32pow2(RTE_MAX(max_sas, 16u));
+	uint32_t n = RTE_MAX(max_sas, 16u);
 	int err;
 
 	if (max_sas > UINT32_C(1) << 24) /* at least eight random bits of SPI remain */
 		return -EINVAL;
-	sad_mask = n - 1;
+	sad_slots = n;
+	sad_mask = rte_align32pow2(n) - 1;
 	sad_in = rte_zmalloc("sad_in", n * sizeof(*sad_in), RTE_CACHE_LINE_SIZE);
 	sad_out = rte_zmalloc("sad_out", n * sizeof(*sad_out), RTE_CACHE_LINE_SIZE);
 	early_spi = calloc(n, sizeof(*early_spi));
@@ -280,9 +290,9 @@ int sad_init(uint32_t max_sas)
 
 void sad_fini(void)
 {
-	for (uint32_t i = 0; sad_in && i <= sad_mask; i++)
+	for (uint32_t i = 0; sad_in && i < sad_slots; i++)
 		sad_in_wipe(&sad_in[i]);
-	for (uint32_t i = 0; sad_out && i <= sad_mask; i++)
+	for (uint32_t i = 0; sad_out && i < sad_slots; i++)
 		sad_out_wipe(&sad_out[i]);
 	pmtu_fini();
 	rte_free(sad_in);

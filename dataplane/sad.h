@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The SA tables.  An inbound SPI's low bits are the slot's index, its high bits a random generation, so
- * that finding an SA is one load and one compare.  An outbound SA's handle is made the same way, with a
+ * that finding an SA is one load and one compare.  There are as many slots as were asked for: an SPI from the wire
+ * may name one behind the last.  An outbound SA's handle is made the same way, with a
  * counted generation: a stale handle is refused.
  *
  * Slots are reused after a grace period (dp_retire) and in order of release, as late as possible.
@@ -20,7 +21,7 @@ bool sad_reserved(uint32_t spi);
 
 /* The slot of a handle that a policy is bound to. */
 extern struct sa_out *sad_out;
-extern uint32_t sad_mask;
+extern uint32_t sad_mask, sad_slots;
 
 static inline struct sa_out *sad_out_at(uint32_t handle)
 {

@@ -519,12 +519,12 @@ void sad_service(void)
 			return;
 		measured.changes = fib_changes();
 	}
-	for (uint32_t i = 0; i < SLOTS && measured.slot <= sad_mask; i++, measured.slot++) {
+	for (uint32_t i = 0; i < SLOTS && measured.slot < sad_slots; i++, measured.slot++) {
 		const struct sa_out *sa = sad_out_at(measured.slot);
 
 		(void)dp_sa_out_mtu(atomic_load_explicit(&sa->handle, memory_order_relaxed));
 	}
-	if (measured.slot > sad_mask)
+	if (measured.slot >= sad_slots)
 		measured.slot = 0;
 }
 

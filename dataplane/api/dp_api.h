@@ -31,7 +31,7 @@ struct dp_conf {
 	bool adaptive_idle;    /* give the core back when nothing arrives; false: poll flat out */
 	bool hugepages;        /* false: ordinary pages (labs) */
 	uint32_t memory_mb;    /* EAL memory without hugepages */
-	uint32_t max_sas;      /* inbound and outbound SAs, each; rounded up to a power of two */
+	uint32_t max_sas;      /* inbound and outbound SAs, each */
 	uint32_t max_policies; /* proxy-IDs on the box */
 	uint32_t max_routes;
 	uint32_t max_neighbours;

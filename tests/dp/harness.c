@@ -109,7 +109,7 @@ void dpt_init(const struct dpt_conf *want)
 		.name = name,
 		.n_workers = c.n_workers ? c.n_workers : 1,
 		.memory_mb = 256,
-		.max_sas = c.max_sas ? c.max_sas : 64,
+		.max_sas = c.max_sas ? c.max_sas : 50, /* no power of two */
 		.max_policies = c.max_policies ? c.max_policies : 64,
 		.max_routes = c.max_routes ? c.max_routes : 64,
 		.max_neighbours = c.max_neighbours ? c.max_neighbours : 64,

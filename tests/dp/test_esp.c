@@ -471,6 +471,10 @@ static void unknown_spi(void **state)
 	n = peer_seal(&gcm, packet, len, NULL, esp);
 	esp[20] ^= 0x80; /* the slot is right, the generation is not */
 	raw_dropped(esp, n, "esp-unknown-spi");
+	for (unsigned slot = 0; slot < 64; slot++) { /* and there are 50 */
+		esp[23] = (uint8_t)((esp[23] & 0xc0) | slot);
+		raw_dropped(esp, n, "esp-unknown-spi");
+	}
 	memset(esp + 20, 0, 4); /* empty slots must not answer to 0 */
 	raw_dropped(esp, n, "esp-unknown-spi");
 	peer_remove(&gcm);
