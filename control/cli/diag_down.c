@@ -178,6 +178,12 @@ static void never_failed(const struct diag_facts *f, struct diag_report *r)
 static void callers(const struct diag_facts *f, struct diag_report *r)
 {
 	static const char word[] = "version-mismatch";
+	static const struct ike_reason speaks_v1 = {.cause = IKE_CAUSE_VERSION,
+						    .role = IKE_RESPONDER,
+						    .exchange = IKE_SA_INIT,
+						    .text = "peer speaks IKEv1",
+						    .ours = "IKEv2",
+						    .theirs = "IKEv1"};
 
 	if (f->n_callers)
 		diag_step(r, "callers", f->peer_v1 ? DIAG_BAD : DIAG_NOTE, "%s%s", f->caller,
@@ -196,6 +202,8 @@ static void callers(const struct diag_facts *f, struct diag_report *r)
 	}
 	if (!f->peer_v1)
 		return;
+	if (!r->verdict)
+		r->reason = &speaks_v1;
 	diag_verdict(r, word, "the peer speaks IKEv1: %s", f->caller);
 	diag_fix(r, word, "set the peer's gateway to IKEv2; culvert has no IKEv1");
 }

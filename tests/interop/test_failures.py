@@ -158,3 +158,63 @@ def test_bad_configuration_is_not_committed(pair):
     check = p.c.check()
     assert check.returncode == 1 and "group99" in check.stderr + check.stdout
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+# name: (culvert's configuration, the peer's, which does not fit it)
+MENDED = {
+    "ike-proposal": ({"ike": {"encryption": ["aes-128-gcm"], "dh-group": ["group19"]}}, {}),
+    "esp-proposal": ({"esp": {"encryption": ["aes-256-cbc"], "authentication": ["sha512"], "dh-group": "group14"}}, {}),
+    "pfs": ({}, {"esp": "aes256gcm16"}),
+    "proxy-id": ({}, {"children": {"net": {"local_ts": "10.10.11.0/24", "remote_ts": "10.20.20.0/24"}}}),
+    "identities": ({"gateway": {"local-id": {"type": "fqdn", "value": "hq.example"},
+                                "peer-id": {"type": "ufqdn", "value": "branch@example"}}}, {}),
+    "version": ({}, {"conn": {"version": 1}}),
+}
+
+
+def as_configured(commands, theirs):
+    """The peer's configuration with what culvert says it should have, taken as it is printed."""
+    said = [tuple(line.strip().split(" = ", 1)) for line in commands if " = " in line]
+    ids = [v for k, v in said if k == "id"]
+    d = dict(said)
+    out = {k: v for k, v in theirs.items() if k not in ("conn", "children")}
+    for key, name in (("proposals", "proposals"), ("esp_proposals", "esp")):
+        if key in d:
+            out[name] = d[key]
+    if len(ids) >= 2:
+        out.update(local_id=ids[-2], remote_id=ids[-1])
+    if "local_ts" in d:
+        out["children"] = {"net": {"local_ts": d["local_ts"], "remote_ts": d["remote_ts"]}}
+    if "version" in d:
+        out["conn"] = {"version": d["version"]}
+    return out
+
+
+@pytest.mark.parametrize("case", MENDED)
+def test_mended_by_what_is_printed(pair, case):
+    """The commands for the peer are not only words: given to it, the tunnel works."""
+    mine, theirs = MENDED[case]
+    p = pair().start(strongswan=theirs, **mine)
+    if case == "version":
+        p.s.initiate(check=False, timeout=2)
+    p.c.cli("test vpn ipsec-sa tunnel tun")
+    if case == "pfs":
+        p.wait_up()
+        p.c.cli("request vpn rekey ipsec-sa tunnel tun")
+
+    def printed():
+        reason = p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"][0]["reason"]
+        return [e["commands"] for e in (reason or {}).get("at-peer", []) if e["system"] == "strongSwan"]
+    (commands,) = wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), printed)
+    for line in commands:
+        assert f" {line}\n" in p.c.cli("diagnose vpn tunnel tun"), "the text has it too"
+    p.s.terminate("--ike", "peer")
+    p.s.configure(**as_configured(commands, theirs))
+    p.c.cli("clear vpn ike-sa gateway peer")
+    p.up()
+    if case in ("pfs", "esp-proposal"):
+        since = len(p.s.log())
+        p.c.cli("request vpn rekey ipsec-sa tunnel tun")
+        p.s.wait_log(r"CHILD_SA closed", since=since)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert p.c.verdict() == "healthy"
