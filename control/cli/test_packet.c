@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy_state.h"
+
 /* ---- the question ---------------------------------------------------------------------------------- */
 
 static bool number(const char *s, unsigned long max, unsigned long *v)
@@ -328,6 +330,63 @@ static const struct ctl_policy *would_fit(const struct steps *s)
 	return NULL;
 }
 
+/* The proxy-ID of an interface that packets like this one come out of. */
+static const struct ctl_policy *comes_from(const struct steps *s, const char *interface)
+{
+	const struct ctl *c = s->j->c;
+
+	for (uint32_t i = 0; i < c->n_policies; i++) {
+		const struct cfg_proxy_id *x = c->policies[i].proxy;
+
+		if (strcmp(c->policies[i].tunnel->interface, interface) == 0 &&
+		    prefix_has(&x->remote, &s->q->src) && prefix_has(&x->local, &s->q->dst) &&
+		    (!x->proto || x->proto == s->q->proto) &&
+		    port_fits(s->q->sport, x->remote_port, x->remote_port_hi) &&
+		    port_fits(s->q->dport, x->local_port, x->local_port_hi))
+			return &c->policies[i];
+	}
+	return NULL;
+}
+
+static bool selected(const struct ts_list *l, const struct addr *a, uint8_t proto, uint16_t port)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ts_has(&l->t[i], a, proto, port))
+			return true;
+	return false;
+}
+
+/* Of a packet that arrives by a tunnel interface: the SA that it comes out of, which takes only what was negotiated
+ * (RFC 4301 5.2).  False: there is none. */
+static bool steps_in(const struct steps *s)
+{
+	const struct cfg_interface *f = config_interface(s->j->c->conf, if_name(s->j->c, s->q->in_if));
+	struct proxy_state st = {.p = f && f->tunnel ? comes_from(s, f->name) : NULL};
+	const struct dp_trace_packet *q = s->q;
+	char name[DOC_NAME];
+
+	if (!f || !f->tunnel)
+		return true;
+	if (!st.p) {
+		step(s, "proxy-id, inbound", false, "none of %s holds what comes from the peer so", f->name);
+		return false;
+	}
+	doc_tunnel_name(st.p->tunnel->name, st.p->proxy->name, name);
+	step(s, "proxy-id, inbound", true, "%s", name);
+	proxy_state_gather(s->j->c, &st, 1);
+	if (!st.n_sas) {
+		step(s, "sa, inbound", false, "none");
+		return false;
+	}
+	if (!selected(&st.sa.ts_remote, &q->src, q->proto, q->sport) ||
+	    !selected(&st.sa.ts_local, &q->dst, q->proto, q->dport)) {
+		step(s, "sa, inbound", false, "SPI %08X, whose selectors do not hold it", st.sa.spi_in);
+		return false;
+	}
+	step(s, "sa, inbound", true, "SPI %08X", st.sa.spi_in);
+	return true;
+}
+
 /* The commonest way for a tunnel to be up without traffic: a route that leads elsewhere. */
 static void advise_way(json_t *doc, const struct steps *s)
 {
@@ -399,6 +458,7 @@ enum cli_page cli_test_packet(struct cli_job *j, json_t *doc)
 	struct dp_trace t;
 	struct steps s = {.j = j, .q = &q, .t = &t};
 	char src[ADDR_STR], dst[ADDR_STR];
+	bool in;
 	int rc;
 
 	if (!take_question(j, &q))
@@ -415,12 +475,19 @@ enum cli_page cli_test_packet(struct cli_job *j, json_t *doc)
 	doc_uint(doc, "source-port", q.sport);
 	doc_uint(doc, "destination-port", echo(&q) ? 0 : q.dport);
 	s.list = doc_list(doc, "steps");
+	in = steps_in(&s);
 	steps_way(&s);
 	steps_tunnel(&s);
 	steps_out(&s);
 	steps_back(&s);
-	doc_str(doc, "verdict", t.drop ? "drop" : t.for_us ? "local" : "pass");
-	if (t.drop) {
+	doc_str(doc, "verdict", t.drop || !in ? "drop" : t.for_us ? "local" : "pass");
+	if (!in) {
+		doc_str(doc, "reason", "esp-inner-selector");
+		doc_str(doc, "help", "the peer may send by an SA only what was negotiated for it");
+		doc_str(doc, "advice",
+			"show vpn flow name TUNNEL tells what was negotiated; a proxy-ID for such packets "
+			"is wanted at both ends");
+	} else if (t.drop) {
 		doc_str(doc, "reason", t.drop);
 		doc_str(doc, "help", t.help);
 		advise(doc, &s);

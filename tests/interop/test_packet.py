@@ -26,6 +26,15 @@ def test_verdicts(pair):
     assert_ping(p.t.hq.host, far)
     assert asked(p, far, size=1500)["reason"] == "too-big"
 
+    # The other way: out of the tunnel, and what the peer must not send.
+    words = f"test vpn packet source {far} destination {p.t.hq.host_ip} interface tunnel.1"
+    got = p.c.cli(words, json_out=True)
+    assert got["verdict"] == "pass" and all(s["ok"] for s in got["steps"]), got
+    assert [s["step"] for s in got["steps"]][:2] == ["proxy-id, inbound", "sa, inbound"]
+    assert f"SPI {child['i_spi']:08X}" in str(got["steps"])
+    got = p.c.cli(words.replace(far, "192.0.2.7"), json_out=True)
+    assert (got["verdict"], got["reason"]) == ("drop", "esp-inner-selector")
+
     conf = p.conf()
     p.c.commit(**{"security-rules": [], "routes": [r for r in conf["routes"] if r["destination"] != "0.0.0.0/0"] +
                   [{"destination": p.t.branch.wan_ip + "/32", "via": p.t.hq.wan_router}]})
