@@ -203,6 +203,20 @@ void render_ike_sa_detail(FILE *out, const json_t *doc)
 
 /* ---- ipsec-sa -------------------------------------------------------------------------------------- */
 
+static void ipsec_sa_detail(FILE *out, const json_t *e)
+{
+	fprintf(out, "IPSec SA of gateway %s, ID %lld => %s", render_str(e, "gateway"), render_int(e, "gwid"),
+		render_str(e, "remote"));
+	detail_child(out, e);
+	if (render_int(e, "kb"))
+		fprintf(out, "Life size: %lld KB\n", render_int(e, "kb"));
+	else
+		fputs("Life size: Unlimited\n", out);
+	fprintf(out, "Life time: %lld sec, remaining: %lld sec\n", render_int(e, "life"),
+		render_int(e, "remain"));
+	fprintf(out, "ESP in UDP: %s\n\n", render_bool(e, "udp-encap") ? "yes" : "no");
+}
+
 void render_ipsec_sa(FILE *out, const json_t *doc)
 {
 	static const struct render_column cols[] = {
@@ -215,6 +229,10 @@ void render_ipsec_sa(FILE *out, const json_t *doc)
 
 	if (json_array_size(render_list(doc, "entries")) == 0) {
 		fputs("\nThere is no IPSec SA found.\n", out);
+		return;
+	}
+	if (render_bool(doc, "detail")) {
+		json_array_foreach(render_list(doc, "entries"), i, e) ipsec_sa_detail(out, e);
 		return;
 	}
 	t = table_new(RENDER_COLUMNS(cols));

@@ -331,6 +331,7 @@ enum cli_page cli_show_ipsec_sa(struct cli_job *j, json_t *doc)
 		ike_each_conf_child(j->c->ike, count_conf_child, &tunnels);
 		ike_each_child(j->c->ike, count_child, &sas);
 		doc_str(doc, "type", "vpn-ipsec-sa");
+		doc_bool(doc, "detail", cli_given(&j->m, "detail"));
 		doc_uint(doc, "ntun", tunnels.n);
 		doc_uint(doc, "ipsec-sa-found", sas.n);
 	}

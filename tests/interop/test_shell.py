@@ -163,6 +163,34 @@ def test_json_of_every_show(shell):
         assert json.loads(p.stdout)["type"], words
 
 
+PANOS = ["show counter global filter delta yes", "test routing fib-lookup virtual-router default ip 203.0.113.10",
+         "debug ike gateway peer on debug", "debug ike gateway peer off", "debug ike global on debug", "debug ike global off",
+         "less mp-log ikemgr.log", "show vpn ipsec-sa detail", "show vpn flow tunnel-id 1", "show routing route destination 10.10.10.1"]
+
+
+def test_what_panos_operators_type(shell):
+    c, _ = shell
+    for words in PANOS:
+        status, text = c.cli(words, check=False, rc=True)
+        assert status == 0, f"{words}: {text}"
+
+
+def test_log_is_followed(shell):
+    """Lines come as they are written, those that match, and the daemon does other things meanwhile."""
+    c, make = shell
+    with make() as t:
+        t.send("tail follow yes mp-log ikemgr.log match nego\r")
+        t.quiet()
+        c.cli("test vpn ike-sa gateway peer")
+        t.expect("ikev2-nego-ike-start peer ")
+        t.expect("ikev2-nego-ike-succ peer |ikev2-nego-ike-fail peer |ikev2-nego-child")
+        assert "general" not in t.text
+        t.interrupt()
+        t.expect("interrupted")
+        t.quiet()
+    assert c.cli("show system info")
+
+
 def test_check_knows_the_machine(shell):
     """What a file may say and this machine cannot bear out."""
     c, _ = shell

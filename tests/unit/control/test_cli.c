@@ -1181,7 +1181,7 @@ static void test_bad_requests(void **state)
 		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
 		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
 		{"{\"command\":[]}",
-		 "incomplete; allowed next: show, test, diagnose, request, clear, ping, debug, commit, explain, reference"},
+		 "incomplete; allowed next: show, test, diagnose, request, clear, ping, debug, tail, less, commit, explain, reference"},
 		{"{\"command\":[\"\\u001b[2J\"]}", "\\x1b[2J: unknown word \"\\x1b[2J\"; allowed: "},
 	};
 
@@ -1218,7 +1218,7 @@ static void test_complete(void **state)
 {
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"ip\"]}", "ipsec-sa");
 	assert_completes("{\"complete\":[]}",
-			 "show test diagnose request clear ping debug commit explain reference");
+			 "show test diagnose request clear ping debug tail less commit explain reference");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"\"]}", "G1");
 	assert_completes("{\"complete\":[\"test\",\"vpn\",\"ike-sa\",\"gateway\",\"X\"]}", "");
 	assert_completes("{\"complete\":[\"show\",\"vpn\",\"flow\",\"name\",\"T\"]}", "T1 T1:P1 T1:P2");

@@ -121,9 +121,9 @@ static void test_refused(void **state)
 		const char *text, *why;
 	} cases[] = {
 		{"",
-		 "incomplete; allowed next: show, test, diagnose, request, clear, ping, debug, commit, explain, reference"},
+		 "incomplete; allowed next: show, test, diagnose, request, clear, ping, debug, tail, less, commit, explain, reference"},
 		{"shwo vpn",
-		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, request, clear, ping, debug, commit, explain, reference"},
+		 "shwo: unknown word \"shwo\"; allowed: show, test, diagnose, request, clear, ping, debug, tail, less, commit, explain, reference"},
 		{"show vpn",
 		 "show vpn: incomplete; allowed next: ike-sa, ipsec-sa, flow, gateway, tunnel, tunnel-monitor, history"},
 		{"show vpn foo",
@@ -185,7 +185,7 @@ static void test_completion(void **state)
 		const char *text; /* a blank at the end: a new word begins */
 		const char *list;
 	} cases[] = {
-		{" ", "show test diagnose request clear ping debug commit explain reference"},
+		{" ", "show test diagnose request clear ping debug tail less commit explain reference"},
 		{"s", "show"},
 		{"c", "clear commit"},
 		{"show ", "vpn counter log dataplane interface routing running rule-hit-count system"},
