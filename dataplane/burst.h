@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <rte_branch_prediction.h>
 #include <rte_common.h>
@@ -99,6 +100,29 @@ struct pkt {
 static_assert(sizeof(struct pkt) <= 64, "struct pkt is one cache line");
 static_assert(offsetof(struct pkt, src4) == 16 && offsetof(struct pkt, v) == 31,
 	      "a flow's key is loaded whole");
+
+/* Stores are what the common way is short of: offsets and lengths go out four at a time. */
+static inline void pkt_lay_out(struct pkt *p, uint32_t l3_off, uint32_t l3_len, uint32_t ip_len,
+			       uint32_t esp_off)
+{
+	uint64_t all = l3_off | l3_len << 16 | (uint64_t)ip_len << 32 | (uint64_t)esp_off << 48;
+
+	memcpy(&p->l3_off, &all, sizeof(all));
+}
+static_assert(offsetof(struct pkt, l3_off) + 6 == offsetof(struct pkt, esp_off), "four in a row");
+
+/* The frame of a packet: where its data start, and how long it is.  The VLAN's number, which lies behind, is of no more
+ * use when this is called. */
+static inline void pkt_frame(struct rte_mbuf *m, uint32_t start, uint32_t len)
+{
+	uint64_t lens = len | (uint64_t)len << 32;
+
+	m->data_off = (uint16_t)start;
+	memcpy(&m->pkt_len, &lens, sizeof(lens));
+}
+static_assert(offsetof(struct rte_mbuf, pkt_len) + 4 == offsetof(struct rte_mbuf, data_len) &&
+		      offsetof(struct rte_mbuf, data_len) + 2 == offsetof(struct rte_mbuf, vlan_tci),
+	      "lengths and the VLAN's number lie together");
 
 struct list {
 	uint16_t n;

@@ -258,7 +258,6 @@ static __rte_noinline enum drop ask_ports(struct worker *w, struct pkt *p, const
 		return DROP_ESP_INNER;
 	if (!ecn_decapsulate(p, outer_tos))
 		return DROP_ESP_ECN;
-	p->in_if = sa->tunnel_if;
 	p->cls = PKT_WAITED_IN;
 	why = frag_ports_find(w, p);
 	p->cls = PKT_TRANSIT;
@@ -286,19 +285,22 @@ static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_
 	if (unlikely(inner < (int)sizeof(struct rte_ipv4_hdr) || text[0] >> 4 != (next == NEXT_IPV4 ? 4 : 6)))
 		return DROP_ESP_INNER;
 
-	p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
-	p->l3_off = L2;
 	p->m->ol_flags = 0; /* what the port said of the outer packet */
-	if (unlikely(!parse_plain4(p, text, (uint32_t)inner) &&
-		     parse_headers(p, (uint16_t)inner) != DROP_NONE))
-		return DROP_ESP_INNER;
-	p->m->data_len = (uint16_t)(L2 + p->ip_len);
-	p->m->pkt_len = L2 + p->ip_len;
+	p->in_if = sa->tunnel_if;
+	if (likely(parse_plain4(p, text, (uint32_t)inner, L2))) {
+		pkt_frame(p->m, p->m->data_off + off - L2, L2 + (uint32_t)p->ip_len);
+	} else {
+		p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
+		p->l3_off = L2;
+		if (parse_headers(p, (uint16_t)inner) != DROP_NONE)
+			return DROP_ESP_INNER;
+		p->m->data_len = (uint16_t)(L2 + p->ip_len);
+		p->m->pkt_len = L2 + p->ip_len;
+	}
 	if (unlikely(!selector_in(sa, p)))
 		return ask_ports(w, p, sa, outer_tos);
 	if (unlikely(!ecn_decapsulate(p, outer_tos)))
 		return DROP_ESP_ECN;
-	p->in_if = sa->tunnel_if;
 	p->cls = PKT_TRANSIT;
 	return DROP_NONE;
 }
@@ -368,7 +370,7 @@ static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa
 		return DROP_ESP_REPLAY;
 	if (unlikely(!newest) && behind > 0)
 		count_add(&sa->late[replay_bucket(behind)], 1);
-	__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+	sa_use(&sa->used, w->tsc);
 	watch_peer(w, p, sa, newest);
 	why = unlikely(sa->flags & SA_TRANSPORT) ? unwrap_transport(p, sa, suite_at(sa->suite))
 						 : unwrap(w, p, sa, suite_at(sa->suite));

@@ -72,14 +72,21 @@ static __rte_always_inline enum drop admit(struct worker *w, const struct pkt *p
 	return DROP_NONE;
 }
 
-/* 1, 2, 3, ... as RFC 4303 2.4 wants it.  Eight bytes are written whatever is needed: there is room, and the ICV that
- * follows overwrites what is too much. */
+/* 1, 2, 3, ... as RFC 4303 2.4 wants it.  What has a block of four is written at once, eight bytes whatever is needed:
+ * the ICV that follows, eight bytes at least, overwrites what is too much. */
 static inline void put_trailer(const struct suite *s, uint8_t *at, uint32_t len, uint8_t next)
 {
 	static const uint8_t pad[16] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	static const uint64_t four[4] = {0x00, 0x0101, 0x020201, 0x03030201}; /* padding and its length */
 
+	if (likely(s->block == 4)) {
+		uint64_t all = four[len - 2] | (uint64_t)next << (8 * (len - 1));
+
+		memcpy(at, &all, sizeof(all));
+		return;
+	}
 	memcpy(at, pad, 8);
-	if (s->block > 8 && len > 8)
+	if (len > 8)
 		memcpy(at + 8, pad + 8, 8);
 	at[len - 2] = (uint8_t)(len - 2);
 	at[len - 1] = next;
@@ -164,10 +171,7 @@ static __rte_always_inline void become_outer(struct pkt *p, const uint8_t *tmpl,
 {
 	const uint16_t ip = !plain && flags & SA_OUTER6 ? IP6_HDR : IPV4_HDR;
 
-	p->l3_off = L2;
-	p->l3_len = ip;
-	p->ip_len = (uint16_t)total;
-	p->esp_off = (uint16_t)(L2 + ip + (flags & SA_UDP ? UDP_HDR : 0));
+	pkt_lay_out(p, L2, ip, total, L2 + ip + (flags & SA_UDP ? UDP_HDR : 0u));
 	p->fragment = 0;
 	p->in_if = IF_SELF; /* nobody is told what becomes of it */
 	p->drop = DROP_NONE;
@@ -205,7 +209,7 @@ static __rte_always_inline void wrap(struct worker *w, struct pkt *p, struct sa_
 	count_add(&sa->seq, 1);
 	if (plain || p->v) { /* a dummy is no use of it */
 		count_add(&sa->bytes, len);
-		__atomic_store_n(&sa->used, sa_used_now(w->tsc), __ATOMIC_RELAXED);
+		sa_use(&sa->used, w->tsc);
 	}
 	if (!plain && tfc)
 		memset(inner + len, 0, tfc);
@@ -213,9 +217,7 @@ static __rte_always_inline void wrap(struct worker *w, struct pkt *p, struct sa_
 		mark_wide(w, p, &in);
 	p->seq = seq;
 	p->text_len = (uint16_t)text;
-	m->data_off = (uint16_t)(start - hdr_len - L2);
-	m->data_len = (uint16_t)(L2 + total);
-	m->pkt_len = L2 + total;
+	pkt_frame(m, start - hdr_len - (uint32_t)L2, L2 + total);
 	put_trailer(s, inner + len + tfc, trailer,
 		    plain || p->v == 4 ? NEXT_IPV4
 		    : p->v             ? NEXT_IPV6

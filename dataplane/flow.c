@@ -16,7 +16,7 @@
 #include "sad.h"
 #include "suite.h"
 
-enum flow_kind { FLOW_TUNNEL, FLOW_CLEAR, FLOW_ESP };
+enum flow_kind { FLOW_TUNNEL, FLOW_CLEAR };
 enum { KIND_SHIFT = 30, TO_MASK = (1 << KIND_SHIFT) - 1 };
 
 struct flow {
@@ -67,14 +67,6 @@ static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, str
 	const void *ip = pkt_l3(p);
 	uint32_t to = f->to & TO_MASK;
 
-	if (kind == FLOW_ESP) {
-		if (unlikely(p->ip_len - p->l3_len < ESP_HDR))
-			return false;
-		p->cls = PKT_ESP;
-		p->esp_off = (uint16_t)(p->l3_off + p->l3_len);
-		list_add(&k->esp, p);
-		return true;
-	}
 	if (unlikely(!age4(p)))
 		return false;
 	p->cls = PKT_TRANSIT;
@@ -99,7 +91,7 @@ void flow_find(struct worker *w, struct list *l, struct known *k)
 	const struct flow *line[BURST_MAX];
 	unsigned n = l->n, kept = 0;
 
-	k->tunnel.n = k->clear.n = k->esp.n = 0;
+	k->tunnel.n = k->clear.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		line[i] = line_of(w, l->p[i]);
 		rte_prefetch0(line[i]);
@@ -147,13 +139,6 @@ void flow_keep_clear(struct worker *w, const struct list *l)
 {
 	for (uint16_t i = 0; i < l->n; i++)
 		keep(w, l->p[i], FLOW_CLEAR, l->p[i]->next_hop, l->p[i]->hit);
-}
-
-void flow_keep_esp(struct worker *w, const struct list *l)
-{
-	for (uint16_t i = 0; i < l->n; i++)
-		if (l->p[i]->cls == PKT_ESP)
-			keep(w, l->p[i], FLOW_ESP, 0, NULL);
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

@@ -330,9 +330,8 @@ static inline bool parse_plain_frame(struct pkt *p, const struct port *port)
 								  *(const __m128i *)port->plain_frame)) &
 		      care) != 0))
 		return false;
-	if (unlikely(!parse_plain4(p, eth + ETH, m->data_len - ETH)))
+	if (unlikely(!parse_plain4(p, eth + ETH, m->data_len - ETH, ETH)))
 		return false;
-	p->l3_off = ETH;
 	p->cls = PKT_IP;
 	end = (uint16_t)(ETH + p->ip_len);
 	if (end != m->data_len) {

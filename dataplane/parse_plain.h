@@ -25,14 +25,15 @@ static inline bool plain4_sum_right(uint64_t a, uint64_t b, uint32_t c)
 	return sum == 0xffff || sum == 0x1fffe;
 }
 
-/* At ip stand `len` bytes.  True: p has everything that parse_headers() would have filled in.  False: nothing has been
+/* At ip, l3_off behind the start of the buffer's data, stand `len` bytes.  True: p has everything that parse_headers() would have filled in.  False: nothing has been
  * found out, and nothing of p that parse_headers() does not fill in has changed. */
-static inline bool parse_plain4(struct pkt *p, const uint8_t *ip, uint32_t len)
+static inline bool parse_plain4(struct pkt *p, const uint8_t *ip, uint32_t len, uint32_t l3_off)
 {
 	/* version 4, five words of header; no more fragments, no offset */
 	const uint64_t mask = RTE_BE64(UINT64_C(0xff00000000003fff)), want = RTE_BE64(UINT64_C(0x45) << 56);
 	uint64_t a, b;
 	uint32_t c, total, ports;
+	uint8_t proto;
 
 	if (unlikely(len < PLAIN4_HDR))
 		return false;
@@ -42,8 +43,8 @@ static inline bool parse_plain4(struct pkt *p, const uint8_t *ip, uint32_t len)
 	total = rte_be_to_cpu_16((uint16_t)(a >> 16));
 	if (unlikely((a & mask) != want || total > len || !plain4_sum_right(a, b, c)))
 		return false;
-	p->proto = (uint8_t)(b >> 8);
-	switch (p->proto) {
+	proto = (uint8_t)(b >> 8);
+	switch (proto) {
 	case IPPROTO_UDP:
 		if (unlikely(total < PLAIN4_HDR + PLAIN4_UDP))
 			return false;
@@ -59,17 +60,16 @@ static inline bool parse_plain4(struct pkt *p, const uint8_t *ip, uint32_t len)
 	default: return false;
 	}
 	ports = 0;
-	if (p->proto != IPPROTO_ESP) {
+	if (proto != IPPROTO_ESP) {
 		memcpy(&ports, ip + PLAIN4_HDR, 4);
 		ports = rte_be_to_cpu_32(ports);
 	}
-	p->sport = (uint16_t)(ports >> 16);
-	p->dport = (uint16_t)ports;
-	p->src4 = (uint32_t)(b >> 32);
-	p->dst4 = c;
-	p->v = 4;
-	p->l3_len = PLAIN4_HDR;
-	p->ip_len = (uint16_t)total;
+	a = b >> 32 | (uint64_t)c << 32;
+	b = ports >> 16 | (ports & 0xffff) << 16 | (uint64_t)p->in_if << 32 | (uint64_t)proto << 48 |
+	    (uint64_t)4 << 56;
+	memcpy(&p->src4, &a, sizeof(a));
+	memcpy(&p->sport, &b, sizeof(b));
+	pkt_lay_out(p, l3_off, PLAIN4_HDR, total, 0);
 	p->fragment = FRAG_NO;
 	return true;
 }

@@ -227,12 +227,11 @@ static void path_made(struct worker *w)
 	path_forward(w, &l);
 }
 
-/* ESP, raw or in UDP 4500, addressed to us. */
-static void path_inbound(struct worker *w, struct list *l)
+/* ESP whose SA is known. */
+static void path_out_of_sa(struct worker *w, struct list *l)
 {
 	struct known known;
 
-	sad_lookup(w, l); /* SPI -> SA */
 	handover_sa_in(w, l);
 	stage_done(&w->stage, STAGE_IN_SA, l->n);
 	capture_tap(w, l, DP_CAPTURE_OUTER, true);
@@ -254,6 +253,13 @@ static void path_inbound(struct worker *w, struct list *l)
 		frag_ports(w, l); /* fragments wait for the first of their datagram, which tells ports */
 	if (l->n)
 		path_forward(w, l);
+}
+
+/* ESP, raw or in UDP 4500, addressed to us. */
+static void path_inbound(struct worker *w, struct list *l)
+{
+	sad_lookup(w, l); /* SPI -> SA */
+	path_out_of_sa(w, l);
 }
 
 /* Decrypted fragments that have waited for the first before their SA's selectors could be asked. */
@@ -296,10 +302,8 @@ static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt
 
 static void path_arrived(struct worker *w, struct arrivals *a)
 {
-	if (a->esp.n) {
-		flow_keep_esp(w, &a->esp);
+	if (a->esp.n)
 		path_inbound(w, &a->esp);
-	}
 	if (a->transit.n)
 		path_forward(w, &a->transit);
 	if (a->local.n) {
@@ -329,32 +333,47 @@ static __rte_noinline void path_fragments(struct worker *w, struct list *l)
 	path_arrived(w, &a);
 }
 
+/* IPv4: of flows that are known, or for whom? */
+static void path_ip(struct worker *w, struct arrivals *a, struct list *l)
+{
+	struct known known;
+
+	flow_find(w, l, &known);
+	stage_done(&w->stage, STAGE_FLOW, (uint16_t)(l->n + known.clear.n + known.tunnel.n));
+	path_known(w, &known);
+	for (uint16_t i = 0; i < l->n; i++) {
+		parse_place(l->p[i]);
+		arrivals_add(w, a, l->p[i]);
+	}
+}
+
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 {
 	struct arrivals a;
-	struct known known;
-	struct list ip;
+	struct list ip, esp, ours;
 
 	flow_begin(w);
 	arrivals_start(&a);
 	parse_burst(w, in_if, m, n);
-	ip.n = 0;
+	ip.n = esp.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
-		if (likely(w->pkts[i].cls == PKT_IP))
-			list_add(&ip, &w->pkts[i]);
+		struct pkt *p = &w->pkts[i];
+
+		if (unlikely(p->cls != PKT_IP))
+			arrivals_add(w, &a, p);
 		else
-			arrivals_add(w, &a, &w->pkts[i]);
+			list_add(p->proto == IPPROTO_ESP && !p->fragment ? &esp : &ip, p);
 	}
 	stage_done(&w->stage, STAGE_PARSE, n);
-	flow_find(w, &ip, &known);
-	stage_done(&w->stage, STAGE_FLOW, n);
-	path_known(w, &known);
-	for (uint16_t i = 0; i < ip.n; i++) {
-		parse_place(ip.p[i]);
-		arrivals_add(w, &a, ip.p[i]);
+	if (esp.n) {
+		sad_lookup_plain(&esp,
+				 &ours); /* between the ends of their SA: no question whom they are for */
+		for (uint16_t i = 0; i < esp.n; i++)
+			list_add(&ip, esp.p[i]);
+		path_out_of_sa(w, &ours);
 	}
-	if (known.esp.n)
-		path_inbound(w, &known.esp);
+	if (ip.n)
+		path_ip(w, &a, &ip);
 	if (unlikely(a.fragments.n))
 		path_fragments(w, &a.fragments);
 	path_arrived(w, &a);

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include <intel-ipsec-mb.h>
+#include <rte_branch_prediction.h>
 #include <rte_common.h>
 
 #include "addr.h"
@@ -134,6 +135,7 @@ struct sa_in {
 	alignas(64) struct sa_ranges ranges;
 	_Atomic uint64_t peer;    /* control: w.  sa_peer() of the peer's address and port */
 	uint64_t moved_at;        /* TSC of the last punt_moved() */
+	uint32_t local4;          /* our address, network order; 0: IPv6 */
 	struct sa_selectors *sel; /* NULL with SA_PLAIN4 */
 	/* cold: owner: w, control: r */
 	alignas(64) uint64_t auth_errors;
@@ -150,9 +152,10 @@ static_assert(offsetof(struct sa_in, ranges) == 64, "line 0 of sa_in");
 static_assert(offsetof(struct sa_in, auth_errors) == 128, "hot part of sa_in is two lines");
 
 /* An IPv4 peer and its port as one word that is stored and loaded whole. */
+enum { SA_PEER_ADDR = 16 };
 static inline uint64_t sa_peer(uint32_t addr_be, uint16_t port)
 {
-	return (uint64_t)addr_be << 16 | port;
+	return (uint64_t)addr_be << SA_PEER_ADDR | port;
 }
 
 /* The same of an IPv6 peer, whose address does not fit: mixed, so that no two are alike but by an accident
@@ -170,4 +173,13 @@ static inline uint64_t sa_peer6(const uint8_t addr[16], uint16_t port)
 static inline uint32_t sa_used_now(uint64_t tsc)
 {
 	return (uint32_t)(tsc >> SA_USED_SHIFT) + 1;
+}
+
+/* Owner.  A second's packets write it once. */
+static inline void sa_use(uint32_t *used, uint64_t tsc)
+{
+	uint32_t now = sa_used_now(tsc);
+
+	if (unlikely(*used != now))
+		__atomic_store_n(used, now, __ATOMIC_RELAXED);
 }

@@ -82,6 +82,44 @@ void sad_lookup(struct worker *w, struct list *l)
 	l->n = kept;
 }
 
+static inline bool between_its_ends(const struct pkt *p, const struct sa_in *sa)
+{
+	return p->dst4 == sa->local4 && sa->local4 != 0 &&
+	       p->src4 == (uint32_t)(atomic_load_explicit(&sa->peer, memory_order_relaxed) >> SA_PEER_ADDR);
+}
+
+void sad_lookup_plain(struct list *l, struct list *ours)
+{
+	unsigned n = l->n, kept = 0;
+
+	ours->n = 0;
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = l->p[i];
+		uint32_t spi_seq[2] = {0};
+
+		p->esp_off = (uint16_t)(p->l3_off + p->l3_len);
+		if (likely(p->ip_len >= p->l3_len + sizeof(spi_seq)))
+			memcpy(spi_seq, pkt_at(p, p->esp_off), sizeof(spi_seq));
+		p->spi = rte_be_to_cpu_32(spi_seq[0]);
+		p->seq = rte_be_to_cpu_32(spi_seq[1]);
+		p->sa_in = &sad_in[slot_of(p->spi)];
+		rte_prefetch0(p->sa_in);
+		rte_prefetch0(&p->sa_in->ranges);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		struct pkt *p = l->p[i];
+		uint32_t spi = atomic_load_explicit(&p->sa_in->spi, memory_order_acquire);
+
+		if (unlikely(spi != p->spi || spi == 0 || !between_its_ends(p, p->sa_in))) {
+			l->p[kept++] = p;
+			continue;
+		}
+		p->cls = PKT_ESP;
+		list_add(ours, p);
+	}
+	l->n = (uint16_t)kept;
+}
+
 bool sad_reserved(uint32_t spi)
 {
 	return spi != 0 && atomic_load_explicit(&early_spi[slot_of(spi)], memory_order_acquire) == spi;

@@ -163,6 +163,7 @@ static int fill_in(struct sa_in *sa, const struct dp_sa_in_conf *c, const struct
 	sa->local = c->local;
 	sa->remote = c->remote;
 	atomic_init(&sa->peer, peer_of(&c->remote));
+	sa->local4 = c->local.a.v == 4 ? addr4_be(&c->local.a) : 0;
 	sa->life.limits = c->limits;
 	life_in_init(sa);
 	return 0;

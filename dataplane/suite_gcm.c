@@ -5,8 +5,8 @@
  * Three things decide the speed.  The library loads nonces with wide loads, which wait for narrower
  * stores still on their way to the cache: all nonces of a burst are written before the first call, each
  * with one 16-byte store.  Tags go straight to their places, never through one shared buffer.  And
- * with many SAs the cost is in fetching keys, not in AES: the lines that a packet will touch are
- * prefetched four packets ahead, and no others, for the line-fill buffers are few.
+ * with many SAs the cost is in fetching keys, not in AES: the lines that packets will touch are prefetched, and no
+ * others, so far ahead as there are line-fill buffers for them.
  */
 #include <emmintrin.h>
 #include <string.h>
@@ -16,7 +16,7 @@
 
 #include "suite.h"
 
-enum { AHEAD = 4, LINE = 64, HASH_END = offsetof(struct gcm_key_data, ghash_keys) + 48 * 16 };
+enum { LINES_AHEAD = 52, LINE = 64, HASH_END = offsetof(struct gcm_key_data, ghash_keys) + 48 * 16 };
 static_assert(sizeof(struct gcm_key_data) <= SA_KEY_BYTES, "GCM keys fit the SA");
 
 union block {
@@ -37,26 +37,61 @@ int suite_gcm_expand(const struct suite *s, IMB_MGR *mb, const struct dp_keys *k
 	return 0;
 }
 
-/* Fetch what a packet of `len` bytes needs of its SA's key: the round keys, and from the end of the hash
- * key's powers one for each block of text, AAD and length.  The powers lie so where AVX512 and VAES
- * are; elsewhere there are only eight, right behind the round keys. */
-static inline void prefetch_key(const uint8_t *key, const struct suite *s, uint32_t len, bool vaes)
+/* How the keys of a list are fetched ahead: of each packet's key the lines that it needs, the round keys, and from the end
+ * of the hash key's powers one for each block of text, AAD and length.  The powers lie so where AVX512 and VAES are;
+ * elsewhere there are only eight, right behind the round keys. */
+struct ahead {
+	uint32_t rounds_end;
+	bool vaes;
+	uint16_t next;  /* the first packet whose key has not been asked for */
+	uint32_t lines; /* asked for, of packets whose turn has not come */
+};
+
+/* Lines of a packet's powers, and where they begin. */
+static inline uint32_t powers(const struct ahead *a, uint32_t len, uint32_t *lines)
 {
-	uint32_t rounds_end = 16 * (7 + s->key_len / 4), from, to;
+	uint32_t from, to;
 
-	for (uint32_t i = 0; i < rounds_end; i += LINE)
-		rte_prefetch0(key + i);
-	if (vaes) {
-		uint32_t powers = 16 * RTE_MIN(len / 16 + 3, 48u);
-
-		from = HASH_END - powers;
+	if (a->vaes) {
+		from = HASH_END - 16 * RTE_MIN(len / 16 + 3, 48u);
 		to = HASH_END;
 	} else {
 		from = offsetof(struct gcm_key_data, ghash_keys);
 		to = from + 2 * 8 * 16;
 	}
-	for (uint32_t i = from & ~(LINE - 1u); i < to; i += LINE)
+	from &= ~(LINE - 1u);
+	*lines = (to - from + LINE - 1) / LINE;
+	return from;
+}
+
+static inline void prefetch_key(struct ahead *a, const uint8_t *key, uint32_t len)
+{
+	uint32_t lines, from = powers(a, len, &lines);
+
+	for (uint32_t i = 0; i < a->rounds_end; i += LINE)
 		rte_prefetch0(key + i);
+	for (uint32_t i = 0; i < lines; i++)
+		rte_prefetch0(key + from + i * LINE);
+	a->lines += lines + (a->rounds_end + LINE - 1) / LINE;
+}
+
+/* Packet i of n has its turn: ask for as many of the keys to come as there may be lines on their way.  Short packets,
+ * which need few, are asked for from far, as their turns are short. */
+static inline void look_ahead(struct ahead *a, const uint8_t *const *key, struct pkt *const *p, unsigned i,
+			      unsigned n)
+{
+	uint32_t lines;
+
+	if (a->next > i && i > 0 && key[i] != key[i - 1]) {
+		(void)powers(a, p[i]->text_len, &lines);
+		lines += (a->rounds_end + LINE - 1) / LINE;
+		a->lines -= RTE_MIN(a->lines, lines);
+	}
+	while (a->next < n && a->lines < LINES_AHEAD) {
+		if (a->next == 0 || key[a->next] != key[a->next - 1])
+			prefetch_key(a, key[a->next], p[a->next]->text_len);
+		a->next++;
+	}
 }
 
 static inline bool has_vaes(const IMB_MGR *mb)
@@ -93,9 +128,13 @@ void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uin
 {
 	alignas(LINE) union block iv[BURST_MAX], aad[BURST_MAX];
 	aes_gcm_enc_dec_t enc = cipher(w->mb, s, true);
-	bool vaes = has_vaes(w->mb);
+	struct ahead a = {.rounds_end = 16 * (7 + s->key_len / 4u), .vaes = has_vaes(w->mb)};
+	const uint8_t *key[BURST_MAX];
 	struct gcm_context_data ctx;
 
+	for (uint16_t i = 0; i < n; i++)
+		key[i] = p[i]->sa_out->key;
+	look_ahead(&a, key, p, 0, n);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_out *sa = p[i]->sa_out;
 		uint8_t *esp = pkt_at(p[i], p[i]->esp_off);
@@ -109,8 +148,6 @@ void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uin
 			memcpy(&spi_be, esp, sizeof(spi_be));
 			_mm_store_si128(&aad[i].v, aad_esn(spi_be, p[i]->seq));
 		}
-		if (i < AHEAD && (i == 0 || sa != p[i - 1]->sa_out))
-			prefetch_key(sa->key, s, p[i]->text_len, vaes);
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_out *sa = p[i]->sa_out;
@@ -118,10 +155,9 @@ void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uin
 		uint32_t len = p[i]->text_len;
 		bool esn = sa->flags & SA_ESN;
 
-		if (i + AHEAD < n && p[i + AHEAD]->sa_out != p[i + AHEAD - 1]->sa_out)
-			prefetch_key(p[i + AHEAD]->sa_out->key, s, p[i + AHEAD]->text_len, vaes);
-		enc((const struct gcm_key_data *)sa->key, &ctx, text, text, len, iv[i].b,
-		    esn ? aad[i].b : esp, esn ? 12 : 8, text + len, s->icv_len);
+		look_ahead(&a, key, p, i, n);
+		enc((const struct gcm_key_data *)key[i], &ctx, text, text, len, iv[i].b, esn ? aad[i].b : esp,
+		    esn ? 12 : 8, text + len, s->icv_len);
 	}
 }
 
@@ -149,9 +185,13 @@ void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uin
 {
 	alignas(LINE) union block iv[BURST_MAX], aad[BURST_MAX], tag[BURST_MAX];
 	aes_gcm_enc_dec_t dec = cipher(w->mb, s, false);
-	bool vaes = has_vaes(w->mb);
+	struct ahead a = {.rounds_end = 16 * (7 + s->key_len / 4u), .vaes = has_vaes(w->mb)};
+	const uint8_t *key[BURST_MAX];
 	struct gcm_context_data ctx;
 
+	for (uint16_t i = 0; i < n; i++)
+		key[i] = p[i]->sa_in->key;
+	look_ahead(&a, key, p, 0, n);
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_in *sa = p[i]->sa_in;
 		const uint8_t *esp = pkt_at(p[i], p[i]->esp_off);
@@ -161,17 +201,14 @@ void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uin
 		_mm_store_si128(&iv[i].v, nonce(sa->salt, iv_be));
 		if (sa->flags & SA_ESN)
 			_mm_store_si128(&aad[i].v, aad_esn(rte_cpu_to_be_32(p[i]->spi), p[i]->seq));
-		if (i < AHEAD && (i == 0 || sa != p[i - 1]->sa_in))
-			prefetch_key(sa->key, s, p[i]->text_len, vaes);
 	}
 	for (uint16_t i = 0; i < n; i++) {
 		const struct sa_in *sa = p[i]->sa_in;
 		uint8_t *esp = pkt_at(p[i], p[i]->esp_off), *text = esp + ESP_HDR + s->iv_len;
 		bool esn = sa->flags & SA_ESN;
 
-		if (i + AHEAD < n && p[i + AHEAD]->sa_in != p[i + AHEAD - 1]->sa_in)
-			prefetch_key(p[i + AHEAD]->sa_in->key, s, p[i + AHEAD]->text_len, vaes);
-		dec((const struct gcm_key_data *)sa->key, &ctx, text, text, p[i]->text_len, iv[i].b,
+		look_ahead(&a, key, p, i, n);
+		dec((const struct gcm_key_data *)key[i], &ctx, text, text, p[i]->text_len, iv[i].b,
 		    esn ? aad[i].b : esp, esn ? 12 : 8, tag[i].b, s->icv_len);
 	}
 	for (uint16_t i = 0; i < n; i++) {

@@ -525,7 +525,7 @@ static void plain_is_the_same(void **state)
 		}
 		if (round % 3 == 0)
 			len = (uint16_t)(len + (random() % 8) - 4);
-		is_plain = parse_plain4(&one, b, len);
+		is_plain = parse_plain4(&one, b, len, 0);
 		if (!is_plain)
 			continue;
 		plain++;
