@@ -15,6 +15,7 @@ struct diag_facts {
 	const char *gateway, *tunnel_if, *outer_if, *remote_net; /* names; the proxy-ID's remote network */
 	char peer[ADDR_STR];                                     /* "" when it may be any */
 	bool passive, start, natt_off;
+	bool certified; /* one of the ends authenticates itself by certificate */
 	/* the way to the peer */
 	bool port_up, peer_route;
 	/* phase 1 */

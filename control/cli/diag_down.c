@@ -87,6 +87,48 @@ static void ask_ports(const struct diag_facts *f, struct diag_report *r, enum go
 	}
 }
 
+static bool of_certificates(enum ike_cause c)
+{
+	return c >= IKE_CAUSE_CERT_UNTRUSTED && c <= IKE_CAUSE_CERT_REFUSED;
+}
+
+static void ask_who(const struct diag_facts *f, struct diag_report *r)
+{
+	const struct ike_reason *why = f->ike_failure;
+	const char *name = f->certified ? "certificate, identity" : "pre-shared key, identity";
+	char buf[DIAG_TEXT];
+	/* Before anything else IKE_AUTH may fail for the method: a key where a certificate is due. */
+	bool method = why->cause == IKE_CAUSE_UNSUPPORTED && why->exchange == IKE_AUTH;
+
+	if (why->cause == IKE_CAUSE_AUTH_FAILED || why->cause == IKE_CAUSE_ID_MISMATCH || method ||
+	    of_certificates(why->cause)) {
+		diag_step(r, name, DIAG_BAD, "%s", diag_told(why, buf));
+		diag_verdict_of(r,
+				why->cause == IKE_CAUSE_AUTH_FAILED   ? "auth-failed"
+				: why->cause == IKE_CAUSE_ID_MISMATCH ? "identity-mismatch"
+								      : ike_cause_str(why->cause),
+				why);
+	} else {
+		diag_step(r, name, DIAG_UNKNOWN, "not reached");
+	}
+}
+
+/* Keys do not expire, certificates do, by the clock of whoever looks at them. */
+static void ask_clock(const struct diag_facts *f, struct diag_report *r)
+{
+	enum ike_cause why = f->ike_failure->cause;
+
+	if (!f->certified)
+		diag_step(r, "clock", DIAG_OK, "of no account: pre-shared keys do not expire");
+	else if (why == IKE_CAUSE_CERT_EXPIRED || why == IKE_CAUSE_CERT_NOT_YET)
+		diag_step(r, "clock", DIAG_NOTE, "%s: compare it with NTP before anything else",
+			  f->ike_failure->ours);
+	else if (why == IKE_CAUSE_AUTH_FAILED && f->ike_failure->reported_by_peer)
+		diag_step(r, "clock", DIAG_UNKNOWN, "the peer looks at our certificate by its own clock");
+	else
+		diag_step(r, "clock", DIAG_OK, "no complaint of it");
+}
+
 static void ask_rest(const struct diag_facts *f, struct diag_report *r, enum got got)
 {
 	const struct ike_reason *why = f->ike_failure;
@@ -103,13 +145,7 @@ static void ask_rest(const struct diag_facts *f, struct diag_report *r, enum got
 			  : got == GOT_NOTHING ? "no answer to tell it by"
 					       : "the peer speaks IKEv2");
 	}
-	if (why->cause == IKE_CAUSE_AUTH_FAILED || why->cause == IKE_CAUSE_ID_MISMATCH) {
-		diag_step(r, "pre-shared key, identity", DIAG_BAD, "%s", diag_told(why, buf));
-		diag_verdict_of(r, why->cause == IKE_CAUSE_AUTH_FAILED ? "auth-failed" : "identity-mismatch",
-				why);
-	} else {
-		diag_step(r, "pre-shared key, identity", DIAG_UNKNOWN, "not reached");
-	}
+	ask_who(f, r);
 	if (why->cause == IKE_CAUSE_NO_PROPOSAL || why->cause == IKE_CAUSE_INVALID_KE) {
 		diag_step(r, "IKE crypto profile", DIAG_BAD, "%s", diag_told(why, buf));
 		diag_verdict_of(r, why->cause == IKE_CAUSE_NO_PROPOSAL ? "no-proposal" : "dh-group-mismatch",
@@ -118,7 +154,7 @@ static void ask_rest(const struct diag_facts *f, struct diag_report *r, enum got
 		diag_step(r, "IKE crypto profile", got >= GOT_PROPOSAL ? DIAG_OK : DIAG_UNKNOWN, "%s",
 			  got >= GOT_PROPOSAL ? "the peer chose from our proposal" : "not reached");
 	}
-	diag_step(r, "clock", DIAG_OK, "of no account: pre-shared keys do not expire");
+	ask_clock(f, r);
 	if (f->natt_off)
 		diag_step(
 			r, "NAT traversal", DIAG_NOTE,

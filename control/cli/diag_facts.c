@@ -107,6 +107,7 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 	f->gateway = g->ike.name;
 	f->outer_if = g->interface;
 	f->passive = g->ike.passive;
+	f->certified = g->ike.own || g->ike.trust;
 	f->natt_off = g->ike.natt == IKE_NATT_OFF;
 	if (g->ike.remote.v) {
 		addr_str(&g->ike.remote, f->peer);

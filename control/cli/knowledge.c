@@ -280,6 +280,10 @@ const struct knowledge knowledge[] = {
 	{D, "one-way-in", "Packets come in, nothing goes out",
 	 "The hosts' own route back does not lead here, or a host firewall drops. test vpn packet follows an answer.",
 	 "one-way"},
+	{D, "unsupported", "One end lacks what the other asks for",
+	 "A way to authenticate (a pre-shared key against a certificate), or an extension. The record says which: show\n"
+	 "vpn ike-sa detail gateway NAME.",
+	 "psk cert-refused"},
 	{D, "inbound-refused", "Packets come back and are refused",
 	 "Integrity: the ends have different keys; clear vpn ipsec-sa on either. Selectors: the peer sends what it did\n"
 	 "not negotiate.",

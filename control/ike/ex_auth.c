@@ -244,6 +244,12 @@ void auth_refused_ids(const struct ike_sa *sa, struct ike_reason *r)
 	gw_remote_id(sa->gw, &sa->remote.a, &remote);
 	reason_ours(r, "local-id %.110s, peer-id %.110s", id_str(&local, a, sizeof(a)),
 		    id_str(&remote, b, sizeof(b)));
+	if (sa->gw->conf.own)
+		reason_hint(
+			r,
+			"likely the peer does not accept our certificate or identity, its log says which: has it the "
+			"certificate of our issuer, is its clock right, has nobody revoked ours, and is local-id "
+			"in it and what the peer expects");
 }
 
 void auth_response_error(struct in *in)

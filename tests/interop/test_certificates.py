@@ -52,6 +52,9 @@ def refused(p, initiator, cause, *words, verdict=None):
         assert w in text, f"{w} in {text}"
     p.s.wait_log("AUTH_FAILED")
     assert p.c.verdict() == (verdict or cause)
+    steps = {s["step"]: s["state"] for s in p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"][0]["steps"]}
+    (bad,) = [k for k, v in steps.items() if v == "bad"]
+    assert bad in ("certificate, identity", "pre-shared key, identity")
     assert p.s.counts()[0] == 0
     return f
 
@@ -190,6 +193,15 @@ def test_unknown_issuer(pair, tmp_path, initiator):
     other = Authority(f"{tmp_path}/other", "C=CH, O=Elsewhere, CN=Stranger")
     p = start(pair, ca, mine, other.issue(BRANCH, sans=["branch.example"]))
     refused(p, initiator, "cert-untrusted", "leads to no trust anchor", "CN=Stranger", "certificate-profile's ca")
+
+
+def test_peer_refuses_ours(pair, tmp_path):
+    """It does not know our issuer, and tells no more than that it refuses: culvert says where to look, and not at keys."""
+    ca, _, theirs = ends(tmp_path)
+    other = Authority(f"{tmp_path}/other", "C=CH, O=Elsewhere, CN=Stranger")
+    p = start(pair, ca, other.issue(HQ, sans=["hq.example"]), theirs)
+    f = refused(p, "culvert", "auth-failed", "certificate of our issuer")
+    assert "key" not in f["hint"] and not any("pre-shared" in str(e) for e in f.get("at-peer", []))
 
 
 @ROLES
