@@ -15,7 +15,9 @@ enum {
 	CRL_BYTES_MAX = 16 << 20,
 	FILES_MAX = 16,
 	PASSPHRASE_MAX = 256,
-	WARN_DAYS = 30
+	WARN_DAYS = 30,
+	STATUS_TIMEOUT_S = 5,
+	STATUS_TIMEOUT_MAX = 20
 };
 
 void cfg_path_beside(const struct cfg_load *l, const char *name, char *path, size_t cap)
@@ -243,9 +245,43 @@ static void take_crl(const struct cfg_obj *o, const config_setting_t *at, const 
 		cfg_error(o, at, key, "%s", err);
 }
 
+/* Where else to ask, and how long to wait for it. */
+static void read_status(const struct cfg_obj *o, struct cert_policy *p)
+{
+	static const char *const keys[] = {"use-crl", "use-ocsp", "ocsp-responder", "status-timeout"};
+	const config_setting_t *m = config_setting_get_member(o->s, "ocsp-responder");
+	long long s;
+
+	p->use_crl = p->use_ocsp = p->revocation != CERT_REVOCATION_OFF;
+	p->timeout_s = STATUS_TIMEOUT_S;
+	for (size_t i = 0; !p->use_crl && i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (config_setting_get_member(o->s, keys[i]))
+			cfg_error(
+				o, config_setting_get_member(o->s, keys[i]), keys[i],
+				"has no effect with revocation = \"off\"; allowed: with \"soft-fail\" or \"strict\"");
+	cfg_bool(o, "use-crl", &p->use_crl);
+	cfg_bool(o, "use-ocsp", &p->use_ocsp);
+	if (cfg_int(o, "status-timeout", CFG_OPTIONAL, 1, STATUS_TIMEOUT_MAX, &s))
+		p->timeout_s = (uint16_t)s;
+	if (cfg_text(o, "ocsp-responder", CFG_OPTIONAL, "a URL of http or https", p->ocsp_url,
+		     sizeof(p->ocsp_url)) &&
+	    strncmp(p->ocsp_url, "http://", 7) != 0 && strncmp(p->ocsp_url, "https://", 8) != 0)
+		cfg_error(o, m, "ocsp-responder", "found \"%s\"; allowed: a URL of http or https",
+			  p->ocsp_url);
+}
+
 void cfg_read_cert_profile(struct cfg_obj *o, struct cfg_cert_profile *p)
 {
-	static const char *const known[] = {"name", "ca", "crl", "revocation", "extended-key-usage", NULL};
+	static const char *const known[] = {"name",
+					    "ca",
+					    "crl",
+					    "revocation",
+					    "use-crl",
+					    "use-ocsp",
+					    "ocsp-responder",
+					    "status-timeout",
+					    "extended-key-usage",
+					    NULL};
 	static const struct cfg_word revocations[] = {{"off", CERT_REVOCATION_OFF},
 						      {"soft-fail", CERT_REVOCATION_SOFT},
 						      {"strict", CERT_REVOCATION_STRICT},
@@ -254,6 +290,7 @@ void cfg_read_cert_profile(struct cfg_obj *o, struct cfg_cert_profile *p)
 	bool crl = config_setting_get_member(o->s, "crl");
 	struct cert_policy policy = {.revocation = crl ? CERT_REVOCATION_SOFT : CERT_REVOCATION_OFF};
 	const struct cfg_word *w;
+
 	struct cert_info i;
 
 	if (cfg_name(o, "name", CFG_REQUIRED, false, p->name))
@@ -262,6 +299,7 @@ void cfg_read_cert_profile(struct cfg_obj *o, struct cfg_cert_profile *p)
 	w = cfg_word(o, "revocation", CFG_OPTIONAL, revocations);
 	if (w)
 		policy.revocation = (enum cert_revocation)w->id;
+	read_status(o, &policy);
 	w = cfg_word(o, "extended-key-usage", CFG_OPTIONAL, usages);
 	policy.ike_usage = w && w->id;
 	p->profile = cert_profile_new(&policy);

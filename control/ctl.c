@@ -4,6 +4,7 @@
  * housekeeping, one timer set to whatever the engine waits for next, and the operator's socket.
  */
 #include "ctl.h"
+#include "ctl_fetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -306,6 +307,7 @@ out:
 							.first = ctl_wall_ms(),
 							.text = "culvertd stopped"});
 	cli_server_stop(c.cli);
+	ctl_fetch_fini(&c);
 	ctl_capture_fini(&c);
 	ctl_ike_capture_fini(&c);
 	ike_free(c.ike);

@@ -11,6 +11,7 @@
  *     ctl_monitor.c  tunnel monitors
  *     capture_file.c  packets of a tunnel into a file, at the operator's wish
  *     ike_capture.c  a gateway's IKE messages in clear into a file, and more of it in the log
+ *     ctl_fetch.c  lists and OCSP answers, by HTTP
  *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
  *
  * One thread; everything here belongs to it.
@@ -30,6 +31,7 @@
 struct cli_server;
 struct ctl_capture;
 struct ctl_ike_capture;
+struct ctl_fetcher;
 struct journal;
 
 struct ctl_interface {
@@ -91,6 +93,7 @@ struct ctl {
 	struct config *conf;
 	struct ike *ike;
 	struct cli_server *cli;
+	struct ctl_fetcher *fetcher; /* made when it is first needed */
 	struct journal *journal;     /* journal.h */
 	struct ctl_capture *capture; /* capture_file.c */
 	struct ctl_ike_capture *ike_capture;

@@ -4,6 +4,7 @@
  * its datagrams leave through a port; the data plane's events become engine calls.
  */
 #include "ctl.h"
+#include "ctl_fetch.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -350,6 +351,7 @@ const struct ike_host ctl_ike_host = {
 	.child_usage = host_child_usage,
 	.esp_supported = host_esp_supported,
 	.event = host_event,
+	.fetch = ctl_fetch,
 	.clear = ctl_ike_clear,
 };
 

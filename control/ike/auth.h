@@ -37,7 +37,8 @@ unsigned auth_peer_hashes(const struct msg *m);
 /* Why auth_write() could not: -ENOTSUP is the peer's, which takes no signature that our key can make. */
 void auth_write_reason(const struct ike_sa *sa, const struct gw *gw, int rc, struct ike_reason *r);
 
-/* Is the AUTH of the message right, by the method the gateway demands of its peer?  Why not stands in r. */
+/* Is the AUTH of the message right, by the method the gateway demands of its peer?  Why not stands in r; or in->wait is
+ * set, when that cannot be told yet. */
 bool auth_judge(struct in *in, const struct gw *gw, struct ike_reason *r);
 
 /* auth_sig.c: the same by certificate. */

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "auth.h"
-#include "cert_int.h"
+#include "cert_status.h"
 #include "reason.h"
 #include "sign.h"
 
@@ -61,6 +61,12 @@ void auth_write_certreq(struct msg_wr *w, const struct gw *gw)
 	wr_u8(&w->w, CERT_X509_SIGNATURE);
 	for (unsigned i = 0; cert_profile_hash(gw->conf.trust, i, hash); i++)
 		wr_bytes(&w->w, hash, sizeof(hash));
+	msg_wr_close(w);
+	if (!cert_profile_policy(gw->conf.trust)->use_ocsp)
+		return;
+	/* RFC 4806 3.1: the answer of any responder may come along. */
+	msg_wr_open(w, PL_CERTREQ);
+	wr_u8(&w->w, CERT_OCSP);
 	msg_wr_close(w);
 }
 
@@ -175,6 +181,36 @@ static bool signature_right(struct in *in, const struct gw *gw, const struct cer
 	return false;
 }
 
+/* Nobody of the path is revoked, as far as that has to be known.  in->wait: it has to be fetched first. */
+static bool status_good(struct in *in, const struct gw *gw, const struct cert_peer *c, int64_t now,
+			struct ike_reason *r)
+{
+	struct ike *k = in->k;
+	struct bytes stapled = {0};
+	struct cert_fetch f;
+	struct cert_verdict v;
+	bool start;
+
+	if (k->host->fetch && !k->cert_cache)
+		k->cert_cache = cert_cache_new();
+	for (unsigned i = 0; i < in->m->n_cert; i++)
+		if (in->m->cert[i].encoding == CERT_OCSP)
+			stapled = in->m->cert[i].data;
+	switch (cert_status(gw->conf.trust, c, k->cert_cache, stapled, now, &v, &f, &start)) {
+	case CERT_STATUS_GOOD: return true;
+	case CERT_STATUS_WAIT:
+		*r = (struct ike_reason){0};
+		in->wait = true;
+		break;
+	default: reason_cert(r, in, &v);
+	}
+	if (in->wait && start && k->host->fetch) {
+		cert_cache_wait(k->cert_cache, &f, now);
+		k->host->fetch(k->ctx, &f);
+	}
+	return false;
+}
+
 static void remember(struct ike_sa *sa, const struct cert_peer *c, uint8_t method)
 {
 	if (!sa->cert)
@@ -207,10 +243,7 @@ bool sig_judge(struct in *in, const struct gw *gw, const struct msg_id *id, cons
 		return false;
 	}
 	ok = signature_right(in, gw, c, octets, r);
-	if (ok && !cert_peer_status(gw->conf.trust, c, now, &v)) {
-		reason_cert(r, in, &v);
-		ok = false;
-	}
+	ok = ok && status_good(in, gw, c, now, r);
 	if (ok)
 		remember(in->sa, c, in->m->auth.method);
 	cert_peer_free(c);

@@ -134,9 +134,6 @@ struct cert_peer *cert_peer_check(const struct cert_profile *p, const struct byt
 				  const struct ike_id *id, int64_t now, struct cert_verdict *v);
 void cert_peer_free(struct cert_peer *c); /* NULL is fine */
 void cert_peer_info(const struct cert_peer *c, struct cert_info *i);
-/* Is one of the way revoked, as far as the profile's lists tell?  false: v says which, or what is not known. */
-bool cert_peer_status(const struct cert_profile *p, const struct cert_peer *c, int64_t now,
-		      struct cert_verdict *v);
 
 /* ---- names ------------------------------------------------------------------------------------------------------ */
 

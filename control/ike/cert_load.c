@@ -295,8 +295,11 @@ struct cert_profile *cert_profile_new(const struct cert_policy *policy)
 	p->store = X509_STORE_new();
 	p->anchors = sk_X509_new_null();
 	p->crls = sk_X509_CRL_new_null();
-	if (p->store && p->anchors && p->crls)
+	if (p->store && p->anchors && p->crls) {
+		/* An intermediate, or the very certificate of a peer, may be a trust anchor. */
+		X509_STORE_set_flags(p->store, X509_V_FLAG_PARTIAL_CHAIN);
 		return p;
+	}
 	cert_profile_put(p);
 	return NULL;
 }

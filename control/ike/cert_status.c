@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Is a certificate revoked?  By lists (RFC 5280 6.3). */
+#include "cert_status.h"
+
 #include <openssl/err.h>
-#include <openssl/x509_vfy.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-#include "cert_int.h"
+#include "cert_ocsp.h"
 
 enum { NAME = 128, DEPTHS = 32 };
 
@@ -52,27 +55,134 @@ static void revoked(const struct cert_peer *c, int depth, struct cert_verdict *v
 	snprintf(v->hint, sizeof(v->hint), "give the peer a new certificate: a revocation is for good");
 }
 
-static void unknown(const struct cert_peer *c, const struct walk *w, int depth, struct cert_verdict *v)
+static const char *why_list(int e)
+{
+	return e == X509_V_ERR_CRL_HAS_EXPIRED         ? "its CA's list is out of date"
+	       : e == X509_V_ERR_CRL_NOT_YET_VALID     ? "its CA's list is of the future"
+	       : e == X509_V_ERR_CRL_SIGNATURE_FAILURE ? "its CA's list is not signed by the CA"
+						       : "there is no list of its CA";
+}
+
+/* why: what kept the responder from telling; "" when none was asked. */
+static void unknown(const struct cert_peer *c, const struct walk *w, int depth, const char *why,
+		    struct cert_verdict *v)
 {
 	char name[NAME], ca[NAME];
 
 	*v = (struct cert_verdict){.rule = CERT_STATUS};
 	cert_name(sk_X509_value(c->chain, depth + 1), ca, sizeof(ca));
-	snprintf(v->text, sizeof(v->text), "nobody can tell whether \"%s\" is revoked: %s",
-		 cert_name(sk_X509_value(c->chain, depth), name, sizeof(name)),
-		 w->why[depth] == X509_V_ERR_CRL_HAS_EXPIRED         ? "its CA's list is out of date"
-		 : w->why[depth] == X509_V_ERR_CRL_NOT_YET_VALID     ? "its CA's list is of the future"
-		 : w->why[depth] == X509_V_ERR_CRL_SIGNATURE_FAILURE ? "its CA's list is not signed by the CA"
-								     : "there is no list of its CA");
+	snprintf(v->text, sizeof(v->text), "nobody can tell whether \"%s\" is revoked: %.90s%s%s",
+		 cert_name(sk_X509_value(c->chain, depth), name, sizeof(name)), why, why[0] ? ", and " : "",
+		 why_list(w->why[depth]));
 	snprintf(v->ours, sizeof(v->ours), "revocation = \"strict\"");
-	snprintf(v->hint, sizeof(v->hint),
-		 "give the certificate-profile a current crl of \"%.100s\", or set revocation = "
-		 "\"soft-fail\"",
-		 ca);
+	snprintf(
+		v->hint, sizeof(v->hint),
+		"give the certificate-profile a current crl of \"%.100s\", make its responder answer, or set "
+		"revocation = \"soft-fail\"",
+		ca);
 }
 
-static bool prepare(const struct cert_profile *p, X509_STORE_CTX *ctx, const struct cert_peer *c, int64_t now,
-		    struct walk *w)
+/* ---- what can be fetched -------------------------------------------------------------------------------------- */
+
+static bool http(const char *url, size_t len)
+{
+	return len < sizeof(((struct cert_fetch *)0)->url) && !memchr(url, '\0', len) &&
+	       (!strncasecmp(url, "http://", 7) || !strncasecmp(url, "https://", 8));
+}
+
+static bool ocsp_of(const struct cert_profile *p, const struct cert_peer *c, int depth, struct cert_fetch *f)
+{
+	X509 *x = sk_X509_value(c->chain, depth);
+	STACK_OF(OPENSSL_STRING) *urls = NULL;
+	const char *url = p->policy.ocsp_url;
+
+	*f = (struct cert_fetch){.max = CACHE_OCSP_BYTES, .timeout_s = p->policy.timeout_s};
+	if (!p->policy.use_ocsp)
+		return false;
+	if (!url[0]) {
+		urls = X509_get1_ocsp(x);
+		url = sk_OPENSSL_STRING_num(urls) > 0 ? sk_OPENSSL_STRING_value(urls, 0) : "";
+	}
+	if (http(url, strlen(url)))
+		snprintf(f->url, sizeof(f->url), "%s", url);
+	X509_email_free(urls);
+	f->post_len = f->url[0]
+			      ? ocsp_request(x, sk_X509_value(c->chain, depth + 1), f->post, sizeof(f->post))
+			      : 0;
+	return f->post_len;
+}
+
+/* The first list of the certificate's that HTTP reaches. */
+static bool crl_of(const struct cert_profile *p, const struct cert_peer *c, int depth, struct cert_fetch *f)
+{
+	CRL_DIST_POINTS *all;
+
+	*f = (struct cert_fetch){.max = CACHE_CRL_BYTES, .timeout_s = p->policy.timeout_s};
+	if (!p->policy.use_crl)
+		return false;
+	all = X509_get_ext_d2i(sk_X509_value(c->chain, depth), NID_crl_distribution_points, NULL, NULL);
+	for (int i = 0; i < sk_DIST_POINT_num(all) && !f->url[0]; i++) {
+		const DIST_POINT *d = sk_DIST_POINT_value(all, i);
+		const GENERAL_NAMES *names = d->distpoint && !d->distpoint->type ? d->distpoint->name.fullname
+										 : NULL;
+
+		for (int k = 0; k < sk_GENERAL_NAME_num(names) && !f->url[0]; k++) {
+			int type;
+			const ASN1_STRING *s = GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(names, k),
+								       &type);
+
+			if (type == GEN_URI &&
+			    http((const char *)ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s)))
+				snprintf(f->url, sizeof(f->url), "%.*s", ASN1_STRING_length(s),
+					 (const char *)ASN1_STRING_get0_data(s));
+		}
+	}
+	CRL_DIST_POINTS_free(all);
+	ERR_clear_error();
+	return f->url[0];
+}
+
+static X509_CRL *crl_decode(struct bytes b)
+{
+	const uint8_t *p = b.p;
+	X509_CRL *l = d2i_X509_CRL(NULL, &p, (long)b.len);
+	BIO *bio;
+
+	if (!l && (bio = BIO_new_mem_buf(b.p, (int)b.len))) {
+		l = PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
+		BIO_free(bio);
+	}
+	ERR_clear_error();
+	return l;
+}
+
+void cert_status_fetched(struct cert_cache *cache, const struct cert_fetch *f, struct bytes content,
+			 const char *why, int64_t now)
+{
+	int64_t until = now + CACHE_DEFAULT_S;
+	X509_CRL *l = NULL;
+
+	if (content.p && !f->post_len) {
+		l = crl_decode(content);
+		if (!l)
+			why = "what came from there is no list";
+		else if (X509_CRL_get0_nextUpdate(l))
+			until = cert_time(X509_CRL_get0_nextUpdate(l));
+	} else if (content.p && ocsp_until(content)) {
+		until = ocsp_until(content);
+	}
+	if (!content.p || (!f->post_len && !l))
+		cert_cache_put(cache, f, (struct bytes){0}, now + CACHE_FAILED_S, why);
+	else /* out of date already: looked at once, not fetched for every peer */
+		cert_cache_put(cache, f, content, until > now + CACHE_FAILED_S ? until : now + CACHE_FAILED_S,
+			       "");
+	X509_CRL_free(l);
+}
+
+/* ---- lists -------------------------------------------------------------------------------------------------------- */
+
+static bool prepare(const struct cert_profile *p, X509_STORE_CTX *ctx, const struct cert_peer *c,
+		    STACK_OF(X509_CRL) * crls, int64_t now, struct walk *w)
 {
 	X509_VERIFY_PARAM *param;
 
@@ -84,32 +194,128 @@ static bool prepare(const struct cert_profile *p, X509_STORE_CTX *ctx, const str
 	X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST |
 						   X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL |
 						   X509_V_FLAG_EXTENDED_CRL_SUPPORT);
-	X509_STORE_CTX_set0_crls(ctx, p->crls);
+	X509_STORE_CTX_set0_crls(ctx, crls);
 	X509_STORE_CTX_set_app_data(ctx, w);
 	X509_STORE_CTX_set_verify_cb(ctx, on_error);
 	return true;
 }
 
-bool cert_peer_status(const struct cert_profile *p, const struct cert_peer *c, int64_t now,
-		      struct cert_verdict *v)
+/* Look the path up in the lists: w says of whom they do not tell.  false: v says who is revoked. */
+static bool by_lists(const struct cert_profile *p, const struct cert_peer *c, STACK_OF(X509_CRL) * crls,
+		     int64_t now, struct walk *w, struct cert_verdict *v)
 {
-	struct walk w = {.last = sk_X509_num(c->chain) - 1};
-	X509_STORE_CTX *ctx;
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
 	bool ok;
 
-	*v = (struct cert_verdict){0};
-	if (p->policy.revocation == CERT_REVOCATION_OFF)
-		return true;
-	ctx = X509_STORE_CTX_new();
-	ok = ctx && prepare(p, ctx, c, now, &w) && X509_verify_cert(ctx) == 1;
+	*w = (struct walk){.last = sk_X509_num(c->chain) - 1};
+	ok = ctx && prepare(p, ctx, c, crls, now, w) && X509_verify_cert(ctx) == 1;
 	if (!ok)
 		revoked(c, ctx ? X509_STORE_CTX_get_error_depth(ctx) : 0, v);
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
-	for (int i = 0; ok && i < w.last; i++)
-		if (p->policy.revocation == CERT_REVOCATION_STRICT && (w.unknown & 1u << i)) {
-			unknown(c, &w, i, v);
-			ok = false;
-		}
 	return ok;
+}
+
+/* ---- all of it ---------------------------------------------------------------------------------------------------- */
+
+/* The profile's lists, and those that were fetched for this path. */
+static STACK_OF(X509_CRL) *
+	lists(const struct cert_profile *p, const struct cert_peer *c, struct cert_cache *cache, int64_t now)
+{
+	STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
+	struct cert_fetch f;
+	struct bytes b;
+	const char *why;
+	X509_CRL *l;
+
+	for (int i = 0; i < sk_X509_CRL_num(p->crls); i++)
+		if (X509_CRL_up_ref(sk_X509_CRL_value(p->crls, i)))
+			sk_X509_CRL_push(all, sk_X509_CRL_value(p->crls, i));
+	for (int i = 0; i + 1 < sk_X509_num(c->chain); i++)
+		if (crl_of(p, c, i, &f) && cert_cache_find(cache, &f, now, &b, &why) == CACHE_HAVE &&
+		    (l = crl_decode(b)))
+			sk_X509_CRL_push(all, l);
+	return all;
+}
+
+/* What somebody else says of one of whom the lists do not tell. */
+enum says { SAYS_GOOD, SAYS_REVOKED, SAYS_NOTHING, SAYS_LATER };
+
+/* Where the fetch stands; LATER: it has to be waited for, and perhaps begun. */
+static enum says fetched(struct cert_cache *cache, const struct cert_fetch *f, int64_t now, struct bytes *b,
+			 const char **why, bool *start)
+{
+	enum cache_state s = cert_cache_find(cache, f, now, b, why);
+
+	*start = s == CACHE_NONE;
+	return cache && (s == CACHE_NONE || s == CACHE_WAITING) ? SAYS_LATER : SAYS_NOTHING;
+}
+
+static enum says by_ocsp(const struct cert_profile *p, const struct cert_peer *c, int depth,
+			 struct cert_cache *cache, struct bytes stapled, int64_t now, const char **why,
+			 struct cert_fetch *f, bool *start)
+{
+	enum ocsp_answer a = stapled.len && !depth ? ocsp_read(p, c, depth, stapled, why) : OCSP_NO_ANSWER;
+	struct bytes b = {0};
+
+	if (a != OCSP_GOOD && a != OCSP_REVOKED && ocsp_of(p, c, depth, f)) {
+		if (fetched(cache, f, now, &b, why, start) == SAYS_LATER)
+			return SAYS_LATER;
+		if (b.p)
+			a = ocsp_read(p, c, depth, b, why);
+	}
+	return a == OCSP_GOOD ? SAYS_GOOD : a == OCSP_REVOKED ? SAYS_REVOKED : SAYS_NOTHING;
+}
+
+/* A responder's word; without one, the certificate's own list, which lists() has when it was fetched. */
+static enum says elsewhere(const struct cert_profile *p, const struct cert_peer *c, int depth,
+			   struct cert_cache *cache, struct bytes stapled, int64_t now, const char **why,
+			   struct cert_fetch *f, bool *start)
+{
+	enum says says = by_ocsp(p, c, depth, cache, stapled, now, why, f, start);
+	const char *list = "";
+	struct bytes b;
+
+	if (says != SAYS_NOTHING || !crl_of(p, c, depth, f))
+		return says;
+	says = fetched(cache, f, now, &b, &list, start);
+	if (!**why)
+		*why = list;
+	return says;
+}
+
+enum cert_status cert_status(const struct cert_profile *p, const struct cert_peer *c,
+			     struct cert_cache *cache, struct bytes stapled, int64_t now,
+			     struct cert_verdict *v, struct cert_fetch *fetch, bool *start)
+{
+	STACK_OF(X509_CRL) * crls;
+	struct walk w;
+	bool ok;
+
+	*v = (struct cert_verdict){0};
+	*start = false;
+	if (p->policy.revocation == CERT_REVOCATION_OFF)
+		return CERT_STATUS_GOOD;
+	crls = lists(p, c, cache, now);
+	ok = by_lists(p, c, crls, now, &w, v);
+	sk_X509_CRL_pop_free(crls, X509_CRL_free);
+	if (!ok)
+		return CERT_STATUS_BAD;
+	for (int i = 0; i < w.last; i++) {
+		const char *why = "";
+
+		if (!(w.unknown & 1u << i))
+			continue;
+		switch (elsewhere(p, c, i, cache, stapled, now, &why, fetch, start)) {
+		case SAYS_GOOD: continue;
+		case SAYS_REVOKED: revoked(c, i, v); return CERT_STATUS_BAD;
+		case SAYS_LATER: return CERT_STATUS_WAIT;
+		default: break;
+		}
+		if (p->policy.revocation == CERT_REVOCATION_STRICT) {
+			unknown(c, &w, i, why, v);
+			return CERT_STATUS_BAD;
+		}
+	}
+	return CERT_STATUS_GOOD;
 }

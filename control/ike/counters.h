@@ -30,6 +30,9 @@
 	X(drop_fragment_limit, "fragment beyond what one message may have")                                  \
 	X(drop_fragment_memory, "fragments given up for newer ones: too many before authentication")         \
 	X(fragment_timeout, "messages whose other fragments did not come")                                   \
+	X(auth_waits, "IKE_AUTH that waited for the status of a certificate")                                \
+	X(status_fetched, "revocation lists and OCSP answers fetched, or not to be had")                     \
+	X(status_fetch_failed, "of these, not to be had")                                                    \
 	X(cert_refused, "certificates of peers refused")                                                     \
 	X(auth_signature_wrong, "signatures in AUTH that do not verify, or are not accepted")                \
 	X(drop_duplicate_init, "duplicate IKE_SA_INIT of an SA that is up")                                  \

@@ -51,8 +51,9 @@ struct ike {
 	struct ike_sa *grave;      /* list: to be freed */
 	struct source *sources;    /* half-open ones counted by address */
 	uint32_t n_half_open;
-	struct frag_in *fragments; /* list: of peers not authenticated yet, oldest first */
-	size_t fragment_bytes;     /* held by these */
+	struct frag_in *fragments;     /* list: of peers not authenticated yet, oldest first */
+	size_t fragment_bytes;         /* held by these */
+	struct cert_cache *cert_cache; /* made with the first certificate whose status is asked for */
 	struct timers timers;
 	struct calls *calls; /* strangers, for the operator */
 	struct bucket plain_errors, unknown_peers, strangers, starts, full;

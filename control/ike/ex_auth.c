@@ -22,6 +22,7 @@
 #include "auth.h"
 #include "calls.h"
 #include "fsm.h"
+#include "hold.h"
 #include "intermediate.h"
 #include "ppk.h"
 #include "reason.h"
@@ -212,8 +213,12 @@ void auth_response(struct in *in)
 	bool right;
 
 	/* Of several answers to IKE_SA_INIT some may differ only in what AUTH covers. */
-	for (right = responder_right(in, &r); !right && alt_next_same_keys(sa, &n);)
+	for (right = responder_right(in, &r); !right && !in->wait && alt_next_same_keys(sa, &n);)
 		right = responder_right(in, &r);
+	if (in->wait) {
+		hold(in);
+		return;
+	}
 	if (!right && alt_next(sa))
 		return;
 	xchg_done(sa);
@@ -393,7 +398,10 @@ void auth_request(struct in *in)
 		return;
 	}
 	if (!ppk_judge_request(in, gw, &r)) {
-		deny(in, gw, &r);
+		if (in->wait)
+			hold(in);
+		else
+			deny(in, gw, &r);
 		return;
 	}
 	out_begin(&o);

@@ -17,6 +17,7 @@ struct in {
 	const struct msg *m;
 	const struct ike_packet *pkt;
 	struct bytes plain; /* what was encrypted */
+	bool wait;          /* it cannot be judged yet (hold.h) */
 };
 
 void fsm_dispatch(struct in *in);

@@ -4,8 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "alt.h"
+#include "cert_status.h"
 #include "calls.h"
 #include "child.h"
 #include "dpd.h"
@@ -13,6 +15,7 @@
 #include "frag.h"
 #include "fsm.h"
 #include "hint.h"
+#include "hold.h"
 #include "natd.h"
 #include "reason.h"
 #include "tap.h"
@@ -55,6 +58,7 @@ void ike_free(struct ike *k)
 		return;
 	gw_free_all(k);
 	free(k->calls);
+	cert_cache_free(k->cert_cache);
 	timer_free(&k->timers);
 	crypto_wipe(k, sizeof(*k));
 	free(k);
@@ -312,6 +316,47 @@ static void authentic(struct ike_sa *sa, const struct ike_packet *p, struct msg 
 	}
 	if (!sa->buried)
 		task_run(sa);
+}
+
+/* What an IKE_AUTH waits for has come: all that are kept are judged anew, whatever each of them waited for. */
+static void resume(struct ike *k)
+{
+	uint64_t *spis = calloc(HASH_COUNT(k->sas) + 1, sizeof(*spis));
+	struct ike_sa *sa, *tmp;
+	size_t n = 0;
+
+	if (!spis)
+		return; /* the peers' retransmissions do as well */
+	HASH_ITER (hh, k->sas, sa, tmp)
+		if (sa->init && sa->init->held)
+			spis[n++] = sa->spi_own;
+	for (size_t i = 0; i < n; i++) {
+		struct ike_packet pkt;
+		struct bytes plain;
+		struct held *h;
+		struct msg m;
+
+		sa = sa_find(k, spis[i]);
+		h = sa ? hold_take(sa, &m, &pkt, &plain) : NULL;
+		if (h)
+			authentic(sa, &pkt, &m, plain);
+		hold_free(h);
+	}
+	free(spis);
+}
+
+void ike_fetched(struct ike *k, const struct cert_fetch *f, struct bytes content, const char *why,
+		 uint64_t now)
+{
+	k->now = now;
+	COUNT(k, status_fetched);
+	if (!content.p)
+		COUNT(k, status_fetch_failed);
+	if (!k->cert_cache)
+		return;
+	cert_status_fetched(k->cert_cache, f, content, why, (int64_t)time(NULL));
+	resume(k);
+	sa_reap(k);
 }
 
 static int open_message(struct ike_sa *sa, const struct msg *m, uint8_t *plain, size_t *len)

@@ -22,7 +22,8 @@
 #include "ike_conf.h"
 #include "ts.h"
 
-struct ike; /* one engine */
+struct cert_fetch; /* cert_cache.h */
+struct ike;        /* one engine */
 
 enum ike_role { IKE_INITIATOR, IKE_RESPONDER };
 
@@ -170,6 +171,9 @@ struct ike_host {
 	bool (*esp_supported)(void *ctx, uint16_t encr, uint16_t key_bits, uint16_t integ);
 	void (*event)(void *ctx, const struct ike_event *e);
 	void (*clear)(void *ctx, const struct ike_clear *c); /* may be NULL */
+	/* Fetch by HTTP what tells whether a certificate is revoked, and give it to ike_fetched(), not before this has
+	 * returned.  NULL: nothing can be fetched. */
+	void (*fetch)(void *ctx, const struct cert_fetch *f);
 };
 
 /* ---- life ------------------------------------------------------------------------------------------ */
@@ -224,6 +228,9 @@ void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now);
 /* ESP from remote to local had an SPI that the data plane does not know: the peer has what we have not. */
 void ike_unknown_spi(struct ike *k, uint32_t spi, const struct endpoint *local, const struct endpoint *remote,
 		     uint64_t now);
+/* What host->fetch was asked for: content as it came; content.p NULL: it failed, and why. */
+void ike_fetched(struct ike *k, const struct cert_fetch *f, struct bytes content, const char *why,
+		 uint64_t now);
 /* Authenticated ESP of that child came from another endpoint. */
 void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from, uint64_t now);
 

@@ -12,6 +12,7 @@
 #include "followup.h"
 #include "frag.h"
 #include "natd.h"
+#include "hold.h"
 #include "reason.h"
 #include "reauth.h"
 #include "xchg.h"
@@ -134,6 +135,7 @@ void sa_init_free(struct ike_sa *sa)
 	datagram_free(&i->request);
 	datagram_free(&i->response);
 	free(i->hint);
+	hold_free(i->held);
 	crypto_wipe(i, sizeof(*i));
 	free(i);
 	sa->init = NULL;

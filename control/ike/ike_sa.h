@@ -127,12 +127,15 @@ struct init {
 	struct alt *alts;              /* other answers to it */
 	unsigned n_alts;
 	struct intermediate inter;
+	struct held *held;       /* IKE_AUTH that waits for its verdict (hold.h) */
 	unsigned sig_hashes;     /* SIG_BITs of what the peer takes in signatures (RFC 7427) */
 	bool ppk_peer;           /* peer sent USE_PPK */
 	struct bytes ppk;        /* AUTH is made with this one, the gateway's; or none */
 	bool childless_ok;       /* peer sent CHILDLESS_IKEV2_SUPPORTED */
 	struct ike_reason *hint; /* an unprotected error: believed only when nothing better comes */
 };
+
+struct held;
 
 struct ike_sa {
 	uint64_t spi_own, spi_peer;

@@ -136,7 +136,10 @@ static bool judge_without(struct in *in, const struct gw *gw, const struct msg_n
 	m.auth.data = n->data;
 	other.m = &m;
 	in->sa->init->ppk = view(NULL, 0);
-	return auth_judge(&other, gw, r);
+	if (auth_judge(&other, gw, r))
+		return true;
+	in->wait = other.wait;
+	return false;
 }
 
 static bool refuse(struct in *in, const struct gw *gw, const struct msg_notify *id, struct ike_reason *r)

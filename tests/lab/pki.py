@@ -113,6 +113,20 @@ class Authority:
         return _write(f"{self.dir}/{self._file()}.crl", crl.public_bytes(serialization.Encoding.PEM))
 
 
+    def responder(self, issued):
+        """What `openssl ocsp` needs to answer for this CA: its arguments but for the port."""
+        def line(cert, revoked):
+            end = cert.not_valid_after.strftime("%y%m%d%H%M%SZ")
+            when = (now() - DAY).strftime("%y%m%d%H%M%SZ") if revoked else ""
+            serial = f"{cert.serial_number:X}"
+            serial = "0" * (len(serial) % 2) + serial  # openssl wants whole octets
+            return f"{'R' if revoked else 'V'}\t{end}\t{when}\t{serial}\tunknown\t/CN={serial}\n"
+        index = _write(f"{self.dir}/index.txt", "".join(line(i.cert, i.cert in self.revoked) for i in issued).encode())
+        k = _write(f"{self.dir}/responder.key", self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()), True)
+        return ["-index", index, "-CA", self.path, "-rsigner", self.path, "-rkey", k, "-nmin", "10"]
+
+
 class Issued:
     """Files of a certificate: path, key_path; chain: the CAs between it and the root."""
 
