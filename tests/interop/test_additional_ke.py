@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lab import strongswan
+from lab import culvert, strongswan
 from lab.proc import wait_for
 from lab.traffic import Flood, assert_ping
 
@@ -115,3 +115,25 @@ def test_no_packet_is_lost_by_rekeys(pair, tmp_path):
             rekey_child(p, who)
             rekey_ike(p, who)
     flood.assert_intact(least=50)
+
+
+@pytest.mark.skipif(not (culvert.CHROOT and strongswan.version() >= (6, 1)),
+                    reason="needs OpenSSL 3.5 on both ends: scripts/test trixie")
+@pytest.mark.parametrize("initiator", ROLES)
+@pytest.mark.parametrize("size", ["512", "768", "1024"])
+def test_ml_kem(pair, size, initiator):
+    """As additional key exchange on x25519, from the start and through rekeys of both kinds by both ends."""
+    p = start(pair, f"-ke1_mlkem{size}", f"-ke1_mlkem{size}", [f"mlkem{size}"], [f"mlkem{size}"])
+    p.up(initiator)
+    assert p.s.log_has(f"KE1_ML_KEM_{size}")
+    assert p.c.ike_sas()[0]["dh"] == f"DH31+ML-KEM-{size}"
+    both_ways(p)
+    for who in ROLES:
+        rekey_child(p, who)
+        assert p.c.children()[0]["dh"] == f"DH31+ML-KEM-{size}"
+        both_ways(p)
+        rekey_ike(p, who)
+        assert p.c.ike_sas()[0]["dh"] == f"DH31+ML-KEM-{size}"
+        both_ways(p)
+    if size == "1024":
+        assert p.s.log_has(r"(generating|parsed) IKE_INTERMEDIATE re\w+ 1 \[ EF")

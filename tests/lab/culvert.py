@@ -9,6 +9,8 @@ from .proc import Daemon, Failed, run, wait_for
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 BUILD = os.environ.get("CULVERT_BUILD", os.path.join(ROOT, "build"))
+# Another Debian, made by scripts/trixie, and the build in it whose culvertd runs instead.
+CHROOT, CHROOT_BUILD = os.environ.get("CULVERT_CHROOT", ""), os.environ.get("CULVERT_CHROOT_BUILD", "")
 
 
 def binary(name):
@@ -18,6 +20,15 @@ def binary(name):
         if os.access(path, os.X_OK):
             return path
     raise Failed(f"no {name} in {BUILD}: build first (scripts/test does), or set CULVERT_BUILD")
+
+
+def daemon_argv(directory, *args):
+    """culvertd with these arguments, in its chroot if there is one.  `ip netns exec` gives it mounts of its own."""
+    if not CHROOT:
+        return [binary("culvertd"), *args]
+    binds = " && ".join(f"mkdir -p {CHROOT}{d} && mount --bind {d} {CHROOT}{d}" for d in (ROOT, directory))
+    return ["sh", "-c", f'for d in proc dev sys; do mount --rbind /$d {CHROOT}/$d; done && mount -t tmpfs none {CHROOT}/tmp && '
+                        f'{binds} && exec chroot {CHROOT} {CHROOT_BUILD}/control/culvertd "$@"', "sh", *args]
 
 
 def dumps(value, depth=0):
@@ -139,7 +150,7 @@ class Culvertd:
     def start(self, timeout=20):
         if os.path.exists(self.socket):
             os.unlink(self.socket)
-        self.daemon = Daemon([binary("culvertd"), "-c", self.conf_path], self.stdout, ns=self.site.gateway,
+        self.daemon = Daemon(daemon_argv(self.dir, "-c", self.conf_path), self.stdout, ns=self.site.gateway,
                              env=self.env(), persist=self.persist)
         self.wait_ready(timeout)
         return self
