@@ -27,7 +27,8 @@ static void tunnels(FILE *out, const json_t *list)
 		char when[RENDER_TIME], down[32];
 
 		duration(down, sizeof(down), render_int(e, "down-seconds"));
-		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%s%s", render_str(e, "name"),
+			   render_bool(e, "configured") ? "" : " (no more)");
 		table_cell(t, "%s", render_str(e, "gateway"));
 		table_cell(t, "%lld", render_int(e, "outages"));
 		table_cell(t, "%s", render_time(e, "last-outage", when)[0] ? when : "-");

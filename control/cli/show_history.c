@@ -14,27 +14,32 @@ static bool wanted(const struct ctl_policy *p, const char *tunnel, const char *g
 	       (!gateway || strcmp(gateway, p->tunnel->gateway) == 0);
 }
 
-int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f)
+static int flaps_of(const struct ctl *c, const struct journal_query *q, struct flap_periods *equal,
+		    struct flaps *f)
 {
-	const struct cfg_gateway *g = cli_gateway(c, p->tunnel->gateway);
-	const struct cfg_ipsec_profile *prof = config_ipsec_profile(c->conf, p->tunnel->profile);
-	struct flap_periods equal = {0};
-	struct journal_query q = {p->tunnel->gateway, p->tunnel->name, p->proxy->name};
+	const struct cfg_gateway *g = cli_gateway(c, q->gateway);
 	const struct journal_entry **list;
 	size_t n;
-	int rc = journal_collect(c->journal, &q, &list, &n);
+	int rc = journal_collect(c->journal, q, &list, &n);
 
 	if (rc < 0)
 		return rc;
-	if (prof)
-		equal.child_lifetime = prof->lifetime_s;
 	if (g) {
-		equal.ike_lifetime = g->ike.lifetime_s;
-		equal.dpd = (uint32_t)g->ike.dpd_interval_s * (g->ike.dpd_retry + 1u);
+		equal->ike_lifetime = g->ike.lifetime_s;
+		equal->dpd = (uint32_t)g->ike.dpd_interval_s * (g->ike.dpd_retry + 1u);
 	}
-	flaps_find(list, n, &equal, ctl_wall_ms(), f);
+	flaps_find(list, n, equal, ctl_wall_ms(), f);
 	free(list);
 	return 0;
+}
+
+int cli_flaps(const struct ctl *c, const struct ctl_policy *p, struct flaps *f)
+{
+	const struct cfg_ipsec_profile *prof = config_ipsec_profile(c->conf, p->tunnel->profile);
+	struct flap_periods equal = {.child_lifetime = prof ? prof->lifetime_s : 0};
+	struct journal_query q = {p->tunnel->gateway, p->tunnel->name, p->proxy->name};
+
+	return flaps_of(c, &q, &equal, f);
 }
 
 static void put_ms(json_t *o, const char *key, int64_t ms)
@@ -66,8 +71,63 @@ static void summary(json_t *o, const struct ctl *c, const struct ctl_policy *p)
 
 	doc_str(o, "name", doc_tunnel_name(p->tunnel->name, p->proxy->name, name));
 	doc_str(o, "gateway", p->tunnel->gateway);
+	doc_bool(o, "configured", true);
 	if (cli_flaps(c, p, &f) == 0)
 		cli_flaps_doc(o, &f);
+}
+
+static bool configured(const struct ctl *c, const struct journal_entry *e)
+{
+	for (uint32_t i = 0; i < c->n_policies; i++)
+		if (strcmp(c->policies[i].tunnel->name, e->tunnel) == 0 &&
+		    strcmp(c->policies[i].proxy->name, e->proxy_id) == 0 &&
+		    strcmp(c->policies[i].tunnel->gateway, e->gateway) == 0)
+			return true;
+	return false;
+}
+
+static bool listed(const json_t *list, const char *name)
+{
+	const json_t *o;
+	size_t i;
+
+	json_array_foreach(list, i, o) if (strcmp(json_string_value(json_object_get(o, "name")), name) ==
+					   0) return true;
+	return false;
+}
+
+/* A gateway's tunnels that were renamed or taken out have had their outages all the same. */
+static void gone(json_t *tunnels, const struct ctl *c, const char *gateway)
+{
+	enum { MOST = 32 };
+	struct journal_query all = {.gateway = gateway};
+	const struct journal_entry **list;
+	unsigned made = 0;
+	size_t n;
+
+	if (journal_collect(c->journal, &all, &list, &n) < 0)
+		return;
+	for (size_t i = 0; i < n && made < MOST; i++) {
+		const struct journal_entry *e = list[i];
+		struct journal_query q = {gateway, e->tunnel, e->proxy_id};
+		struct flap_periods equal = {0};
+		char name[DOC_NAME];
+		struct flaps f;
+		json_t *o;
+
+		if (!e->tunnel[0] || e->kind != JOURNAL_UP || configured(c, e) ||
+		    listed(tunnels, doc_tunnel_name(e->tunnel, e->proxy_id, name)) ||
+		    flaps_of(c, &q, &equal, &f) < 0)
+			continue;
+		o = doc_append(tunnels);
+		doc_str(o, "name", name);
+		doc_str(o, "gateway", gateway);
+		doc_bool(o, "configured", false);
+		f.down = false; /* nobody wants it up */
+		cli_flaps_doc(o, &f);
+		made++;
+	}
+	free(list);
 }
 
 static void entry(json_t *o, const struct journal_entry *e)
@@ -152,6 +212,8 @@ enum cli_page cli_show_history(struct cli_job *j, json_t *doc)
 			return CLI_MORE;
 		if (!tunnel && !gateway)
 			return CLI_LAST;
+		if (gateway)
+			gone(doc_list(doc, "tunnels"), j->c, gateway);
 		j->part = 1;
 		j->at = 0;
 		return CLI_MORE;

@@ -400,7 +400,7 @@ static const struct proposal *nearest(const struct chooser *c, const struct prop
 static void explain(const struct chooser *c, const struct proposals *theirs, char *why, size_t why_len)
 {
 	struct sb t = sb_of(why, why_len);
-	struct verdict v;
+	struct verdict v = {0};
 	const struct proposal *p = nearest(c, theirs, &v);
 
 	if (!p)
@@ -432,7 +432,7 @@ void prop_compare(const struct proposals *theirs, const struct ike_algs *mine, e
 {
 	struct chooser c = {.mine = mine, .kind = kind, .esn = esn};
 	const struct proposal *p;
-	struct verdict v;
+	struct verdict v = {0};
 
 	c.n_prf = prop_prfs(mine, c.prf);
 	p = nearest(&c, theirs, &v);

@@ -32,3 +32,17 @@ def test_who_did_it_and_a_restart_remembers(pair):
     text = p.c.cli("show vpn history tunnel tun")
     assert "peer-deleted" in text and "operator" in text
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_a_renamed_tunnel_keeps_its_outages(pair):
+    """Under its old name, as one that is no more; and a proxy-ID that waits for traffic is not down."""
+    p = pair().start()
+    p.up()
+    p.s.terminate("--child", "net")
+    wait_for("an outage", lambda: p.c.cli("show vpn history tunnel tun", json_out=True)["tunnels"][0]["outages"] == 1)
+    tunnel = {**p.c.conf["ipsec-tunnels"][0], "name": "renamed"}
+    p.c.commit(**{"ipsec-tunnels": [tunnel]})
+    (new, old) = p.c.cli("show vpn history gateway peer", json_out=True)["tunnels"]
+    assert (new["name"], new["outages"], new["down"], new["configured"]) == ("renamed:P1", 0, False, True)
+    assert (old["name"], old["down"], old["configured"]) == ("tun:P1", False, False) and old["outages"] >= 1
+    assert "tun:P1 (no more)" in p.c.cli("show vpn history gateway peer")
