@@ -56,6 +56,12 @@ static void on_unknown_spi(void *ctx, const struct dp_unknown_spi *u)
 	dpt_seen.unknown_spi = *u;
 }
 
+static void on_echo(void *ctx, const struct dp_echo_answer *a)
+{
+	dpt_seen.n_echo++;
+	dpt_seen.echo = *a;
+}
+
 static void on_moved(void *ctx, const struct dp_moved *m)
 {
 	dpt_seen.n_moved++;
@@ -123,7 +129,8 @@ void dpt_init(const struct dpt_conf *want)
 				      .acquire = on_acquire,
 				      .expire = on_expire,
 				      .moved = on_moved,
-				      .unknown_spi = on_unknown_spi};
+				      .unknown_spi = on_unknown_spi,
+				      .echo_answer = on_echo};
 
 	snprintf(name, sizeof(name), "dpt%d", getpid());
 	if (dp_init(&conf, &h, NULL, err, sizeof(err)) < 0)

@@ -5,6 +5,7 @@
  */
 #include "peer.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -201,6 +202,119 @@ static void one_way_tunnel(void **state)
 	through_a_tunnel(state);
 }
 
+/* ---- echo requests of our own ---------------------------------------------------------------- */
+
+static struct dp_echo own_echo(const char *src, const char *dst, uint16_t id, uint16_t data)
+{
+	struct dp_echo e = {.id = id, .seq = 7, .len = (uint16_t)(28 + data)};
+
+	assert_int_equal(addr_parse(src, &e.src), 0);
+	assert_int_equal(addr_parse(dst, &e.dst), 0);
+	return e;
+}
+
+/* What has been sent, at `packet`, becomes the answer to it. */
+static void answer_own(size_t len)
+{
+	assert_int_equal(packet[20], 8);
+	make_answer(packet);
+	packet[8] = 61;
+	dpt_sum4(packet);
+	assert_true(dpt_sums_right(packet, len));
+}
+
+static void assert_answered(const struct dp_echo *e, unsigned n)
+{
+	assert_int_equal(dpt_seen.n_echo, n);
+	assert_true(addr_eq(&dpt_seen.echo.echo.src, &e->src));
+	assert_true(addr_eq(&dpt_seen.echo.echo.dst, &e->dst));
+	assert_int_equal(dpt_seen.echo.echo.id, e->id);
+	assert_int_equal(dpt_seen.echo.echo.seq, e->seq);
+	assert_int_equal(dpt_seen.echo.echo.len, e->len);
+	assert_int_equal(dpt_seen.echo.ttl, 61);
+}
+
+/* Out of a port, to where the route leads; the answer counts while its identifier is in use, and not after. */
+static void own_by_a_port(void **state)
+{
+	unsigned before = dpt_seen.n_echo;
+	struct dp_echo e;
+	uint16_t id;
+	size_t n;
+
+	assert_int_equal(dp_echo_open(&id), 0);
+	e = own_echo(OWN_IP, HOST, id, 100);
+	e.df = true;
+	assert_int_equal(dp_echo_send(&e), 0);
+	dpt_run();
+	n = dpt_take_one(0, frame) - ETH;
+	assert_int_equal(n, e.len);
+	memcpy(packet, frame + ETH, n);
+	assert_true(dpt_sums_right(packet, n));
+	assert_int_equal(packet[6], 0x40);
+	answer_own(n);
+	dpt_mark();
+	dpt_inject_ip(0, 0, packet, n);
+	dpt_run();
+	dpt_expect_drop("monitor-answer", 1);
+	assert_answered(&e, before + 1);
+	dp_echo_close(id);
+	dropped(n, "local-no-service");
+	assert_int_equal(dpt_seen.n_echo, before + 1);
+}
+
+static void own_through_a_tunnel(void **state)
+{
+	unsigned before = dpt_seen.n_echo;
+	struct dp_echo e;
+	uint64_t seq;
+	uint16_t id;
+	size_t n;
+
+	assert_int_equal(dp_echo_open(&id), 0);
+	e = own_echo(TUN, INNER, id, 56);
+	assert_int_equal(dp_echo_send(&e), 0);
+	dpt_run();
+	n = dpt_take_one(0, frame);
+	n = peer_open(&peer, frame + ETH, n - ETH, packet, &seq);
+	assert_int_equal(n, e.len);
+	answer_own(n);
+	dpt_mark();
+	dpt_inject_ip(0, 0, frame, peer_seal(&peer, packet, n, NULL, frame));
+	dpt_run();
+	dpt_expect_drop("monitor-answer", 1);
+	assert_answered(&e, before + 1);
+	dp_echo_close(id);
+}
+
+static void own_refused(void **state)
+{
+	uint16_t id[DP_ECHO_MAX], more;
+	struct dp_echo e;
+
+	for (unsigned i = 0; i < DP_ECHO_MAX; i++)
+		assert_int_equal(dp_echo_open(&id[i]), 0);
+	assert_int_equal(dp_echo_open(&more), -EBUSY);
+	dp_echo_close(id[3]);
+	assert_int_equal(dp_echo_open(&more), 0);
+	assert_int_equal(more, id[3]);
+	for (unsigned i = 0; i < DP_ECHO_MAX; i++)
+		dp_echo_close(id[i]);
+	e = own_echo(HOST, PEER_IP, id[0], 1);
+	assert_int_equal(dp_echo_send(&e), -EINVAL); /* not ours */
+	e = own_echo(OWN_IP, "10.1.1.1", id[0], 1);
+	assert_int_equal(dp_echo_send(&e), -EINVAL); /* to ourselves */
+	e = own_echo(OWN_IP, HOST, id[0], 60000);
+	assert_int_equal(dp_echo_send(&e), -EMSGSIZE);
+	e.len = 27;
+	assert_int_equal(dp_echo_send(&e), -EMSGSIZE);
+	assert_int_equal(addr_parse("2001:db8::1", &e.dst), 0);
+	assert_int_equal(dp_echo_send(&e), -EAFNOSUPPORT);
+	dpt_run();
+	dpt_take_none(0);
+	dpt_take_none(1);
+}
+
 /* ---- */
 
 static void wide_in(struct dp_sa_in_conf *c)
@@ -243,11 +357,18 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(of_a_port),        cmocka_unit_test(of_any_ttl),
-		cmocka_unit_test(with_options),     cmocka_unit_test(every_checksum),
-		cmocka_unit_test(to_nowhere),       cmocka_unit_test(not_answered),
-		cmocka_unit_test(through_a_tunnel), cmocka_unit_test(tunnel_not_answered),
+		cmocka_unit_test(of_a_port),
+		cmocka_unit_test(of_any_ttl),
+		cmocka_unit_test(with_options),
+		cmocka_unit_test(every_checksum),
+		cmocka_unit_test(to_nowhere),
+		cmocka_unit_test(not_answered),
+		cmocka_unit_test(through_a_tunnel),
+		cmocka_unit_test(tunnel_not_answered),
 		cmocka_unit_test(one_way_tunnel),
+		cmocka_unit_test(own_by_a_port),
+		cmocka_unit_test(own_through_a_tunnel),
+		cmocka_unit_test(own_refused),
 	};
 
 	return cmocka_run_group_tests_name("local", tests, setup, teardown);
