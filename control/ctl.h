@@ -103,7 +103,9 @@ struct ctl {
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */
 	struct ctl_policy *policies;
 	uint32_t n_leaders, *leaders; /* by policy: the one whose Child SA serves it, mostly itself */
-	size_t n_interfaces, n_monitors, n_fib;
+	size_t n_interfaces, n_monitors, n_fib, last_interface;
+	uint16_t n_zones;
+	cfg_zone_name *zones; /* by their number, less one */
 	struct ctl_interface *interfaces;
 	struct ctl_monitor *monitors;
 	struct ctl_fib_entry *fib; /* routes that the data plane has */
@@ -137,8 +139,6 @@ unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
 
 /* ---- ctl_apply.c ---- */
 
-/* Ports and tunnel interfaces, once, before dp_start(). */
-int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len);
 /* Routes, proxy-IDs and gateways: makes the data plane and the engine match conf, touching only what
  * differs from before.  conf must outlive the next apply.  On error a text is in err. */
 int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
@@ -147,16 +147,28 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg);
 void ctl_apply_fini(struct ctl *c);
 
+/* ---- ctl_interface.c ---- */
+
+/* Those of conf that are not there yet: all of them before dp_start(), and tunnel interfaces afterwards. */
+int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len);
+/* Does next want of interfaces what only a new process can do?  Then what says so in words. */
+bool ctl_interfaces_need_restart(const struct ctl *c, const struct config *next, char *what, size_t cap);
+/* 0, or -ENOENT. */
+int ctl_ifindex(struct ctl *c, const char *name, uint16_t *ifindex);
+const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex);
+/* Numbers for the zones of conf that have none yet. */
+int ctl_name_zones(struct ctl *c, const struct config *conf);
+/* The zone's number in the data plane, the same for every interface that is in it; 0 for "". */
+uint16_t ctl_zone(const struct ctl *c, const char *zone);
+/* Interfaces into their zones. */
+int ctl_apply_zones(struct ctl *c, const struct config *conf);
+
 /* ---- ctl_rules.c ---- */
 
-/* The zone's number in the data plane, the same for every interface that is in it; 0 for "". */
-uint16_t ctl_zone(const struct config *conf, const char *zone);
-/* Interfaces into their zones, once; then conf's rules into force: a rule keeps its hits by its name. */
-int ctl_apply_zones(struct ctl *c, const struct config *conf);
+/* conf's rules into force: a rule keeps its hits by its name. */
 int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t err_len);
 /* A rule that logs was met. */
 void ctl_rule_hit(struct ctl *c, const struct dp_rule_hit *h);
-const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex);
 
 /* ---- ctl_route.c ---- */
 

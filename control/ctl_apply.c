@@ -14,63 +14,6 @@
 #include "log.h"
 #include "wire.h"
 
-/* ---- interfaces ------------------------------------------------------------------------------ */
-
-static int ifindex_of(const struct ctl *c, const char *name, uint16_t *ifindex)
-{
-	for (size_t i = 0; i < c->n_interfaces; i++) {
-		if (strcmp(c->interfaces[i].name, name) == 0) {
-			*ifindex = c->interfaces[i].ifindex;
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
-static int add_interface(struct ctl *c, const struct config *conf, size_t i, char *err, size_t err_len)
-{
-	const struct cfg_interface *f = &conf->interfaces[i];
-	struct ctl_interface *ci = &c->interfaces[i];
-	struct dp_port_conf p = {.mtu = f->mtu, .n_addr = f->n_addr, .vid = f->tag};
-	int rc;
-
-	memcpy(ci->name, f->name, sizeof(ci->name));
-	memcpy(p.name, f->name, sizeof(p.name));
-	memcpy(p.device, f->port, sizeof(p.device));
-	memcpy(p.addr, f->addr, sizeof(p.addr));
-	if (f->tunnel) {
-		rc = dp_tunnel_if_add(f->name, f->addr, f->n_addr, &ci->ifindex);
-		if (rc < 0)
-			snprintf(err, err_len, "interface \"%s\": %s", f->name, strerror(-rc));
-		return rc;
-	}
-	if (f->vlan && ifindex_of(c, config_vlan_port(conf, f)->name, &p.parent) < 0)
-		return -ENOENT; /* config_links.c has seen that it is there */
-	return dp_port_add(&p, &ci->ifindex, err, err_len);
-}
-
-/* VLANs last, since a port may stand behind them in the file. */
-int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len)
-{
-	c->interfaces = calloc(conf->n_interfaces ? conf->n_interfaces : 1, sizeof(c->interfaces[0]));
-	if (!c->interfaces) {
-		snprintf(err, err_len, "out of memory");
-		return -ENOMEM;
-	}
-	c->n_interfaces = conf->n_interfaces;
-	for (unsigned vlans = 0; vlans < 2; vlans++) {
-		for (size_t i = 0; i < conf->n_interfaces; i++) {
-			int rc = 0;
-
-			if (conf->interfaces[i].vlan == (vlans == 1))
-				rc = add_interface(c, conf, i, err, err_len);
-			if (rc < 0)
-				return rc;
-		}
-	}
-	return ctl_apply_zones(c, conf);
-}
-
 /* ---- proxy-IDs ------------------------------------------------------------------------------- */
 
 /* Finds the policy a proxy-ID already has, by what the data plane knows of it: a renamed proxy-ID keeps
@@ -81,7 +24,7 @@ struct policy_index {
 	UT_hash_handle hh; /* by p->dp */
 };
 
-static int policy_wanted(const struct ctl *c, const struct cfg_tunnel *t, const struct cfg_proxy_id *x,
+static int policy_wanted(struct ctl *c, const struct cfg_tunnel *t, const struct cfg_proxy_id *x,
 			 struct dp_policy_conf *d)
 {
 	memset(d, 0, sizeof(*d)); /* it is a hash key: padding counts */
@@ -93,7 +36,7 @@ static int policy_wanted(const struct ctl *c, const struct cfg_tunnel *t, const 
 	d->local_port_hi = x->local_port_hi;
 	d->remote_port_hi = x->remote_port_hi;
 	d->transport = t->transport;
-	return ifindex_of(c, t->interface, &d->tunnel_if);
+	return ctl_ifindex(c, t->interface, &d->tunnel_if);
 }
 
 static bool carry_eq(const struct dp_policy_options *a, const struct dp_policy_options *b)
@@ -360,7 +303,11 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 		slots[i].p = &c->policies[i];
 		HASH_ADD_KEYPTR(hh, old, &slots[i].p->dp, sizeof(slots[i].p->dp), &slots[i]);
 	}
-	rc = make_policies(c, conf, old, table, &n, err, err_len);
+	rc = ctl_apply_interfaces(c, conf, err, err_len);
+	if (rc == 0 && (rc = ctl_name_zones(c, conf)) < 0)
+		snprintf(err, err_len, "zones: %s", strerror(-rc));
+	if (rc == 0)
+		rc = make_policies(c, conf, old, table, &n, err, err_len);
 	if (rc == 0)
 		rc = apply_leaders(c, table, n);
 	if (rc == 0)
@@ -369,6 +316,8 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 		rc = ctl_apply_routes(c, conf, err, err_len);
 	if (rc == 0)
 		rc = ctl_apply_rules(c, conf, err, err_len);
+	if (rc == 0)
+		rc = ctl_apply_zones(c, conf);
 	if (rc == 0 && (rc = ctl_apply_monitors(c, conf)) < 0)
 		snprintf(err, err_len, "tunnel-monitor: %s", strerror(-rc));
 	if (rc < 0) {
@@ -406,27 +355,13 @@ static bool same(const void *a, const void *b, size_t n)
 }
 
 /* What a running process cannot change: ports, workers, memory. */
-static bool needs_restart(const struct config *now, const struct config *next, char *what, size_t cap)
+static bool needs_restart(const struct ctl *c, const struct config *next, char *what, size_t cap)
 {
-	const struct cfg_interface *old;
-
-	what[0] = 0;
-	if (!same(&now->sys, &next->sys, sizeof(now->sys)))
+	if (!same(&c->conf->sys, &next->sys, sizeof(next->sys))) {
 		snprintf(what, cap, "section system differs");
-	for (size_t i = 0; i < next->n_interfaces && !what[0]; i++) {
-		old = config_interface(now, next->interfaces[i].name);
-		if (!old)
-			snprintf(what, cap, "interface \"%s\" is new", next->interfaces[i].name);
-		else if (!same(old, &next->interfaces[i], sizeof(*old)))
-			snprintf(what, cap, "interface \"%s\" differs", old->name);
+		return true;
 	}
-	for (size_t i = 0; i < now->n_interfaces && !what[0]; i++)
-		if (!config_interface(next, now->interfaces[i].name))
-			snprintf(what, cap, "interface \"%s\" is gone", now->interfaces[i].name);
-	for (size_t i = 0; i < now->n_interfaces && !what[0]; i++)
-		if (strcmp(now->interfaces[i].name, next->interfaces[i].name) != 0)
-			snprintf(what, cap, "interfaces are in another order");
-	return what[0];
+	return ctl_interfaces_need_restart(c, next, what, cap);
 }
 
 int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
@@ -438,11 +373,11 @@ int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 	if (!next)
 		return -EINVAL;
 	rc = ctl_check(next, say, arg) ? -EINVAL : 0;
-	if (needs_restart(c->conf, next, what, sizeof(what))) {
+	if (needs_restart(c, next, what, sizeof(what))) {
 		snprintf(
 			err, sizeof(err),
-			"%s: %s, which takes a restart: a commit changes routes, rules, profiles, gateways and "
-			"tunnels; nothing was applied",
+			"%s: %s, which takes a restart: a commit changes tunnel interfaces, zones, routes, rules, "
+			"profiles, gateways and tunnels; nothing was applied",
 			c->conf_path, what);
 		say(arg, false, err);
 		rc = -EBUSY;
@@ -468,6 +403,7 @@ void ctl_apply_fini(struct ctl *c)
 	config_free(c->conf);
 	free(c->policies);
 	free(c->interfaces);
+	free(c->zones);
 	free(c->rule_ids);
 	free(c->monitors);
 	free(c->fib);
@@ -481,4 +417,5 @@ void ctl_apply_fini(struct ctl *c)
 	c->conf = NULL;
 	c->policies = NULL;
 	c->interfaces = NULL;
+	c->zones = NULL;
 }

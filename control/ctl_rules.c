@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Zones and security rules: the configuration's names and lists become numbers and terms.  A rule keeps its
+ * Security rules: the configuration's names and lists become numbers and terms.  A rule keeps its
  * number, and with it its hits, as long as a rule of its name stands in the configuration.
  */
 #include "ctl.h"
@@ -11,32 +11,6 @@
 #include <string.h>
 
 #include "log.h"
-
-uint16_t ctl_zone(const struct config *conf, const char *zone)
-{
-	/* The first interface that is in it gives the zone its number. */
-	for (size_t i = 0; zone[0] && i < conf->n_interfaces; i++)
-		if (strcmp(conf->interfaces[i].zone, zone) == 0)
-			return (uint16_t)(i + 1);
-	return DP_ZONE_NONE;
-}
-
-int ctl_apply_zones(struct ctl *c, const struct config *conf)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < c->n_interfaces; i++)
-		rc = dp_if_zone(c->interfaces[i].ifindex, ctl_zone(conf, conf->interfaces[i].zone));
-	return rc;
-}
-
-const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex)
-{
-	for (size_t i = 0; i < c->n_interfaces; i++)
-		if (c->interfaces[i].ifindex == ifindex)
-			return c->interfaces[i].name;
-	return "";
-}
 
 /* ---- rules ----------------------------------------------------------------------------------- */
 
@@ -58,8 +32,7 @@ static bool families_meet(const struct dp_rule_term *t)
 }
 
 /* Combination number i of a rule's lists, as one reads a number with mixed bases. */
-static struct dp_rule_term term_of(const struct config *conf, const struct cfg_rule *r, uint32_t rule,
-				   size_t i)
+static struct dp_rule_term term_of(const struct ctl *c, const struct cfg_rule *r, uint32_t rule, size_t i)
 {
 	static const struct cfg_service any = {.port_hi = UINT16_MAX};
 	size_t service = i % or_one(r->n_services), dst, src, to, from;
@@ -74,8 +47,8 @@ static struct dp_rule_term term_of(const struct config *conf, const struct cfg_r
 	from = i / or_one(r->n_to);
 	return (struct dp_rule_term){
 		.rule = rule,
-		.from = r->n_from ? ctl_zone(conf, r->from[from]) : DP_ZONE_NONE,
-		.to = r->n_to ? ctl_zone(conf, r->to[to]) : DP_ZONE_NONE,
+		.from = r->n_from ? ctl_zone(c, r->from[from]) : DP_ZONE_NONE,
+		.to = r->n_to ? ctl_zone(c, r->to[to]) : DP_ZONE_NONE,
 		.src = r->n_source ? r->source[src] : (struct prefix){{0}, 0},
 		.dst = r->n_destination ? r->destination[dst] : (struct prefix){{0}, 0},
 		.proto = s->proto,
@@ -113,7 +86,7 @@ int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t 
 		ids[i] = id_of(c, r->name);
 		rules[i] = (struct dp_rule){.id = ids[i], .allow = r->allow, .log = r->log};
 		for (size_t k = 0; k < terms_of(r); k++) {
-			terms[n] = term_of(conf, r, (uint32_t)i, k);
+			terms[n] = term_of(c, r, (uint32_t)i, k);
 			n += families_meet(&terms[n]);
 		}
 	}

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a commit does to interfaces: tunnel interfaces come, go and come back under traffic, zones change; what takes a
+restart is told by its name and changes nothing."""
+import copy
+
+from lab.traffic import assert_ping, ping
+
+
+def interface(conf, name):
+    return next(i for i in conf["interfaces"] if i["name"] == name)
+
+
+def test_tunnel_interfaces_come_and_go(pair):
+    p = pair().start()
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    first = copy.deepcopy(p.c.conf)
+
+    # The tunnel moves to an interface that did not exist; its proxy-ID is another, for where it leads is part of it.
+    conf = copy.deepcopy(first)
+    conf["interfaces"].insert(0, {"name": "tunnel.7", "zone": "branches"})
+    conf["ipsec-tunnels"][0]["tunnel-interface"] = "tunnel.7"
+    for r in conf["routes"]:
+        if r.get("interface") == "tunnel.1":
+            r["interface"] = "tunnel.7"
+    p.c.commit(**conf)
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    names = [e["name"] for e in p.c.cli("show interface", json_out=True)["entries"]]
+    assert "tunnel.7" in names and "tunnel.1" in names
+
+    # One that nobody uses any longer goes, and comes back.
+    conf["interfaces"] = [i for i in conf["interfaces"] if i["name"] != "tunnel.1"]
+    p.c.commit(**conf)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert "tunnel.1" not in [e["name"] for e in p.c.cli("show interface", json_out=True)["entries"]]
+    p.c.commit(**first)
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_zone_changes_count_at_once(pair):
+    p = pair().start()
+    p.c.conf["interfaces"].append({"name": "tunnel.9", "zone": "VPN-Zone"})  # or no rule could name the zone
+    p.c.commit(**{"security-rules": [
+        {"name": "out", "from": "trust", "to": "VPN-Zone", "source": "any", "destination": "any", "action": "allow"},
+        {"name": "in", "from": "VPN-Zone", "to": "trust", "source": "any", "destination": "any", "action": "allow"}]})
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    conf = copy.deepcopy(p.c.conf)
+    interface(conf, "tunnel.1")["zone"] = "quarantine"
+    p.c.commit(**conf)
+    assert ping(p.t.hq.host, p.t.branch.host_ip, count=2, wait=1)[1] == 0
+    p.c.wait_log(r"traffic-deny interzone-default .*zone trust .*to zone quarantine")
+    interface(conf, "tunnel.1")["zone"] = "VPN-Zone"
+    conf["interfaces"].reverse()  # their order means nothing
+    p.c.commit(**conf)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_what_takes_a_restart(pair):
+    p = pair().start()
+    p.up()
+    first = copy.deepcopy(p.c.conf)
+    for change, words in ((lambda c: interface(c, "ethernet1/2").update({"mtu": 1400}), 'interface "ethernet1/2" differs'),
+                          (lambda c: interface(c, "tunnel.1").update({"address": ["10.9.9.1/24"]}), '"tunnel.1" differs'),
+                          (lambda c: c["interfaces"].append({"name": "ethernet1/1.50", "tag": 50, "zone": "dmz",
+                                                             "address": ["10.50.0.1/24"]}), '"ethernet1/1.50" is a new VLAN'),
+                          (lambda c: c["system"].update({"workers": 2}), "section system differs")):
+        conf = copy.deepcopy(first)
+        change(conf)
+        p.c.conf = conf
+        p.c.write()
+        status, text = p.c.cli("commit", check=False, rc=True)
+        assert status != 0 and words in text and "nothing was applied" in text, text
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
