@@ -8,10 +8,12 @@
 
 #include "client.h"
 #include "grammar.h"
+#include "pki.h"
 
 static void usage(FILE *out)
 {
 	fputs("usage: culvert [-s SOCKET] [--json] [COMMAND …]\n"
+	      "       culvert pki …      certificates for a lab, and a look into their files; culvert pki help\n"
 	      "  -s, --socket PATH  culvertd's socket (default: $CULVERT_SOCKET, or /run/culvert/culvert.sock)\n"
 	      "      --json         the answer as JSON\n"
 	      "  -V, --version\n"
@@ -49,6 +51,8 @@ int main(int argc, char **argv)
 	int opt, status;
 
 	setlocale(LC_CTYPE, "");
+	if (argc > 1 && strcmp(argv[1], "pki") == 0)
+		return pki_main(argc - 1, argv + 1);
 	while ((opt = getopt_long(argc, argv, "+s:Vh", options, NULL)) != -1) {
 		switch (opt) {
 		case 's': k.socket = optarg; break;

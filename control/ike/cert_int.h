@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the files of cert.h share: the objects as OpenSSL has them.  Only cert*.c, sign.c and auth_sig.c include this. */
+/* What the files of cert.h share: the objects as OpenSSL has them.  Included by those, by sign.c and auth_sig.c, and by
+ * culvert pki. */
 #pragma once
 
 #include <openssl/evp.h>
