@@ -256,6 +256,7 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "fragmentation",
 					    "fragment-size",
 					    "ppk",
+					    "mobike",
 					    NULL};
 	static const char *const later[] = {"certificate",       "authentication", "exchange-mode",
 					    "cookie-threshold",  "peer-port",      "comment",
@@ -293,4 +294,5 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 		g->natt_keepalive_s = (uint16_t)v;
 	read_fragmentation(o, g);
 	cfg_read_ppk(o, g);
+	cfg_bool(o, "mobike", &g->mobike);
 }

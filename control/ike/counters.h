@@ -75,6 +75,7 @@
 	X(dpd_dead, "peers declared dead")                                                                   \
 	X(initial_contact, "INITIAL_CONTACT received and believed")                                          \
 	X(peer_moved, "peer addresses followed behind a NAT")                                                \
+	X(mobike_moved, "SAs moved to other addresses by MOBIKE")                                            \
 	X(duplicate_closed, "duplicate IKE SAs of a simultaneous start closed")                              \
 	X(single_pair, "Child SAs asked for again with a single pair of addresses, as the peer wants it")    \
 	X(additional_ts, "peers that would take in further Child SAs what they left out")                    \

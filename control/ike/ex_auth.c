@@ -24,6 +24,7 @@
 #include "fsm.h"
 #include "hold.h"
 #include "intermediate.h"
+#include "mobike.h"
 #include "ppk.h"
 #include "reason.h"
 #include "xchg.h"
@@ -67,6 +68,7 @@ static int write_request(struct out *o, struct ike_sa *sa)
 	rc = ppk_write_request(o, sa, &id);
 	if (rc)
 		return rc;
+	mobike_write(o, gw);
 	if (only_one(sa))
 		out_notify(o, N_INITIAL_CONTACT);
 	if (!s)
@@ -227,6 +229,7 @@ void auth_response(struct in *in)
 		return;
 	}
 	id_of(&in->m->idr, &sa->id_remote);
+	mobike_read(sa, in->m);
 	sa_up(sa, false);
 	if (sa->abandon) {
 		reason_set(&r, in->k->now, in->k->stopping ? IKE_CAUSE_SHUTDOWN : IKE_CAUSE_OPERATOR,
@@ -421,6 +424,9 @@ void auth_request(struct in *in)
 	}
 
 	sa_set_gw(sa, gw);
+	mobike_read(sa, in->m);
+	if (sa->mobike)
+		mobike_write(&o, gw);
 	id_of(&in->m->idi, &sa->id_remote);
 	sa_event(sa, IKE_EV_IKE_START, NULL, NULL);
 	sa_up(sa, false);

@@ -653,8 +653,8 @@ void child_request(struct in *in)
 	struct child_sa *old = NULL;
 	uint32_t spi = 0;
 
-	/* 2.25.2: not while the IKE SA itself is being rekeyed or closed. */
-	if (sa->state != SA_UP || (sa->req.busy && sa->req.task.kind == TASK_IKE_REKEY)) {
+	/* 2.25.2: not while the IKE SA itself is being rekeyed or closed; nor for a place that may not be the peer's. */
+	if (sa->state != SA_UP || sa->unproved || (sa->req.busy && sa->req.task.kind == TASK_IKE_REKEY)) {
 		xchg_respond_notify(sa, in->m, N_TEMPORARY_FAILURE, NULL, 0);
 		return;
 	}

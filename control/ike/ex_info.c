@@ -18,6 +18,7 @@
  */
 #include "fsm.h"
 #include "hint.h"
+#include "mobike.h"
 #include "reason.h"
 #include "xchg.h"
 
@@ -67,6 +68,8 @@ bool info_start(struct ike_sa *sa, const struct task *t)
 	case TASK_IKE_DELETE: msg_wr_delete_ike(&o.w); break;
 	case TASK_AUTH_FAILED: out_notify(&o, N_AUTHENTICATION_FAILED); break;
 	case TASK_LIVENESS: break;
+	case TASK_MOVE:
+	case TASK_ADDRESS_CHECK: mobike_write_task(sa, t->kind, &o); break;
 	case TASK_INVALID_SPI: write_invalid_spi(&o.w, t->id); break;
 	default: return false;
 	}
@@ -87,6 +90,8 @@ void info_response(struct in *in)
 	switch (kind) {
 	case TASK_IKE_DELETE:
 	case TASK_AUTH_FAILED: sa_remove(sa); break;
+	case TASK_MOVE:
+	case TASK_ADDRESS_CHECK: mobike_task_done(in, kind); break;
 	case TASK_CHILD_DELETE:
 		DL_FOREACH_SAFE(sa->children, c, tmp)
 		{
@@ -245,5 +250,7 @@ void info_request(struct in *in)
 	out_begin(&o);
 	if (n)
 		msg_wr_delete_esp(&o.w, spis, n);
+	mobike_answer(in, &o);
 	xchg_respond(sa, in->m, &o);
+	mobike_update(in);
 }

@@ -71,6 +71,8 @@ static struct ike_sa *successor(const struct ike_sa *old, enum ike_role role)
 	sa->udp_encap = old->udp_encap;
 	sa->fragmentation = old->fragmentation;
 	sa->ppk = old->ppk;
+	sa->mobike = old->mobike;
+	sa->began = old->began;
 	sa->id_remote = old->id_remote;
 	sa_same_peer(sa, old);
 	sa->rekeys = old->rekeys + 1;
@@ -396,7 +398,7 @@ void rekey_take_over(struct ike_sa *fresh, struct ike_sa *old)
 /* 2.25.2: what crosses a rekey of the IKE SA. */
 static bool busy(const struct ike_sa *sa)
 {
-	if (sa->state != SA_UP)
+	if (sa->state != SA_UP || sa->unproved)
 		return true;
 	if (!sa->req.busy)
 		return false;

@@ -11,6 +11,7 @@
 #include "child.h"
 #include "followup.h"
 #include "gateway.h"
+#include "mobike.h"
 #include "reason.h"
 #include "xchg.h"
 
@@ -54,7 +55,8 @@ static bool ppk_eq(const struct ike_gw_conf *a, const struct ike_gw_conf *b)
 /* What an IKE SA was negotiated with. */
 static bool ike_same(const struct ike_gw_conf *a, const struct ike_gw_conf *b)
 {
-	return addr_eq(&a->local, &b->local) && addr_eq(&a->remote, &b->remote) &&
+	return (addr_eq(&a->local, &b->local) || (a->mobike && a->local.v == b->local.v)) &&
+	       a->mobike == b->mobike && addr_eq(&a->remote, &b->remote) &&
 	       id_eq(&a->local_id, &b->local_id) && id_eq(&a->remote_id, &b->remote_id) &&
 	       a->psk_len == b->psk_len && crypto_equal(a->psk, b->psk, a->psk_len) && ppk_eq(a, b) &&
 	       algs_eq(&a->ike, &b->ike) && a->natt == b->natt && cert_own_same(a->own, b->own) &&
@@ -405,11 +407,28 @@ static bool policies_differ(const struct ike_gw_conf *g)
 	return ok;
 }
 
+/* Our address has changed: SAs move, or where the peer has no MOBIKE, start anew. */
+static void move_all(struct gw *gw, const struct ike_reason *r)
+{
+	struct ike_sa *sa, *tmp;
+
+	DL_FOREACH_SAFE(gw->sas, sa, tmp)
+	{
+		if (addr_eq(&sa->local.a, &gw->conf.local))
+			continue;
+		if (mobike_move(sa, &gw->conf.local))
+			task_run(sa);
+		else
+			sa_close(sa, r, TASK_IKE_DELETE);
+	}
+}
+
 int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 {
 	struct gw *gw, *old = gw_find(k, g->name);
 	struct ike_gw_conf conf, before = {0};
 	struct ike_reason r;
+	struct addr left = {0};
 	bool same = false;
 	int rc;
 
@@ -441,6 +460,7 @@ int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 	}
 	gw_pair_leave(gw);
 	before = gw->conf;
+	left = before.local;
 	gw->conf = conf;
 	conf_free(&before);
 	gw_pair_join(gw);
@@ -454,6 +474,8 @@ int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 	struct ike_sa *sa;
 	DL_FOREACH (gw->sas, sa)
 		task_run(sa);
+	if (same && !addr_eq(&left, &gw->conf.local))
+		move_all(gw, &r);
 	timer_set(&k->timers, &gw->retry, now);
 	sa_reap(k);
 	return 0;

@@ -102,6 +102,7 @@ struct ike_gw_conf {
 	enum ike_natt natt;
 	uint16_t natt_keepalive_s;
 	bool passive; /* never initiates */
+	bool mobike;  /* addresses may change (RFC 4555) */
 	/* Messages that make a larger IP packet than this go in fragments (RFC 7383); 0: fragmentation is
 	 * neither offered nor agreed to. */
 	uint16_t fragment_size;

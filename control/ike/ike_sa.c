@@ -389,7 +389,7 @@ void sa_inherit(struct ike_sa *to, struct ike_sa *from)
 	DL_FOREACH_SAFE(from->tasks, t, tt)
 	{
 		if (t->kind == TASK_IKE_DELETE || t->kind == TASK_IKE_REKEY || t->kind == TASK_LIVENESS ||
-		    t->kind == TASK_INVALID_SPI)
+		    t->kind == TASK_MOVE || t->kind == TASK_ADDRESS_CHECK || t->kind == TASK_INVALID_SPI)
 			continue;
 		if (t->kind == TASK_CHILD) {
 			struct slot *s = slot_find(to->k, t->id);

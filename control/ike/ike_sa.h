@@ -61,7 +61,9 @@ enum task_kind {
 	TASK_IKE_DELETE,
 	TASK_AUTH_FAILED, /* tell the peer that its AUTH is wrong; ends the SA as a Delete does */
 	TASK_LIVENESS,
-	TASK_INVALID_SPI, /* tell the peer that we have no Child SA with this SPI */
+	TASK_MOVE,          /* tell the peer our new address (MOBIKE) */
+	TASK_ADDRESS_CHECK, /* is the peer at its new address? */
+	TASK_INVALID_SPI,   /* tell the peer that we have no Child SA with this SPI */
 };
 
 /* Something to be done in an exchange of our own.  It names its object by number, not by pointer, so it
@@ -168,6 +170,12 @@ struct ike_sa {
 	uint8_t init_hash[20];
 	bool in_inits, counted; /* in ike->inits; counted as half-open */
 	struct addr counted_as;
+
+	/* MOBIKE (mobike.h): we began the first of the IKE SAs; the peer's new address is not shown to be its own yet, and
+	 * then the Child SAs are to be renewed; where the last question went. */
+	bool mobike, began, unproved, renew;
+	uint8_t cookie2[16];
+	struct endpoint asked;
 
 	uint32_t msgid_out, msgid_in; /* next to send, next to expect */
 	struct request req;

@@ -66,7 +66,8 @@ void natd_read(struct ike_sa *sa, const struct msg *m, enum ike_natt natt, const
 
 void natd_float(struct ike_sa *sa)
 {
-	if (!sa->udp_encap)
+	/* A peer that may move is on port 4500 from the start (RFC 4555 3.3). */
+	if (!sa->udp_encap && !(sa->natt_peer && sa->gw && sa->gw->conf.mobike))
 		return;
 	sa->local.port = IKE_NATT_PORT;
 	/* A peer that was not on port 500 has its mapping there. */
@@ -94,7 +95,7 @@ void natd_follow(struct ike_sa *sa, const struct endpoint *local, const struct e
 		return;
 	}
 	/* Follow a peer behind a NAT; behind one ourselves RFC 7296 2.23 advises against it. */
-	if (sa->state != SA_UP || !sa->nat_remote || sa->nat_local)
+	if (sa->state != SA_UP || !sa->nat_remote || sa->nat_local || sa->mobike)
 		return;
 	if (!addr_eq(&sa->local.a, &local->a))
 		return;
@@ -106,7 +107,7 @@ void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from
 	struct child_sa *c = child_find(k, spi_in);
 
 	k->now = now;
-	if (!c || c->sa->state != SA_UP || !c->sa->nat_remote || c->sa->nat_local ||
+	if (!c || c->sa->state != SA_UP || !c->sa->nat_remote || c->sa->nat_local || c->sa->mobike ||
 	    endpoint_eq(&c->sa->remote, from))
 		return;
 	move(c->sa, &c->sa->local, from);

@@ -416,7 +416,7 @@ static bool runnable(const struct ike_sa *sa, const struct task *t)
 	/* A rekey of the IKE SA and what else is created do not go together (RFC 7296 2.25.2). */
 	if (sa->pending && (t->kind == TASK_IKE_REKEY || (creates && !sa->pending->child)))
 		return false;
-	return !creates || !sa->t[SA_T_HOLD].pos;
+	return !creates || (!sa->t[SA_T_HOLD].pos && !sa->unproved);
 }
 
 void task_run(struct ike_sa *sa)

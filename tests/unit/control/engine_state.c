@@ -93,6 +93,8 @@ static uint64_t hash_sa(uint64_t h, const struct ike_sa *sa, uint64_t now)
 	h = hash_u64(h, sa->req.busy ? sa->req.tries : 0);
 	h = hash_u64(h, sa->holds);
 	h = hash_u64(h, sa->renews);
+	h = hash_u64(h, (uint64_t)sa->mobike << 3 | (uint64_t)sa->began << 2 | (uint64_t)sa->unproved << 1 |
+				sa->renew);
 	h = hash_nego(h, sa->nego);
 	h = hash_followup(h, sa->pending);
 	DL_FOREACH (sa->tasks, t)
