@@ -27,7 +27,7 @@ static bool encrypted(const struct cert_text *t)
 	return memmem(t->b.p, t->b.len, "ENCRYPTED", 9);
 }
 
-EVP_PKEY *cert_key_load(const struct cert_text *t, const char *passphrase, char err[CERT_ERR])
+static EVP_PKEY *from_text(const struct cert_text *t, const char *passphrase, char err[CERT_ERR])
 {
 	EVP_PKEY *k = NULL;
 	OSSL_DECODER_CTX *d = OSSL_DECODER_CTX_new_for_pkey(&k, NULL, NULL, NULL,
@@ -50,6 +50,14 @@ EVP_PKEY *cert_key_load(const struct cert_text *t, const char *passphrase, char 
 			 : passphrase  ? "is encrypted by another passphrase"
 				       : "is encrypted, and there is no passphrase for it");
 	return k;
+}
+
+EVP_PKEY *cert_key_load(const struct cert_text *t, const char *passphrase, char err[CERT_ERR])
+{
+	/* Of a URI the configuration keeps a NUL behind the text. */
+	if (t->b.len > 7 && !memcmp(t->b.p, "pkcs11:", 7))
+		return cert_key_token((const char *)t->b.p, passphrase, err);
+	return from_text(t, passphrase, err);
 }
 
 bool cert_key_usable(EVP_PKEY *k)

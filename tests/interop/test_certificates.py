@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Authentication by certificate, against strongSwan, in both roles."""
+import os
+
 import pytest
 
 from lab import pki
 from lab.pki import DAY, Authority
-from lab.proc import wait_for
+from lab.proc import run, wait_for
 from lab.traffic import assert_ping
 
 HQ, BRANCH = "C=CH, O=Lab, CN=hq.example", "C=CH, O=Lab, CN=branch.example"
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 ROLES = pytest.mark.parametrize("initiator", ["culvert", "strongswan"])
 
 
@@ -265,3 +268,32 @@ def test_list_out_of_date(pair, tmp_path, policy, initiator):
 def test_current_list(pair, tmp_path, initiator):
     ca, mine, theirs = ends(tmp_path)
     works(start(pair, ca, mine, theirs, trust={"crl": ca.crl(), "revocation": "strict"}), initiator)
+
+
+# ---- private keys --------------------------------------------------------------------------------------------------------
+
+@ROLES
+def test_encrypted_key(pair, tmp_path, initiator):
+    ca = Authority(f"{tmp_path}/pki")
+    mine = ca.issue(HQ, "rsa2048", ["hq.example"], passphrase="open sesame")
+    p = start(pair, ca, mine, ca.issue(BRANCH, sans=["branch.example"]),
+              own=mine.conf(**{"passphrase-file": mine.passphrase_path}))
+    works(p, initiator)
+
+
+@ROLES
+@pytest.mark.parametrize("kind", ["rsa2048", "p256"])
+def test_key_in_a_token(pair, tmp_path, monkeypatch, kind, initiator):
+    """SoftHSM has the key; the file is gone."""
+    os.makedirs(f"{tmp_path}/tokens")
+    (tmp_path / "softhsm2.conf").write_text(f"directories.tokendir = {tmp_path}/tokens\nlog.level = ERROR\n")
+    (tmp_path / "pin").write_text("1234\n")
+    os.chmod(tmp_path / "pin", 0o600)
+    monkeypatch.setenv("SOFTHSM2_CONF", f"{tmp_path}/softhsm2.conf")
+    ca, mine, theirs = ends(tmp_path, kind)
+    run("softhsm2-util", "--init-token", "--free", "--label", "gateway", "--pin", "1234", "--so-pin", "123456")
+    run("softhsm2-util", "--import", mine.key_path, "--token", "gateway", "--label", "hq", "--id", "01", "--pin", "1234")
+    os.unlink(mine.key_path)
+    uri = f"pkcs11:token=gateway;object=hq;type=private?module-path={SOFTHSM}"
+    p = start(pair, ca, mine, theirs, own=mine.conf(**{"private-key": uri, "passphrase-file": f"{tmp_path}/pin"}))
+    works(p, initiator)
