@@ -38,6 +38,7 @@ static const char usage[] =
 	"  --way WHICH    a-to-b, b-to-a, both (both)\n"
 	"  --pps N        packets a second each way; max: as fast as it goes (1000)\n"
 	"  --seconds S    of a trial (10); --wait S for stragglers (2)\n"
+	"  --rounds N     instead of --seconds: N packets of each pair of hosts each way, in turn\n"
 	"  --search       the highest rate up to --pps without loss, to 1 % (RFC 2544 26.1; trials of 60 s)\n"
 	"  --loss PPM     loss that the search allows (0)\n"
 	"  --cores LIST   one or two: a port each (the first that are free)\n"
@@ -54,7 +55,7 @@ static struct {
 	struct traffic traffic;
 	struct trial_conf trial;
 	bool loop, search;
-	double loss_ppm;
+	double loss_ppm, rounds;
 	const char *cores, *json;
 	unsigned memory;
 } g = {
@@ -148,6 +149,7 @@ static void option(int c, char *arg)
 	case 'p': g.trial.pps = pps_option(arg); break;
 	case 't': g.trial.seconds = number("seconds", arg, 0.01, 86400); break;
 	case 'w': g.trial.wait = number("wait", arg, 0, 60); break;
+	case 'r': g.rounds = number("rounds", arg, 1, 1e6); break;
 	case 'S': g.search = true; break;
 	case 'l': g.loss_ppm = number("loss", arg, 0, 1e6); break;
 	case 'c': g.cores = arg; break;
@@ -158,6 +160,16 @@ static void option(int c, char *arg)
 	}
 }
 
+/* As many packets as there are pairs of hosts, so many times. */
+static void rounds(void)
+{
+	if (g.search || g.trial.pps <= 0)
+		complain("rounds", g.search ? "--search" : "--pps max", "a number of --pps, and no --search");
+	g.traffic.flows = g.traffic.hosts;
+	g.traffic.in_order = true;
+	g.trial.seconds = g.rounds * g.traffic.hosts / g.trial.pps;
+}
+
 static void options(int argc, char **argv)
 {
 	static const struct option long_options[] = {
@@ -166,8 +178,8 @@ static void options(int argc, char **argv)
 		{"flows", 1, NULL, 'f'},  {"size", 1, NULL, 'z'},    {"way", 1, NULL, 'd'},
 		{"pps", 1, NULL, 'p'},    {"seconds", 1, NULL, 't'}, {"wait", 1, NULL, 'w'},
 		{"search", 0, NULL, 'S'}, {"loss", 1, NULL, 'l'},    {"cores", 1, NULL, 'c'},
-		{"memory", 1, NULL, 'm'}, {"json", 1, NULL, 'j'},    {"help", 0, NULL, 'h'},
-		{NULL, 0, NULL, 0}};
+		{"rounds", 1, NULL, 'r'}, {"memory", 1, NULL, 'm'},  {"json", 1, NULL, 'j'},
+		{"help", 0, NULL, 'h'},   {NULL, 0, NULL, 0}};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", long_options, NULL)) != -1)
@@ -176,6 +188,8 @@ static void options(int argc, char **argv)
 		fputs(usage, stderr);
 		exit(2);
 	}
+	if (g.rounds > 0)
+		rounds();
 	if (g.trial.seconds <= 0)
 		g.trial.seconds = g.search ? 60 : 10;
 	if (g.search && g.trial.pps <= 0)

@@ -58,7 +58,7 @@ static uint64_t mix(uint64_t v)
 
 static void put_headers(const struct stream *s, uint64_t n, uint64_t tsc, struct headers *h)
 {
-	uint32_t flow = (uint32_t)((mix(n) >> 32) % s->t->flows);
+	uint32_t flow = (uint32_t)((s->t->in_order ? n : mix(n) >> 32) % s->t->flows);
 	uint32_t host = flow % s->t->hosts;
 	uint16_t size = size_of(s->t, n);
 

@@ -2,8 +2,8 @@
 /*
  * The inner packets: IPv4, UDP, and behind that a mark by which the receiver knows each of them again.
  *
- * Packet number n belongs to flow n by a mix, so flows come in no order, and the receiver can tell what the packet
- * must look like.  Host i of one side speaks to host i of the other: one proxy-ID each, where the gateways have
+ * Packet number n belongs to a flow by a mix, so flows come in no order, or in turn; the receiver can tell what the
+ * packet must look like.  Host i of one side speaks to host i of the other: one proxy-ID each, where the gateways have
  * proxy-IDs for single hosts.
  */
 #pragma once
@@ -19,6 +19,7 @@ struct traffic {
 	uint32_t net[2]; /* the first host's address of each side, host order */
 	uint32_t hosts, flows;
 	uint16_t size; /* inner bytes, or PACKET_IMIX */
+	bool in_order; /* packet n belongs to flow n, so that each flow has as many as the next */
 };
 
 /* What a sender and its packets have in common. */

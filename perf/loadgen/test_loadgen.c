@@ -134,6 +134,21 @@ static void recognised(void **state)
 	rte_pktmbuf_free(m);
 }
 
+static void in_turn(void **state)
+{
+	const struct traffic t = {
+		.net = {0x0a010001, 0x0a020001}, .hosts = 10, .flows = 10, .size = 64, .in_order = true};
+	const struct stream s = {.t = &t};
+	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+
+	for (uint64_t n = 0; n < 30; n++) {
+		packet_make(&s, n, 1, m);
+		assert_int_equal(rte_pktmbuf_mtod(m, uint8_t *)[L2 + 15],
+				 1 + n % 10); /* the source's last byte */
+	}
+	rte_pktmbuf_free(m);
+}
+
 /* ---- trials ---------------------------------------------------------------------------------- */
 
 /* What the "gateway" in the receiving port does to packets. */
@@ -245,7 +260,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(percentiles), cmocka_unit_test(searching), cmocka_unit_test(recognised),
-		cmocka_unit_test(faithful),    cmocka_unit_test(faults),
+		cmocka_unit_test(in_turn),     cmocka_unit_test(faithful),  cmocka_unit_test(faults),
 	};
 
 	return cmocka_run_group_tests_name("loadgen", tests, setup, teardown);

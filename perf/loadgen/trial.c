@@ -139,7 +139,7 @@ static void prepare(struct side *s, unsigned i, const struct trial_conf *c, stru
 	s->sends = c->way[i] ? &r->way[i] : NULL;
 	s->receives = c->way[!i] ? &r->way[!i] : NULL;
 	s->start = rte_rdtsc();
-	s->total = c->pps > 0 ? (uint64_t)(c->seconds * c->pps) : UINT64_MAX;
+	s->total = c->pps > 0 ? (uint64_t)(c->seconds * c->pps + 0.5) : UINT64_MAX;
 	/* A generator that was held up has some time to catch up in. */
 	s->stop = s->start + (uint64_t)(c->seconds * hz * (c->pps > 0 ? CATCH_UP : 1));
 	s->end = s->stop + (uint64_t)(c->wait * hz);
