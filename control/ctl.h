@@ -74,7 +74,8 @@ struct ctl_policy {
 /* An installed Child SA: what struct ike_child_sa.host points to. */
 struct ctl_child {
 	uint32_t spi_in, sa_out, policy;
-	uint16_t dummy_rate; /* packets a second */
+	uint16_t dummy_rate;                       /* packets a second ... */
+	struct ctl_child *dummy_prev, *dummy_next; /* ... and if any, ctl->dummies */
 	struct dp_sa_stats
 		*cleared; /* inbound and outbound counters when the operator cleared them; NULL: never */
 	uint8_t n_more;   /* further policies it serves: proxy-id-mode = "combined" */
@@ -98,11 +99,12 @@ struct ctl {
 	struct ctl_capture *capture; /* capture_file.c */
 	struct ctl_ike_capture *ike_capture;
 	struct ctl_child *children;
-	bool dummies; /* some Child SA may have a dummy_rate */
+	struct ctl_child *dummies; /* those with a dummy_rate */
 	uint32_t n_policies, next_number, next_rule_id;
 	uint32_t *rule_ids; /* the data plane's, of conf->rules */
 	struct ctl_policy *policies;
 	uint32_t n_leaders, *leaders; /* by policy: the one whose Child SA serves it, mostly itself */
+	uint16_t *dummy_rates;        /* by policy, n_leaders of them; NULL: no tunnel has one */
 	size_t n_interfaces, n_monitors, n_fib, last_interface;
 	uint16_t n_zones;
 	cfg_zone_name *zones; /* by their number, less one */

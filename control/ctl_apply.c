@@ -257,23 +257,37 @@ static uint32_t count_proxy_ids(const struct config *conf)
 	return n;
 }
 
-/* Which policy's Child SA serves each: with proxy-id-mode = "combined" that of the tunnel's first. */
-static int apply_leaders(struct ctl *c, const struct ctl_policy *table, uint32_t n)
+/* What is looked up by the number of a policy: whose Child SA serves it (with proxy-id-mode = "combined" that of the
+ * tunnel's first), and how many dummies it sends. */
+static int apply_by_policy(struct ctl *c, const struct ctl_policy *table, uint32_t n)
 {
-	uint32_t top = 0, *leaders;
+	uint32_t top = 1, *leaders;
+	uint16_t *rates = NULL;
+	bool dummies = false;
 
-	for (uint32_t i = 0; i < n; i++)
+	for (uint32_t i = 0; i < n; i++) {
 		top = table[i].policy >= top ? table[i].policy + 1 : top;
-	leaders = calloc(top ? top : 1, sizeof(*leaders));
-	if (!leaders)
+		dummies |= table[i].tunnel->dummy_rate > 0;
+	}
+	leaders = calloc(top, sizeof(*leaders));
+	if (dummies)
+		rates = calloc(top, sizeof(*rates));
+	if (!leaders || (dummies && !rates)) {
+		free(leaders);
+		free(rates);
 		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < n; i++) {
 		bool follows = i && table[i].tunnel->combined && table[i - 1].tunnel == table[i].tunnel;
 
 		leaders[table[i].policy] = follows ? leaders[table[i - 1].policy] : table[i].policy;
+		if (rates)
+			rates[table[i].policy] = table[i].tunnel->dummy_rate;
 	}
 	free(c->leaders);
+	free(c->dummy_rates);
 	c->leaders = leaders;
+	c->dummy_rates = rates;
 	c->n_leaders = top;
 	return 0;
 }
@@ -309,7 +323,7 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 	if (rc == 0)
 		rc = make_policies(c, conf, old, table, &n, err, err_len);
 	if (rc == 0)
-		rc = apply_leaders(c, table, n);
+		rc = apply_by_policy(c, table, n);
 	if (rc == 0)
 		rc = apply_gateways(c, conf, table, n, err, err_len);
 	if (rc == 0)
@@ -411,7 +425,9 @@ void ctl_apply_fini(struct ctl *c)
 	c->fib = NULL;
 	c->n_monitors = 0;
 	free(c->leaders);
+	free(c->dummy_rates);
 	c->leaders = NULL;
+	c->dummy_rates = NULL;
 	c->n_leaders = 0;
 	c->rule_ids = NULL;
 	c->conf = NULL;

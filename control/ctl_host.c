@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utlist.h>
+
 #include "capture_file.h"
 #include "ike_capture.h"
 #include "journal.h"
@@ -212,10 +214,7 @@ static void unbind_more(const struct ctl_child *h)
 
 static uint16_t dummy_rate(const struct ctl *c, uint32_t policy)
 {
-	for (uint32_t i = 0; i < c->n_policies; i++)
-		if (c->policies[i].policy == policy)
-			return c->policies[i].tunnel->dummy_rate;
-	return 0;
+	return c->dummy_rates && policy < c->n_leaders ? c->dummy_rates[policy] : 0;
 }
 
 /* At moments that say nothing: each tick sends the whole part of what is due to it, and one more as often as the rest
@@ -224,7 +223,10 @@ void ctl_dummies(struct ctl *c)
 {
 	enum { TICKS = 10 };
 
-	for (struct ctl_child *h = c->dummies ? c->children : NULL; h; h = h->hh.next) {
+	struct ctl_child *h;
+
+	DL_FOREACH2(c->dummies, h, dummy_next)
+	{
 		unsigned n = h->dummy_rate / TICKS;
 
 		n += h->dummy_rate % TICKS > arc4random_uniform(TICKS);
@@ -261,7 +263,8 @@ static int host_child_install(void *ctx, struct ike_child_sa *sa, bool activate)
 		goto fail;
 	}
 	h->dummy_rate = dummy_rate(c, h->policy);
-	c->dummies |= h->dummy_rate > 0;
+	if (h->dummy_rate)
+		DL_APPEND2(c->dummies, h, dummy_prev, dummy_next);
 	HASH_ADD(hh, c->children, sa_out, sizeof(h->sa_out), h);
 	sa->host = h;
 	if (activate)
@@ -283,6 +286,8 @@ static void host_child_remove(void *ctx, struct ike_child_sa *sa)
 	dp_sa_out_remove(h->sa_out);
 	dp_sa_in_remove(h->spi_in);
 	HASH_DEL(c->children, h);
+	if (h->dummy_rate)
+		DL_DELETE2(c->dummies, h, dummy_prev, dummy_next);
 	free(h->cleared);
 	free(h);
 	sa->host = NULL;

@@ -30,6 +30,8 @@ void fib_fini(void);
 int fib_if_add(uint16_t ifindex);
 /* Bring what has changed to the workers; see fib.c. */
 void fib_service(void);
+/* Routes of a family (4 or 6), own networks and addresses among them, and how many there may be. */
+void fib_use(uint8_t v, uint64_t *used, uint64_t *limit);
 /* Grows with every change of a route. */
 uint64_t fib_changes(void);
 /* The port and neighbour a packet to dst leaves by: 0, or -ENETUNREACH when that is not a port. */

@@ -610,6 +610,14 @@ int fib_if_add(uint16_t ifindex)
 	return 0;
 }
 
+void fib_use(uint8_t v, uint64_t *used, uint64_t *limit)
+{
+	uint32_t max;
+
+	*used = fib_tree_count(v, &max);
+	*limit = max;
+}
+
 /* ---- life ---------------------------------------------------------------------------------- */
 
 int fib_init(uint32_t max_routes)

@@ -210,6 +210,12 @@ static int renew6(struct fib_copy *c)
 	return 0;
 }
 
+uint32_t fib_tree_count(uint8_t v, uint32_t *max)
+{
+	*max = t.max_routes;
+	return v == 4 ? t.n_routes4 : t.n_routes6;
+}
+
 /* Both libraries of DPDK 22.11 do not count the 8-bit tables of a route longer than /24 that leads where
  * its parent does, but take them off when the route goes: in the end they believe themselves full and
  * refuse routes.  So such a route comes in leading nowhere, as no other does, and is turned then; nobody

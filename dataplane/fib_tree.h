@@ -30,6 +30,8 @@ void fib_tree_fini(struct fib_copy copy[2]);
 /* The value of exactly this prefix, or of the longest that holds the address. */
 bool fib_tree_find(const struct prefix *p, uint64_t *value);
 bool fib_tree_match(const struct addr *a, struct prefix *p, uint64_t *value);
+/* Prefixes of a family (4 or 6), and room for how many. */
+uint32_t fib_tree_count(uint8_t v, uint32_t *max);
 /* Add or change.  0, or -ENOSPC, which also says that a copy would have no room for it. */
 int fib_tree_set(const struct prefix *p, uint64_t value);
 /* The prefix is there. */

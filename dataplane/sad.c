@@ -299,6 +299,12 @@ static int fill(struct fifo *f, uint32_t n)
 	return 0;
 }
 
+void sad_use(bool inbound, uint64_t *used, uint64_t *limit)
+{
+	*limit = sad_slots;
+	*used = sad_slots - (inbound ? t.free_in.n : t.free_out.n);
+}
+
 int sad_init(uint32_t max_sas)
 {
 	uint32_t n = RTE_MAX(max_sas, 16u);

@@ -45,5 +45,8 @@ void sad_out_refresh(uint32_t handle);
 /* Measure outbound SAs anew after routes have changed, some with every call.  Control thread. */
 void sad_service(void);
 
+/* Slots in use, and how many there are.  Control thread. */
+void sad_use(bool inbound, uint64_t *used, uint64_t *limit);
+
 int sad_init(uint32_t max_sas);
 void sad_fini(void); /* wipes keys; no worker runs */

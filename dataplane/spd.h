@@ -18,6 +18,8 @@ bool spd_carries(uint16_t tunnel_if, const struct addr *local, const struct addr
  * *policy is set unless no proxy-ID fits.  Control thread. */
 enum drop spd_find(struct pkt *p, uint32_t *policy, uint32_t *sa_out);
 
+/* Policies there are, and may be.  Control thread. */
+void spd_use(uint64_t *used, uint64_t *limit);
 int spd_init(uint32_t max_policies);
 void spd_fini(void);
 

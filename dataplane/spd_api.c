@@ -408,6 +408,12 @@ static int hash_init(struct rte_hash **hash, const char *name, uint32_t key_len,
 	return rte_hash_rcu_qsbr_add(*hash, &rcu) == 0 ? 0 : -ENOMEM;
 }
 
+void spd_use(uint64_t *used, uint64_t *limit)
+{
+	*used = t.max - t.n_free;
+	*limit = t.max;
+}
+
 int spd_init(uint32_t max_policies)
 {
 	t.max = RTE_MAX(max_policies, 1u);

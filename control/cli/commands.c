@@ -80,6 +80,7 @@ const struct cli_command cli_commands[] = {
 	 {"show", "rule-hit-count"},
 	 {{0}},
 	 "packets that met each security rule, and when the last one did"},
+	{CLI_SHOW_VPN_CAPACITY, {"show", "vpn", "capacity"}, {{0}}, "tables: use, limits, and what is left"},
 	{CLI_SHOW_SYSTEM_INFO, {"show", "system", "info"}, {{0}}, "this daemon: version, up time, sizes"},
 	{CLI_TEST_VPN_IKE_SA, {"test", "vpn", "ike-sa"}, {OPT_GATEWAY}, "start negotiating IKE SAs"},
 	{CLI_TEST_VPN_IPSEC_SA, {"test", "vpn", "ipsec-sa"}, {OPT_TUNNEL}, "start negotiating IPsec SAs"},

@@ -25,6 +25,7 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_SHOW_RULE_HITS] = cli_show_rules,
 	[CLI_SHOW_ROUTING_ROUTE] = cli_show_route,
 	[CLI_SHOW_SYSTEM_INFO] = cli_show_system_info,
+	[CLI_SHOW_VPN_CAPACITY] = cli_show_capacity,
 	[CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
 	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,
 	[CLI_TEST_VPN_PACKET] = cli_test_packet,

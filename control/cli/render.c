@@ -30,6 +30,7 @@ static const struct {
 	{"diagnose-vpn", render_diagnose},
 	{"knowledge", render_knowledge},
 	{"system-info", render_system_info},
+	{"capacity", render_capacity},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},
 	{"request-vpn", render_request},

@@ -18,7 +18,7 @@ typedef void render_fn(FILE *out, const json_t *doc);
 render_fn render_ike_sa, render_ike_sa_detail, render_ipsec_sa, render_flow, render_gateway, render_tunnel;
 render_fn render_counters, render_counters_global, render_log, render_interface, render_route_lookup,
 	render_routes, render_dataplane, render_security_policy, render_rule_hits, render_monitor,
-	render_history, render_diagnose, render_knowledge, render_system_info, render_test,
+	render_history, render_diagnose, render_knowledge, render_system_info, render_capacity, render_test,
 	render_test_packet, render_ping, render_clear_flow, render_request, render_clear, render_debug,
 	render_debug_gateway, render_capture, render_commit;
 

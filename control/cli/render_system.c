@@ -237,6 +237,34 @@ void render_dataplane(FILE *out, const json_t *doc)
 	render_stages(out, doc);
 }
 
+void render_capacity(FILE *out, const json_t *doc)
+{
+	static const struct render_column cols[] = {{"table", 19}, {"used", 12}, {"limit", 12},
+						    {"left", 12},  {"used%", 7}, {"what", 0}};
+	struct render_table *t = table_new(RENDER_COLUMNS(cols));
+	const json_t *e;
+	size_t i;
+
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		long long used = render_int(e, "used"), limit = render_int(e, "limit");
+
+		table_cell(t, "%s", render_str(e, "name"));
+		table_cell(t, "%lld", used);
+		if (limit) {
+			table_cell(t, "%lld", limit);
+			table_cell(t, "%lld", render_int(e, "left"));
+			table_cell(t, "%.1f", 100. * (double)used / (double)limit);
+		} else {
+			table_cell(t, "%s", "-");
+			table_cell(t, "%s", "-");
+			table_cell(t, "%s", "-");
+		}
+		table_cell(t, "%s", render_str(e, "help"));
+	}
+	table_print(out, t);
+}
+
 void render_system_info(FILE *out, const json_t *doc)
 {
 	static const char *const keys[] = {"workers",   "interfaces", "gateways",  "tunnels",

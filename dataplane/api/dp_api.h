@@ -517,6 +517,16 @@ struct dp_worker_stats {
 };
 int dp_worker_stats(unsigned worker, struct dp_worker_stats *s);
 
+/* How full a table is.  Limits are those of dp_conf, but for interfaces, whose number is built in, and memory, which with
+ * huge pages grows while the system has some. */
+struct dp_capacity {
+	const char *name; /* "ipsec-sas" */
+	const char *help;
+	uint64_t used, limit; /* limit 0: none is known */
+};
+/* -ENOENT behind the last.  Control thread. */
+int dp_capacity(unsigned i, struct dp_capacity *c);
+
 /* What stages of the path cost a worker, of the bursts that are timed: one in a few hundred. */
 struct dp_stage {
 	const char *name; /* "out-seal" */

@@ -74,3 +74,17 @@ def test_what_takes_a_restart(pair):
         status, text = p.c.cli("commit", check=False, rc=True)
         assert status != 0 and words in text and "nothing was applied" in text, text
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_capacity(pair):
+    """Every table says how full it is, and counts what there is."""
+    p = pair().start()
+    before = {e["name"]: e for e in p.c.cli("show vpn capacity", json_out=True)["entries"]}
+    assert before["outbound-sas"]["used"] == before["ike-sas"]["used"] == 0 and before["proxy-ids"]["used"] == 1
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    after = {e["name"]: e for e in p.c.cli("show vpn capacity", json_out=True)["entries"]}
+    assert after["outbound-sas"]["used"] == after["inbound-sas"]["used"] == after["ike-sas"]["used"] == 1
+    assert after["neighbours"]["used"] >= 2 and after["interfaces"]["used"] == 3
+    assert after["memory-bytes"]["used"] < after["memory-bytes"]["limit"]
+    assert all(e["left"] == e["limit"] - e["used"] for e in after.values() if "limit" in e)

@@ -495,6 +495,13 @@ int dp_worker_stats(unsigned worker, struct dp_worker_stats *s)
 	return worker ? -ENOENT : 0;
 }
 
+int dp_capacity(unsigned i, struct dp_capacity *c)
+{
+	*c = i ? (struct dp_capacity){.name = "memory-bytes", .help = "bytes", .used = 1000}
+	       : (struct dp_capacity){.name = "inbound-sas", .help = "SPIs", .used = 3, .limit = 50};
+	return i > 1 ? -ENOENT : 0;
+}
+
 int dp_stage_stats(unsigned worker, unsigned i, struct dp_stage *s)
 {
 	*s = (struct dp_stage){.name = i ? "out-seal" : "unused", .help = "encrypt", .cycles = 255};

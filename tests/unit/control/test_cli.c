@@ -827,6 +827,24 @@ static void test_routes(void **state)
 		     "destination: found \"nowhere\"; allowed: an IP address");
 }
 
+static void test_capacity(void **state)
+{
+	struct got g = ask("show vpn capacity", 0);
+
+	assert_int_equal(member(json_array_get(json_object_get(g.doc, "entries"), 0), "left"), 47);
+	got_free(&g);
+	assert_text(
+		"show vpn capacity",
+		"table              used        limit       left        used%  what\n"
+		"-----              ----        -----       ----        -----  ----\n"
+		"inbound-sas        3           50          47          6.0    SPIs\n"
+		"memory-bytes       1000        -           -           -      bytes\n"
+		"ike-gateways       1           -           -           -      no limit but memory\n"
+		"ike-sas            0           -           -           -      no limit but memory\n"
+		"half-open-ike-sas  0           2000        2000        0.0    peers that have not proved who they "
+		"are; limits half-open-max\n");
+}
+
 static void test_system(void **state)
 {
 	struct got g = ask("show system info", 0);
@@ -1478,6 +1496,7 @@ int main(void)
 		T(test_counters),
 		T(test_interface),
 		T(test_routes),
+		T(test_capacity),
 		T(test_system),
 		T(test_config_documents),
 		T(test_every_command),
