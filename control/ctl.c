@@ -4,6 +4,7 @@
  * housekeeping, one timer set to whatever the engine waits for next, and the operator's socket.
  */
 #include "ctl.h"
+#include "ctl_certs.h"
 #include "ctl_fetch.h"
 
 #include <stdio.h>
@@ -287,6 +288,7 @@ int ctl_run(struct config *conf, const char *conf_path)
 	if (ctl_apply(&c, conf, err, sizeof(err)) < 0)
 		goto out;
 	conf = NULL; /* ctl's now */
+	ctl_certs_watch(&c);
 	c.cli = cli_server_start(&c, c.conf->sys.cli_socket, err, sizeof(err));
 	if (!c.cli)
 		goto out;
@@ -307,6 +309,7 @@ out:
 							.first = ctl_wall_ms(),
 							.text = "culvertd stopped"});
 	cli_server_stop(c.cli);
+	ctl_certs_fini(&c);
 	ctl_fetch_fini(&c);
 	ctl_capture_fini(&c);
 	ctl_ike_capture_fini(&c);

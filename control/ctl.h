@@ -11,6 +11,7 @@
  *     ctl_monitor.c  tunnel monitors
  *     capture_file.c  packets of a tunnel into a file, at the operator's wish
  *     ike_capture.c  a gateway's IKE messages in clear into a file, and more of it in the log
+ *     ctl_certs.c  certificates that end soon, told in the log
  *     ctl_fetch.c  lists and OCSP answers, by HTTP
  *     ctl_host.c   what the engine asks of its host: SAs into the data plane, datagrams out
  *
@@ -117,7 +118,7 @@ struct ctl {
 	unsigned ticks;
 	struct ctl_load load[2][DP_WORKERS_MAX]; /* at the last full second, and the one before */
 	ev_io dp_io;
-	ev_timer dp_tick, ike_timer;
+	ev_timer dp_tick, ike_timer, cert_day;
 	ev_signal sigterm, sigint, sighup;
 };
 

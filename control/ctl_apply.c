@@ -4,6 +4,7 @@
  * way, which touches only what differs.
  */
 #include "ctl.h"
+#include "ctl_certs.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -401,6 +402,8 @@ int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
 		if (rc < 0)
 			say(arg, false, err);
 		else
+			ctl_certs_watch(c);
+		if (rc == 0)
 			journal_note(c->journal, &(struct journal_entry){.kind = JOURNAL_COMMIT,
 									 .by = JOURNAL_OPERATOR,
 									 .first = ctl_wall_ms(),

@@ -150,6 +150,12 @@ const struct knowledge knowledge[] = {
 	 "             packets, DPD that is too impatient, a peer that restarts.\n"
 	 "Key test     note the period: show vpn history says what it equals.",
 	 "rekey dpd nat-t"},
+	{C, "certificates", "Certificates are refused",
+	 "Looks like   phase 1 fails in IKE_AUTH, at one end with a reason, at the other with AUTHENTICATION_FAILED.\n"
+	 "Causes       expired or not valid yet; a clock that is wrong; a CA that is not known, or a chain that is not\n"
+	 "             sent; revoked, or nobody to tell; an identity that the certificate does not have.\n"
+	 "Key test     diagnose vpn names the certificate and the rule; culvert pki show FILE what it would match.",
+	 "cert-untrusted cert-expired cert-identity cert-revoked"},
 	{C, "slow", "Slow",
 	 "Looks like   pings pass, transfers crawl.\n"
 	 "Causes       fragments and blocked ICMP (MTU); a worker without time left; drops on the way; packets out\n"

@@ -311,6 +311,16 @@ void render_gateway(FILE *out, const json_t *doc)
 		table_cell(t, "[%s]%s%lld-sec", render_str(e, "auth"), proposals, render_int(e, "life"));
 	}
 	table_print(out, t);
+	json_array_foreach(render_list(doc, "entries"), i, e)
+	{
+		const json_t *c = json_object_get(e, "certificate");
+		char until[RENDER_TIME];
+
+		if (c)
+			fprintf(out, "%s: certificate %s, %s, valid until %s\n", render_str(e, "name"),
+				render_str(c, "subject"), render_str(c, "key"),
+				render_time(c, "not-after", until));
+	}
 	fprintf(out, "\nShow IKE gateway config: Total %lld gateways found.\n",
 		render_int(doc, "gateways-found"));
 }

@@ -36,6 +36,7 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 {
 	const struct ike_gw_conf *g = i->conf;
 	const struct cfg_gateway *cfg = cli_gateway(j->c, g->name);
+	struct cert_info own;
 
 	doc_uint(o, "gwid", g->id);
 	doc_str(o, "name", g->name);
@@ -47,6 +48,10 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 	if (g->remote_id.type)
 		doc_id(o, "peer-id", &g->remote_id, &g->remote);
 	doc_str(o, "proto", "IKEv2");
+	if (g->own) {
+		cert_own_info(g->own, &own);
+		doc_certificate(o, "certificate", &own);
+	}
 	doc_str(o, "auth", g->own ? "certificate" : "PSK");
 	doc_str(o, "peer-auth", g->trust ? "certificate" : "PSK");
 	doc_algs(o, &g->ike);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Authentication by certificate, against strongSwan, in both roles."""
 import os
+import re
 
 import pytest
 
@@ -268,6 +269,49 @@ def test_list_out_of_date(pair, tmp_path, policy, initiator):
 def test_current_list(pair, tmp_path, initiator):
     ca, mine, theirs = ends(tmp_path)
     works(start(pair, ca, mine, theirs, trust={"crl": ca.crl(), "revocation": "strict"}), initiator)
+
+
+# ---- what the operator sees -----------------------------------------------------------------------------------------------
+
+def test_detail_shows_both_certificates(pair, tmp_path):
+    p = start(pair, *ends(tmp_path, "rsa2048"))
+    works(p, "culvert")
+    text = p.c.cli("show vpn ike-sa detail gateway peer")
+    assert "Authentication: RSA, peer RSA" in text
+    assert f"Certificate: {HQ}" in text and f"Peer certificate: {BRANCH}" in text
+    sa = p.c.ike_sas()[0]
+    serial = sa["peer-certificate"]["serial"].replace(":", "")
+    assert f"{ends_serial(p):x}" in serial.lower() and sa["peer-certificate"]["issuer"] == "C=CH, O=Lab, CN=Root"
+    assert HQ in p.c.cli("show vpn gateway")
+
+
+def ends_serial(p):
+    """The serial number of the certificate that strongSwan has loaded."""
+    text = p.s.swanctl("--list-certs", "--type", "x509")
+    return int(re.search(r"CN=branch\.example\"\n(?:.*\n)*?\s+serial:\s+([0-9a-f:]+)", text)[1].replace(":", ""), 16)
+
+
+def test_expiry_is_told_ahead(pair, tmp_path):
+    p = start(pair, *ends(tmp_path, mine={"end": pki.now() + 10 * DAY}))
+    assert p.c.wait_log(r'high|medium .*certificate-expires own our certificate "C=CH, O=Lab, CN=hq.example" expires')
+    assert "expires" in p.c.check().stderr
+    works(p, "culvert")
+
+
+def test_certificate_is_replaced_by_a_commit(pair, tmp_path):
+    """A new list leaves the SA alone; a new certificate authenticates anew."""
+    ca, mine, theirs = ends(tmp_path)
+    p = start(pair, ca, mine, theirs)
+    works(p, "culvert")
+    sn = p.c.ike_sas()[0]["sn"]
+    p.c.conf["certificate-profiles"][0].update({"crl": ca.crl()})
+    p.c.commit()
+    assert p.c.ike_sas()[0]["sn"] == sn
+    p.c.conf["certificates"] = [ca.issue(HQ, "p384", ["hq.example"]).conf()]
+    p.c.commit()
+    wait_for("the old SA is gone", lambda: all(sa["sn"] != sn for sa in p.c.ike_sas()))
+    works(p, "culvert")
+    assert p.s.log_has("authentication of 'hq.example' with ECDSA_WITH_SHA384_DER successful")
 
 
 # ---- private keys --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
-#include "cert_cache.h"
+#include <openssl/ocsp.h>
+
+#include "cert_status.h"
 #include "sign.h"
 #include "test_ca.h"
 
@@ -383,6 +385,73 @@ static void strict_does_not(void **state)
 	refused(IKE_CAUSE_CERT_STATUS, "nobody there");
 }
 
+/* An answer of the CA about c. */
+static struct bytes ocsp_answer(const struct test_ca *c, int status, const struct test_ca *signer)
+{
+	OCSP_BASICRESP *b = OCSP_BASICRESP_new();
+	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), c->cert, root.cert);
+	ASN1_TIME *now = X509_gmtime_adj(NULL, 0), *next = X509_gmtime_adj(NULL, 3600);
+	OCSP_RESPONSE *r;
+	uint8_t *der = NULL;
+	int len;
+
+	assert_non_null(OCSP_basic_add1_status(b, id, status, OCSP_REVOKED_STATUS_NOSTATUS, now, now, next));
+	assert_int_equal(OCSP_basic_sign(b, signer->cert, signer->key, EVP_sha256(), NULL, 0), 1);
+	r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, b);
+	len = i2d_OCSP_RESPONSE(r, &der);
+	assert_true(len > 0);
+	OCSP_RESPONSE_free(r);
+	OCSP_BASICRESP_free(b);
+	OCSP_CERTID_free(id);
+	ASN1_TIME_free(now);
+	ASN1_TIME_free(next);
+	return (struct bytes){.p = der, .len = (size_t)len};
+}
+
+/* OCSP that comes along in a CERT payload (RFC 4806): the CA's word counts, nobody else's. */
+static void stapled_answers(void **state)
+{
+	const struct cert_policy policy = {.revocation = CERT_REVOCATION_STRICT, .use_ocsp = true};
+	struct cert_profile *p = test_profile(&root, &policy);
+	struct test_cert want = {.name = "a.example", .dns = true},
+			 other = {.name = "root", .type = "P-384", .ca = true};
+	struct test_ca c = test_issue(&root, &want), forger = test_issue(NULL, &other);
+	struct bytes der = test_der(&c);
+	struct ike_id id = fqdn("a.example");
+	const struct {
+		int status;
+		const struct test_ca *signer;
+		enum cert_status result;
+		enum cert_rule rule;
+	} v[] = {
+		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_GOOD, CERT_GOOD},
+		{V_OCSP_CERTSTATUS_REVOKED, &root, CERT_STATUS_BAD, CERT_REVOKED},
+		{V_OCSP_CERTSTATUS_UNKNOWN, &root, CERT_STATUS_BAD, CERT_STATUS},
+		{V_OCSP_CERTSTATUS_GOOD, &forger, CERT_STATUS_BAD, CERT_STATUS},
+		{V_OCSP_CERTSTATUS_GOOD, &c, CERT_STATUS_BAD, CERT_STATUS}, /* not a responder of the CA's */
+	};
+	struct cert_verdict verdict;
+	struct cert_fetch f;
+	struct cert_peer *peer;
+	bool start;
+
+	peer = cert_peer_check(p, &der, 1, &id, (int64_t)time(NULL), &verdict);
+	assert_non_null(peer);
+	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
+		struct bytes a = ocsp_answer(&c, v[i].status, v[i].signer);
+
+		assert_int_equal(cert_status(p, peer, NULL, a, (int64_t)time(NULL), &verdict, &f, &start),
+				 v[i].result);
+		assert_int_equal(verdict.rule, v[i].rule);
+		cert_der_free(&a);
+	}
+	cert_peer_free(peer);
+	cert_der_free(&der);
+	test_ca_free(&forger);
+	test_ca_free(&c);
+	cert_profile_put(p);
+}
+
 /* The SA is gone by the time: nothing happens. */
 static void too_late(void **state)
 {
@@ -463,6 +532,7 @@ int main(void)
 		cmocka_unit_test(cache_is_bounded),
 		NET_TEST(soft_fail_goes_on),
 		NET_TEST(strict_does_not),
+		cmocka_unit_test(stapled_answers),
 		NET_TEST(too_late),
 		cmocka_unit_test(names),
 	};
