@@ -257,6 +257,7 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 					    "fragment-size",
 					    "ppk",
 					    "mobike",
+					    "redirect",
 					    NULL};
 	static const char *const later[] = {"certificate",       "authentication", "exchange-mode",
 					    "cookie-threshold",  "peer-port",      "comment",
@@ -295,4 +296,5 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	read_fragmentation(o, g);
 	cfg_read_ppk(o, g);
 	cfg_bool(o, "mobike", &g->mobike);
+	cfg_bool(o, "redirect", &g->redirect);
 }

@@ -75,6 +75,8 @@
 	X(dpd_dead, "peers declared dead")                                                                   \
 	X(initial_contact, "INITIAL_CONTACT received and believed")                                          \
 	X(peer_moved, "peer addresses followed behind a NAT")                                                \
+	X(redirected, "redirects of a peer obeyed (REDIRECT)")                                               \
+	X(redirect_ignored, "redirects not obeyed: not an address, another family, or too many")             \
 	X(mobike_moved, "SAs moved to other addresses by MOBIKE")                                            \
 	X(duplicate_closed, "duplicate IKE SAs of a simultaneous start closed")                              \
 	X(single_pair, "Child SAs asked for again with a single pair of addresses, as the peer wants it")    \

@@ -6,6 +6,7 @@
 #include "child.h"
 #include "fsm.h"
 #include "reason.h"
+#include "redirect.h"
 #include "xchg.h"
 
 enum { PATIENCE_MIN_S = 5 };
@@ -100,6 +101,7 @@ void dpd_dead(struct ike_sa *sa, const struct request *q)
 	char a[ENDPOINT_STR], patience[64] = "";
 
 	COUNT(k, dpd_dead);
+	redirect_forget(sa->gw);
 	if (q->deadline)
 		snprintf(patience, sizeof(patience), " (dpd interval %u s x retry %u)", conf->dpd_interval_s,
 			 conf->dpd_retry);

@@ -27,6 +27,7 @@
 #include "mobike.h"
 #include "ppk.h"
 #include "reason.h"
+#include "redirect.h"
 #include "xchg.h"
 
 enum { RESPONDER_WAIT_S = 3 };
@@ -206,6 +207,20 @@ static void first_child(struct in *in)
 		slot_failed(s, sa, &r, false);
 }
 
+/* The peer is who it should be, and sends us to another one (RFC 5685 5). */
+static void leave(struct in *in)
+{
+	struct ike_sa *sa = in->sa;
+	struct slot *s = sa->nego->slot;
+	struct gw *gw = sa->gw;
+	struct ike_reason r;
+
+	reason_set(&r, in->k->now, IKE_CAUSE_REPLACED, IKE_INITIATOR, IKE_AUTH,
+		   "peer redirects us to another gateway");
+	sa_close(sa, &r, TASK_IKE_DELETE);
+	init_start(gw, s, NULL);
+}
+
 void auth_response(struct in *in)
 {
 	struct ike_sa *sa = in->sa;
@@ -231,6 +246,10 @@ void auth_response(struct in *in)
 	id_of(&in->m->idr, &sa->id_remote);
 	mobike_read(sa, in->m);
 	sa_up(sa, false);
+	if (redirect_take(sa, in->m, NULL)) {
+		leave(in);
+		return;
+	}
 	if (sa->abandon) {
 		reason_set(&r, in->k->now, in->k->stopping ? IKE_CAUSE_SHUTDOWN : IKE_CAUSE_OPERATOR,
 			   sa->role, IKE_AUTH, "cleared while it was being negotiated");

@@ -20,6 +20,8 @@
 #include "hint.h"
 #include "mobike.h"
 #include "reason.h"
+#include "reauth.h"
+#include "redirect.h"
 #include "xchg.h"
 
 enum { DELETES_MAX = 64 };
@@ -227,6 +229,12 @@ static void auth_refused(struct in *in)
 	sa_lost(sa, &r);
 }
 
+/* The same as to authenticate anew, elsewhere: a new IKE SA takes all Child SAs before this one is deleted. */
+static void redirect_leave(struct ike_sa *sa)
+{
+	init_start(sa->gw, reauth_first_slot(sa), sa);
+}
+
 void info_request(struct in *in)
 {
 	struct ike_sa *sa = in->sa;
@@ -253,4 +261,7 @@ void info_request(struct in *in)
 	mobike_answer(in, &o);
 	xchg_respond(sa, in->m, &o);
 	mobike_update(in);
+	/* The other one is there before this one goes (RFC 5685 4). */
+	if (sa->state == SA_UP && sa->began && redirect_take(sa, in->m, NULL))
+		redirect_leave(sa);
 }

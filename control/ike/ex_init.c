@@ -28,6 +28,7 @@
 #include "natd.h"
 #include "ppk.h"
 #include "reason.h"
+#include "redirect.h"
 #include "sign.h"
 #include "tap.h"
 #include "xchg.h"
@@ -73,6 +74,7 @@ static int send_init(struct ike_sa *sa)
 	natd_write(&w, conf->natt, sa->spi_own, 0, &sa->local, &sa->remote);
 	if (conf->fragment_size)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_IKEV2_FRAGMENTATION_SUPPORTED, NULL, 0);
+	redirect_write(&w, sa->gw);
 	if (conf->ppk_len)
 		msg_wr_notify(&w, PROTO_NONE, NULL, 0, N_USE_PPK, NULL, 0);
 	if (conf->ike.n_ake)
@@ -140,7 +142,7 @@ int init_start(struct gw *gw, struct slot *first, const struct ike_sa *old)
 	gw->attempts++;
 	sa->renews = old ? old->spi_own : 0;
 	sa->local = (struct endpoint){.a = gw->conf.local, .port = IKE_PORT};
-	sa->remote = (struct endpoint){.a = gw->conf.remote, .port = IKE_PORT};
+	sa->remote = (struct endpoint){.a = *redirect_target(gw), .port = IKE_PORT};
 	rc = start(sa, first);
 	if (!rc)
 		return 0;
@@ -320,13 +322,29 @@ static bool retry(struct in *in)
 	return false;
 }
 
+/* Nothing vouches for it but our nonce, so it leads to a peer that has to prove the same as this one (RFC 5685 3). */
+static bool redirected(struct in *in)
+{
+	struct ike_sa *sa = in->sa;
+	struct bytes ni = view(sa->init->ni, sa->init->ni_len);
+	struct gw *gw = sa->gw;
+	struct slot *s = sa->nego->slot;
+	struct ike_sa *old = sa->renews ? sa_find(in->k, sa->renews) : NULL;
+
+	if (!redirect_take(sa, in->m, &ni))
+		return false;
+	sa_remove(sa);
+	init_start(gw, s, old);
+	return true;
+}
+
 void init_response_error(struct in *in)
 {
 	const struct msg_notify *n = msg_notify_error(in->m);
 	struct ike_sa *sa = in->sa;
 	struct ike_reason *r;
 
-	if (retry(in) || !n || sa->init->hint)
+	if (redirected(in) || retry(in) || !n || sa->init->hint)
 		return;
 	r = malloc(sizeof(*r));
 	if (!r)

@@ -12,6 +12,7 @@
 #include "fsm.h"
 #include "msg.h"
 #include "reason.h"
+#include "redirect.h"
 #include "xchg.h"
 
 enum { SLOT_BACKOFF_S = 5, SLOT_BACKOFF_CAP_S = 300 };
@@ -250,6 +251,7 @@ void gw_failed(struct gw *gw, const struct ike_reason *r)
 		if (!s->on)
 			s->acquired = false; /* one attempt; traffic will ask again */
 	}
+	redirect_forget(gw);
 	if (r->role != IKE_INITIATOR || gw->removed)
 		return;
 	gw->fails++;

@@ -60,7 +60,10 @@ struct gw {
 	unsigned refs; /* SAs that point here, buried ones too */
 	bool removed;  /* freed with its last SA */
 	bool in_pair;
-	uint16_t group; /* DH group the peer asked for last */
+	uint16_t group;                        /* DH group the peer asked for last */
+	struct addr redirect, redirected_from; /* redirect.h; v == 0: as configured */
+	unsigned hops;                         /* redirects since hops_since */
+	uint64_t hops_since;
 	uint64_t attempts, failures, next_try;
 	unsigned fails;                  /* in a row */
 	bool known;                      /* had an SA */

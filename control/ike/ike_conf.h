@@ -101,8 +101,9 @@ struct ike_gw_conf {
 	enum ike_dpd_action dpd_action;
 	enum ike_natt natt;
 	uint16_t natt_keepalive_s;
-	bool passive; /* never initiates */
-	bool mobike;  /* addresses may change (RFC 4555) */
+	bool passive;  /* never initiates */
+	bool mobike;   /* addresses may change (RFC 4555) */
+	bool redirect; /* go where the peer sends us (RFC 5685) */
 	/* Messages that make a larger IP packet than this go in fragments (RFC 7383); 0: fragmentation is
 	 * neither offered nor agreed to. */
 	uint16_t fragment_size;

@@ -59,8 +59,7 @@ static struct ike_sa *successor(const struct ike_sa *sa)
 	return younger;
 }
 
-/* What IKE_AUTH is to bring up: anything the old SA has, or failing that what is configured first. */
-static struct slot *first_slot(const struct ike_sa *sa)
+struct slot *reauth_first_slot(const struct ike_sa *sa)
 {
 	const struct gw *gw = sa->gw;
 	const struct child_sa *c;
@@ -77,7 +76,7 @@ bool reauth_start(struct ike_sa *sa)
 
 	if (!o) {
 		COUNT(sa->k, reauth);
-		return !init_start(sa->gw, first_slot(sa), sa);
+		return !init_start(sa->gw, reauth_first_slot(sa), sa);
 	}
 	o->renews = sa->spi_own;
 	task_run(o);

@@ -14,6 +14,8 @@
 
 /* The soft lifetime of sa is over: does the configuration have it authenticate anew, and may we start that? */
 bool reauth_due(const struct ike_sa *sa);
+/* What IKE_AUTH is to bring up: anything the old SA has, or failing that what is configured first. */
+struct slot *reauth_first_slot(const struct ike_sa *sa);
 /* Start, or go on with, replacing sa.  False: no new SA could be started. */
 bool reauth_start(struct ike_sa *sa);
 /* Nothing is left to do on sa: ask for what the SA that it replaces has beyond it, or close that one; or let the one
