@@ -656,6 +656,78 @@ static void test_failure_reason(void **state)
 		    "There is no IKEv2 SA found.\n");
 }
 
+/* With detail: how often, parameter by parameter, what to type at the peer, and what failed before. */
+static void test_failure_at_length(void **state)
+{
+	static struct ike_reason child = {
+		.cause = IKE_CAUSE_TS_UNACCEPTABLE,
+		.role = IKE_RESPONDER,
+		.text = "no",
+		.hint = "do",
+		.count = 3,
+		.n_diff = 2,
+		.diff = {{"local network", true, NULL, "10.20.20.0/24", "10.20.20.0/24"},
+			 {"remote network", false, "swapped", "10.1.0.0/16", "10.2.0.0/16"}}};
+	static struct ike_reason before = {.cause = IKE_CAUSE_DPD, .text = "silent"};
+	static const struct ike_reason *const recent[] = {&child, &before};
+	struct got g;
+	char *text;
+
+	fake->epoch = 1780607353 - 1000;
+	child.at = child.first = before.at = fake->now;
+	fake->conf_children[1].last_failure = &child;
+	fake->conf_children[1].recent = recent;
+	fake->conf_children[1].n_recent = 2;
+	g = ask("show vpn ike-sa detail gateway G1", 0);
+	text = text_of(g.doc);
+	assert_non_null(strstr(text, "  times:         3 since Jun.04 21:09:13\n"
+				     "  parameter         here                          peer\n"));
+	assert_non_null(strstr(
+		text,
+		"  local network     10.20.20.0/24                 10.20.20.0/24                 fits\n"
+		"  remote network    10.1.0.0/16                   10.2.0.0/16                   "
+		"DIFFERS: swapped\n"
+		"  at the peer, if what is here is right:\n"
+		"    PAN-OS         set network tunnel ipsec <tunnel> auto-key proxy-id <name> local "));
+	assert_non_null(strstr(text, "\nEarlier failure of tunnel T1:P2: Jun.04 21:09:13, as initiator\n"
+				     "  cause:         other\n  what happened: silent\n"));
+	free(text);
+	got_free(&g);
+	/* Without, what there is to know at once. */
+	g = ask("show vpn ike-sa gateway G1", 0);
+	text = text_of(g.doc);
+	assert_null(strstr(text, "PAN-OS"));
+	assert_null(strstr(text, "Earlier"));
+	free(text);
+	got_free(&g);
+}
+
+/* Callers that are nobody's peer stand under the triage. */
+static void test_callers(void **state)
+{
+	struct ike_call *c = &fake->calls[0];
+	struct got g;
+	char *text;
+
+	fake->n_calls = 1;
+	*c = (struct ike_call){.kind = IKE_CALL_IDENTITY,
+			       .identity = "x\x1b[31m.example",
+			       .what = "IKEv2",
+			       .count = 4,
+			       .first = fake->now,
+			       .last = fake->now - 5000000000};
+	assert_int_equal(addr_parse("192.0.2.9", &c->remote.a), 0);
+	c->remote.port = 500;
+	g = ask("diagnose vpn", 0);
+	assert_string_equal(json_string_value(json_object_get(entry(&g, "callers", 0), "kind")), "identity");
+	text = text_of(g.doc);
+	assert_non_null(strstr(text,
+			       "\nCalls from nobody's peer:\n  192.0.2.9[500] called in IKEv2, identity "
+			       "x\\x1b[31m.example, last 5 s ago: no gateway has that peer-id (4)\n"));
+	free(text);
+	got_free(&g);
+}
+
 /* What took the gateway and its tunnels is told once. */
 static void test_failure_of_all(void **state)
 {
@@ -1488,6 +1560,8 @@ int main(void)
 		T(test_ike_sa_detail),
 		T(test_nothing_up),
 		T(test_failure_reason),
+		T(test_failure_at_length),
+		T(test_callers),
 		T(test_failure_document),
 		T(test_failure_of_all),
 		T(test_no_secret),
