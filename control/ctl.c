@@ -85,6 +85,23 @@ static void dp_service_and_rearm(struct ctl *c)
 	stop_step(c);
 }
 
+static void on_turn_begins(struct ev_loop *loop, ev_check *w, int revents)
+{
+	struct ctl *c = w->data;
+
+	c->turns.began_ns = ctl_now();
+}
+
+static void on_turn_ends(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct ctl *c = w->data;
+	uint64_t took = c->turns.began_ns ? ctl_now() - c->turns.began_ns : 0;
+
+	c->turns.busy_ns += took;
+	c->turns.longest_ns = took > c->turns.longest_ns ? took : c->turns.longest_ns;
+	c->turns.long_ones += took > CTL_LONG_TURN_MS * (NS / 1000);
+}
+
 static void on_dp_io(struct ev_loop *loop, ev_io *w, int revents)
 {
 	dp_service_and_rearm(w->data);
@@ -97,6 +114,8 @@ static void look_at_load(struct ctl *c)
 	memcpy(c->load[1], c->load[0], sizeof(c->load[0]));
 	for (unsigned i = 0; i < DP_WORKERS_MAX && dp_worker_stats(i, &s) == 0; i++)
 		c->load[0][i] = (struct ctl_load){.busy_ns = s.busy_ns, .up_ns = s.up_ns};
+	c->turns.second_ns = c->turns.busy_ns - c->turns.before_ns;
+	c->turns.before_ns = c->turns.busy_ns;
 }
 
 static void on_dp_tick(struct ev_loop *loop, ev_timer *w, int revents)
@@ -258,6 +277,13 @@ static void start_loop(struct ctl *c)
 	ev_signal_init(&c->sighup, on_hup, SIGHUP);
 	c->dp_io.data = c->dp_tick.data = c->ike_timer.data = c;
 	c->sigterm.data = c->sigint.data = c->sighup.data = c;
+	ev_check_init(&c->turn_begins, on_turn_begins);
+	ev_prepare_init(&c->turn_ends, on_turn_ends);
+	ev_set_priority(&c->turn_begins, EV_MAXPRI); /* before what the turn is for */
+	ev_set_priority(&c->turn_ends, EV_MINPRI);
+	c->turn_begins.data = c->turn_ends.data = c;
+	ev_check_start(c->loop, &c->turn_begins);
+	ev_prepare_start(c->loop, &c->turn_ends);
 	ev_io_start(c->loop, &c->dp_io);
 	ev_timer_start(c->loop, &c->dp_tick);
 	ev_signal_start(c->loop, &c->sigterm);

@@ -89,6 +89,15 @@ struct ctl_load {
 	uint64_t busy_ns, up_ns;
 };
 
+/* What the control thread does between two waits is a turn: while it lasts, nobody's IKE message is answered. */
+struct ctl_turns {
+	uint64_t began_ns;
+	uint64_t busy_ns, second_ns;    /* since the start; in the last full second */
+	uint64_t before_ns;             /* busy_ns when that second ended */
+	uint64_t longest_ns, long_ones; /* those beyond CTL_LONG_TURN_MS */
+};
+enum { CTL_LONG_TURN_MS = 10 };
+
 struct ctl {
 	struct ev_loop *loop;
 	const char *conf_path;
@@ -118,6 +127,9 @@ struct ctl {
 	unsigned ticks;
 	struct ctl_load load[2][DP_WORKERS_MAX]; /* at the last full second, and the one before */
 	ev_io dp_io;
+	struct ctl_turns turns;
+	ev_check turn_begins;
+	ev_prepare turn_ends;
 	ev_timer dp_tick, ike_timer, cert_day;
 	ev_signal sigterm, sigint, sighup;
 };

@@ -208,12 +208,16 @@ void render_dataplane(FILE *out, const json_t *doc)
 		{"worker", 7},       {"cpu", 5},          {"busy%", 7},        {"total%", 8},
 		{"rx packets", 16},  {"per burst", 10},   {"known flow%", 12}, {"tx packets", 16},
 		{"handed over", 16}, {"icmp errors", 12}, {"reassembled", 12}, {"loops", 0}};
+	const json_t *e, *control = json_object_get(doc, "control-thread");
 	struct render_table *t;
-	const json_t *e;
 	size_t i;
 
-	fprintf(out, "idle mode: %s\nbusy%%: of the last second; total%%: since the start\n\n",
+	fprintf(out, "idle mode: %s\nbusy%%: of the last second; total%%: since the start\n",
 		render_str(doc, "idle"));
+	fprintf(out, "control thread: busy %.1f%%, longest turn %.1f ms, %lld turns beyond %lld ms\n\n",
+		json_real_value(json_object_get(control, "busy-percent")),
+		json_real_value(json_object_get(control, "longest-turn-ms")),
+		render_int(control, "long-turns"), render_int(control, "long-turn-ms"));
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{

@@ -218,6 +218,17 @@ static void stages(json_t *list, unsigned worker)
 	}
 }
 
+static void control_thread(json_t *doc, const struct ctl_turns *t)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "busy-percent", json_real((double)t->second_ns / 1e7));
+	json_object_set_new(o, "longest-turn-ms", json_real((double)t->longest_ns / 1e6));
+	doc_uint(o, "long-turns", t->long_ones);
+	doc_uint(o, "long-turn-ms", CTL_LONG_TURN_MS);
+	json_object_set_new(doc, "control-thread", o);
+}
+
 enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 {
 	json_t *list = doc_list(doc, "entries");
@@ -225,6 +236,7 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 
 	doc_str(doc, "type", "dataplane");
 	doc_str(doc, "idle", j->c->conf->sys.adaptive_idle ? "adaptive" : "poll");
+	control_thread(doc, &j->c->turns);
 	for (unsigned i = 0; i < j->c->conf->sys.workers && dp_worker_stats(i, &s) == 0; i++) {
 		json_t *e = doc_append(list);
 

@@ -87,4 +87,6 @@ def test_capacity(pair):
     assert after["outbound-sas"]["used"] == after["inbound-sas"]["used"] == after["ike-sas"]["used"] == 1
     assert after["neighbours"]["used"] >= 2 and after["interfaces"]["used"] == 3
     assert after["memory-bytes"]["used"] < after["memory-bytes"]["limit"]
+    control = p.c.cli("show dataplane", json_out=True)["control-thread"]
+    assert control["longest-turn-ms"] > 0 and control["busy-percent"] < 100
     assert all(e["left"] == e["limit"] - e["used"] for e in after.values() if "limit" in e)

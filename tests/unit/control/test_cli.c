@@ -926,11 +926,13 @@ static void test_system(void **state)
 	assert_int_equal(member(g.doc, "proxy-ids"), 2);
 	got_free(&g);
 	fake->ctl.load[1][0] = (struct ctl_load){.busy_ns = 100, .up_ns = 6000};
+	fake->ctl.turns = (struct ctl_turns){.second_ns = 40000000, .longest_ns = 2500000, .long_ones = 1};
 	fake->ctl.load[0][0] = (struct ctl_load){.busy_ns = 850, .up_ns = 7000};
 	assert_text(
 		"show dataplane",
 		"idle mode: poll\n"
 		"busy%: of the last second; total%: since the start\n"
+		"control thread: busy 4.0%, longest turn 2.5 ms, 1 turns beyond 10 ms\n"
 		"\n"
 		"worker cpu  busy%  total%  rx packets      per burst known flow% tx packets      handed over     icmp errors "
 		"reassembled loops\n"
