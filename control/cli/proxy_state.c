@@ -6,41 +6,6 @@
 
 #include "wire.h"
 
-struct gather {
-	struct proxy_state *list; /* by policy number */
-	size_t n;
-};
-
-static int by_policy(const void *a, const void *b)
-{
-	const struct proxy_state *x = a, *y = b;
-
-	return x->p->policy < y->p->policy ? -1 : x->p->policy > y->p->policy;
-}
-
-/* The table's order is the configuration's. */
-static int by_place(const void *a, const void *b)
-{
-	const struct proxy_state *x = a, *y = b;
-
-	return x->p < y->p ? -1 : x->p > y->p;
-}
-
-static struct proxy_state *find(struct gather *g, uint32_t policy)
-{
-	size_t lo = 0, hi = g->n;
-
-	while (lo < hi) {
-		size_t mid = (lo + hi) / 2;
-
-		if (g->list[mid].p->policy < policy)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < g->n && g->list[lo].p->policy == policy ? &g->list[lo] : NULL;
-}
-
 static void stats_add(struct dp_sa_stats *to, const struct dp_sa_stats *s, bool newest)
 {
 	to->packets += s->packets;
@@ -90,8 +55,6 @@ static void take_child(struct proxy_state *s, const struct ike_child_info *i, co
 	struct dp_sa_stats st;
 	bool newest;
 
-	if (!s)
-		return;
 	newest = s->n_sas == 0 || i->created >= s->sa.created;
 	if (newest) {
 		s->sa = *i;
@@ -112,23 +75,15 @@ static void take_child(struct proxy_state *s, const struct ike_child_info *i, co
 	}
 }
 
-/* One that several proxy-IDs share stands at each of them, with the SA's own counters. */
 static bool on_child(void *arg, const struct ike_child_info *i)
 {
-	const struct ctl_child *h = i->host;
-
-	if (!h)
-		return true;
-	take_child(find(arg, i->policy), i, h);
-	for (unsigned n = 0; n < h->n_more; n++)
-		take_child(find(arg, h->more[n]), i, h);
+	if (i->host)
+		take_child(arg, i, i->host);
 	return true;
 }
 
 static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i)
 {
-	if (!s)
-		return;
 	s->negotiating = i->negotiating;
 	s->up = i->up;
 	s->conf = i->conf;
@@ -141,22 +96,20 @@ static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i
 			s->rekey_failure = i->recent[n];
 }
 
-static bool on_conf_child(void *arg, const struct ike_conf_child_info *i)
-{
-	take_conf(find(arg, i->conf->policy), i);
-	for (unsigned n = 0; n < i->conf->n_more; n++)
-		take_conf(find(arg, i->conf->more[n]), i);
-	return true;
-}
-
+/* A Child SA that several proxy-IDs share stands at each of them, with the SA's own counters. */
 void proxy_state_gather(struct ctl *c, struct proxy_state *list, size_t n)
 {
-	struct gather g = {list, n};
+	struct ike_conf_child_info i;
 
-	qsort(list, n, sizeof(list[0]), by_policy);
-	ike_each_child(c->ike, on_child, &g);
-	ike_each_conf_child(c->ike, on_conf_child, &g);
-	qsort(list, n, sizeof(list[0]), by_place);
+	for (size_t k = 0; k < n; k++) {
+		uint32_t policy = list[k].p->policy;
+
+		if (policy < c->n_leaders)
+			policy = c->leaders[policy];
+		ike_each_child_of(c->ike, policy, on_child, &list[k]);
+		if (ike_conf_child_read(c->ike, policy, &i))
+			take_conf(&list[k], &i);
+	}
 }
 
 int proxy_state_clear(struct ctl *c, const struct ctl_policy *p)

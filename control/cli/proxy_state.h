@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the engine and the data plane have of proxy-IDs at this moment, gathered in one walk over the engine's Child
- * SAs for as many of them as a page has. */
+/* What the engine and the data plane have of proxy-IDs at this moment, for as many of them as a page has: the
+ * time it takes does not depend on how many more there are. */
 #pragma once
 
 #include "ctl.h"

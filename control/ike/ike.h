@@ -327,6 +327,10 @@ void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg);
 void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i),
 			 void *arg);
+/* The configured child with this policy, and its Child SAs, however many others there are.  False: none has it. */
+bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i);
+void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
+		       void *arg);
 /* Strangers' calls, at most sixteen, in no order. */
 void ike_each_call(struct ike *k, bool (*cb)(void *arg, const struct ike_call *i), void *arg);
 

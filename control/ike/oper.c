@@ -415,23 +415,55 @@ void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_i
 	}
 }
 
+static void conf_child_read(const struct slot *s, struct ike_conf_child_info *i)
+{
+	*i = (struct ike_conf_child_info){.gw = &s->gw->conf,
+					  .conf = s->conf,
+					  .last_failure = last_of(&s->failed),
+					  .recent = (const struct ike_reason *const *)s->failed.r,
+					  .n_recent = s->failed.n,
+					  .up = s->current,
+					  .negotiating = s->on};
+}
+
 void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i), void *arg)
 {
+	struct ike_conf_child_info i;
 	struct gw *gw, *tmp;
 
-	HASH_ITER (hh, k->gws, gw, tmp)
+	HASH_ITER (hh, k->gws, gw, tmp) {
 		for (unsigned n = 0; n < gw->conf.n_children; n++) {
-			const struct slot *s = gw->slots[n];
-			struct ike_conf_child_info i = {
-				.gw = &gw->conf,
-				.conf = s->conf,
-				.last_failure = last_of(&s->failed),
-				.recent = (const struct ike_reason *const *)s->failed.r,
-				.n_recent = s->failed.n,
-				.up = s->current,
-				.negotiating = s->on};
-
+			conf_child_read(gw->slots[n], &i);
 			if (!cb(arg, &i))
 				return;
 		}
+	}
+}
+
+bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i)
+{
+	const struct slot *s = slot_find(k, policy);
+
+	if (s)
+		conf_child_read(s, i);
+	return s;
+}
+
+void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
+		       void *arg)
+{
+	const struct slot *s = slot_find(k, policy);
+	const struct child_sa *c;
+	struct ike_child_info i;
+
+	if (!s)
+		return;
+	DL_FOREACH2(s->children, c, snext)
+	{
+		if (!c->in_dp)
+			continue;
+		child_read(c, &i);
+		if (!cb(arg, &i))
+			return;
+	}
 }

@@ -375,6 +375,25 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 			return;
 }
 
+bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i)
+{
+	for (size_t n = 0; n < fake->n_conf_children; n++) {
+		if (fake->conf_children[n].conf->policy != policy)
+			continue;
+		*i = fake->conf_children[n];
+		return true;
+	}
+	return false;
+}
+
+void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
+		       void *arg)
+{
+	for (size_t i = 0; i < fake->n_children; i++)
+		if (fake->children[i].policy == policy && !cb(arg, &fake->children[i]))
+			return;
+}
+
 const struct ike_tuning *ike_tuning(const struct ike *k)
 {
 	static const struct ike_tuning t = {.half_open_max = 2000};
