@@ -172,7 +172,7 @@ static bool add_urls(X509 *x, const struct pki_wish *w)
 
 static bool set_name(X509 *x, const char *text)
 {
-	struct ike_id id;
+	struct ike_id id = {0};
 	const uint8_t *p = id.data;
 	X509_NAME *n;
 	bool ok;
