@@ -11,9 +11,7 @@
 
 #include <cmocka.h>
 
-#include <openssl/ocsp.h>
-
-#include "cert_status.h"
+#include "cert_cache.h"
 #include "sign.h"
 #include "test_ca.h"
 
@@ -254,87 +252,6 @@ static void stolen_certificate(void **state)
 	test_ca_free(&c);
 }
 
-/* ---- bounds ------------------------------------------------------------------------------------------------------------ */
-
-/* One intermediate more than there may be. */
-static void chain_too_long(void **state)
-{
-	struct cert_profile *p = test_profile(&root, NULL);
-	struct ike_id id = fqdn("deep.example");
-	struct test_ca ca[CERT_DEPTH_MAX + 1];
-	struct bytes der[CERT_DEPTH_MAX + 2];
-	struct cert_verdict v;
-	struct cert_peer *c;
-
-	for (int deep = 0; deep < 2; deep++) {
-		int n = CERT_DEPTH_MAX + deep;
-		struct test_cert leaf = {.name = "deep.example", .dns = true};
-		struct test_ca l;
-
-		for (int i = 0; i < n; i++) {
-			char name[16];
-			struct test_cert want = {.name = name, .ca = true};
-
-			snprintf(name, sizeof(name), "sub%d", i);
-			ca[i] = test_issue(i ? &ca[i - 1] : &root, &want);
-			der[n - i] = test_der(&ca[i]);
-		}
-		l = test_issue(&ca[n - 1], &leaf);
-		der[0] = test_der(&l);
-		c = cert_peer_check(p, der, (size_t)n + 1, &id, (int64_t)time(NULL), &v);
-		assert_int_equal(!c, deep);
-		if (deep)
-			assert_non_null(strstr(v.text, "too many intermediates"));
-		cert_peer_free(c);
-		test_ca_free(&l);
-		for (int i = 0; i <= n; i++)
-			cert_der_free(&der[i]);
-		for (int i = 0; i < n; i++)
-			test_ca_free(&ca[i]);
-	}
-	cert_profile_put(p);
-}
-
-/* Larger than a certificate may be, or of a key that takes too long: neither is looked at any further. */
-static void too_large(void **state)
-{
-	struct cert_profile *p = test_profile(&root, NULL);
-	struct test_cert want = {.name = "a.example", .dns = true, .pad = CERT_BYTES_MAX};
-	struct test_ca c = test_issue(&root, &want);
-	struct bytes der = test_der(&c);
-	struct ike_id id = fqdn("a.example");
-	struct cert_verdict v;
-
-	assert_null(cert_peer_check(p, &der, 1, &id, (int64_t)time(NULL), &v));
-	assert_int_equal(v.rule, CERT_MALFORMED);
-	assert_non_null(strstr(v.text, "larger than allowed"));
-	cert_der_free(&der);
-	test_ca_free(&c);
-	cert_profile_put(p);
-}
-
-static void cache_is_bounded(void **state)
-{
-	struct cert_cache *c = cert_cache_new();
-	struct cert_fetch f = {0};
-	const char *why;
-	struct bytes b;
-	unsigned have = 0;
-
-	for (unsigned i = 0; i < 3 * CACHE_ENTRIES; i++) {
-		snprintf(f.url, sizeof(f.url), "http://x/%u", i);
-		cert_cache_put(c, &f, octets, 100, "");
-		assert_int_equal(cert_cache_find(c, &f, 99, &b, &why), CACHE_HAVE);
-		assert_int_equal(cert_cache_find(c, &f, 100, &b, &why), CACHE_NONE);
-	}
-	for (unsigned i = 0; i < 3 * CACHE_ENTRIES; i++) {
-		snprintf(f.url, sizeof(f.url), "http://x/%u", i);
-		have += cert_cache_find(c, &f, 99, &b, &why) == CACHE_HAVE;
-	}
-	assert_int_equal(have, CACHE_ENTRIES);
-	cert_cache_free(c);
-}
-
 /* ---- waiting for the status --------------------------------------------------------------------------------------------- */
 
 static struct cert_fetch asked;
@@ -385,73 +302,6 @@ static void strict_does_not(void **state)
 	refused(IKE_CAUSE_CERT_STATUS, "nobody there");
 }
 
-/* An answer of the CA about c. */
-static struct bytes ocsp_answer(const struct test_ca *c, int status, const struct test_ca *signer)
-{
-	OCSP_BASICRESP *b = OCSP_BASICRESP_new();
-	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), c->cert, root.cert);
-	ASN1_TIME *now = X509_gmtime_adj(NULL, 0), *next = X509_gmtime_adj(NULL, 3600);
-	OCSP_RESPONSE *r;
-	uint8_t *der = NULL;
-	int len;
-
-	assert_non_null(OCSP_basic_add1_status(b, id, status, OCSP_REVOKED_STATUS_NOSTATUS, now, now, next));
-	assert_int_equal(OCSP_basic_sign(b, signer->cert, signer->key, EVP_sha256(), NULL, 0), 1);
-	r = OCSP_response_create(OCSP_RESPONSE_STATUS_SUCCESSFUL, b);
-	len = i2d_OCSP_RESPONSE(r, &der);
-	assert_true(len > 0);
-	OCSP_RESPONSE_free(r);
-	OCSP_BASICRESP_free(b);
-	OCSP_CERTID_free(id);
-	ASN1_TIME_free(now);
-	ASN1_TIME_free(next);
-	return (struct bytes){.p = der, .len = (size_t)len};
-}
-
-/* OCSP that comes along in a CERT payload (RFC 4806): the CA's word counts, nobody else's. */
-static void stapled_answers(void **state)
-{
-	const struct cert_policy policy = {.revocation = CERT_REVOCATION_STRICT, .use_ocsp = true};
-	struct cert_profile *p = test_profile(&root, &policy);
-	struct test_cert want = {.name = "a.example", .dns = true},
-			 other = {.name = "root", .type = "P-384", .ca = true};
-	struct test_ca c = test_issue(&root, &want), forger = test_issue(NULL, &other);
-	struct bytes der = test_der(&c);
-	struct ike_id id = fqdn("a.example");
-	const struct {
-		int status;
-		const struct test_ca *signer;
-		enum cert_status result;
-		enum cert_rule rule;
-	} v[] = {
-		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_GOOD, CERT_GOOD},
-		{V_OCSP_CERTSTATUS_REVOKED, &root, CERT_STATUS_BAD, CERT_REVOKED},
-		{V_OCSP_CERTSTATUS_UNKNOWN, &root, CERT_STATUS_BAD, CERT_STATUS},
-		{V_OCSP_CERTSTATUS_GOOD, &forger, CERT_STATUS_BAD, CERT_STATUS},
-		{V_OCSP_CERTSTATUS_GOOD, &c, CERT_STATUS_BAD, CERT_STATUS}, /* not a responder of the CA's */
-	};
-	struct cert_verdict verdict;
-	struct cert_fetch f;
-	struct cert_peer *peer;
-	bool start;
-
-	peer = cert_peer_check(p, &der, 1, &id, (int64_t)time(NULL), &verdict);
-	assert_non_null(peer);
-	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		struct bytes a = ocsp_answer(&c, v[i].status, v[i].signer);
-
-		assert_int_equal(cert_status(p, peer, NULL, a, (int64_t)time(NULL), &verdict, &f, &start),
-				 v[i].result);
-		assert_int_equal(verdict.rule, v[i].rule);
-		cert_der_free(&a);
-	}
-	cert_peer_free(peer);
-	cert_der_free(&der);
-	test_ca_free(&forger);
-	test_ca_free(&c);
-	cert_profile_put(p);
-}
-
 /* The SA is gone by the time: nothing happens. */
 static void too_late(void **state)
 {
@@ -462,45 +312,6 @@ static void too_late(void **state)
 	net_run(&net, NET_S);
 	assert_int_equal(B->events[IKE_EV_IKE_UP], 0);
 	assert_int_equal(net_sas_all(B), 0);
-}
-
-/* ---- names -------------------------------------------------------------------------------------------------------------- */
-
-static void names(void **state)
-{
-	static const struct {
-		const char *text, *back; /* NULL: no name */
-	} v[] = {
-		{"C=CH, O=Lab, CN=x", "C=CH, O=Lab, CN=x"},
-		{"CN = a\\, b", "CN=a\\, b"},
-		{"CN=*", "CN=*"},
-		{"", NULL},
-		{"CN", NULL},
-		{"CN=", NULL},
-		{"NOSUCH=x", NULL},
-		{"CN=x,", NULL},
-	};
-	struct ike_id a = {0}, b = {0}, w = {0};
-	char s[256];
-
-	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		struct ike_id id = {0};
-
-		assert_int_equal(cert_dn_parse(v[i].text, &id), v[i].back != NULL);
-		if (v[i].back)
-			assert_string_equal(cert_dn_str((struct bytes){id.data, id.len}, s, sizeof(s)),
-					    v[i].back);
-	}
-	assert_true(cert_dn_parse("C=CH, CN=Gate", &a) && cert_dn_parse("C=ch, CN=gate", &b) &&
-		    cert_dn_parse("C=CH, CN=*", &w));
-#define IS(x, y) cert_dn_is((struct bytes){x.data, x.len}, (struct bytes){y.data, y.len})
-	assert_true(IS(a, b)); /* RFC 5280 7.1 */
-	assert_true(IS(w, a));
-	assert_false(IS(a, w));
-	assert_true(cert_dn_parse("C=DE, CN=Gate", &b));
-	assert_false(IS(w, b));
-	assert_true(cert_dn_parse("C=CH, O=More, CN=Gate", &b));
-	assert_false(IS(w, b));
 }
 
 static int make_root(void **state)
@@ -527,14 +338,9 @@ int main(void)
 		NET_TEST(one_by_certificate_one_by_key),
 		NET_TEST(refusals),
 		cmocka_unit_test(stolen_certificate),
-		cmocka_unit_test(chain_too_long),
-		cmocka_unit_test(too_large),
-		cmocka_unit_test(cache_is_bounded),
 		NET_TEST(soft_fail_goes_on),
 		NET_TEST(strict_does_not),
-		cmocka_unit_test(stapled_answers),
 		NET_TEST(too_late),
-		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, free_root);
