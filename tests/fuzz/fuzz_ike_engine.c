@@ -10,6 +10,7 @@
 
 #include "fuzz.h"
 #include "child.h"
+#include "followup.h"
 #include "xchg.h"
 
 enum { E, P, QUEUE = 64, CHILDREN = 256 };
@@ -31,6 +32,13 @@ enum state {
 	IKE_REKEY_ASKED,
 	LIVENESS_ASKED,
 	CLOSING,
+	/* From here on with additional key exchanges, a PPK, MOBIKE and redirects. */
+	EXTENDED,
+	INTERMEDIATE_RCVD = EXTENDED,
+	INTERMEDIATE_SENT,
+	UP_EXTENDED,
+	FOLLOWUP_EXPECTED,
+	FOLLOWUP_SENT,
 	STATES
 };
 
@@ -52,6 +60,7 @@ static struct {
 	uint8_t data[9000];
 } queue[QUEUE];
 static unsigned n_queue;
+static bool extended;
 
 static void on_send(void *ctx, const struct ike_packet *p)
 {
@@ -142,6 +151,15 @@ static void selector(struct ts *t, const char *text)
 	*t = ts_of(&p, 0, 0);
 }
 
+/* Two small ones. */
+static void extend(struct ike_algs *a)
+{
+	a->n_ake = 2;
+	a->n_ake_algs[0] = a->n_ake_algs[1] = 1;
+	a->ake[0][0] = DH_ECP256;
+	a->ake[1][0] = DH_CURVE448;
+}
+
 static void configure(int side, bool start)
 {
 	struct ike_child_conf child[2] = {0};
@@ -181,6 +199,15 @@ static void configure(int side, bool start)
 	}
 	child[0].esp.n_dh = 1;
 	child[0].esp.dh[0] = DH_CURVE25519;
+	if (extended) {
+		extend(&c.ike);
+		extend(&child[1].esp);
+		child[1].esp.n_dh = 1;
+		child[1].esp.dh[0] = DH_CURVE25519;
+		memcpy(c.ppk_id, "ppk", 4);
+		c.ppk_len = 3;
+		c.mobike = c.redirect = true;
+	}
 	MUST(ike_gateway_set(end[side].k, &c, now) == 0);
 	ike_run(end[side].k, now);
 }
@@ -229,11 +256,17 @@ static void expire_child(void)
 
 static void bring_to(enum state s)
 {
-	bool initiator = s != INIT_RCVD && s != UP_RESPONDER;
+	bool initiator = s != INIT_RCVD && s != UP_RESPONDER && s != INTERMEDIATE_RCVD && s != UP_EXTENDED &&
+			 s != FOLLOWUP_EXPECTED;
+	bool first = s == INIT_RCVD || s == INTERMEDIATE_RCVD,
+	     second = s == AUTH_SENT || s == INTERMEDIATE_SENT;
+	struct ike_sa *sa;
+
+	extended = s >= EXTENDED;
 
 	configure(initiator ? P : E, false);
 	configure(initiator ? E : P, true);
-	deliver(s == INIT_RCVD ? 1 : s == AUTH_SENT ? 2 : QUEUE);
+	deliver(first ? 1 : second ? 2 : QUEUE);
 	n_queue = 0;
 	switch (s) {
 	case CHILD_ASKED: ike_acquire(end[E].k, 2, now); break;
@@ -241,6 +274,19 @@ static void bring_to(enum state s)
 	case IKE_REKEY_ASKED: turn_clock(185 * NS_S); break;
 	case LIVENESS_ASKED: turn_clock(11 * NS_S); break;
 	case CLOSING: ike_clear_ike_sa(end[E].k, NULL, now); break;
+	case FOLLOWUP_EXPECTED:
+		ike_acquire(end[P].k, 2, now);
+		deliver(2); /* in fragments */
+		sa = sa_of(0);
+		MUST(sa && sa->pending);
+		memset(sa->pending->link, 'L', LINK_LEN); /* where it can be guessed */
+		break;
+	case FOLLOWUP_SENT:
+		ike_acquire(end[E].k, 2, now);
+		for (unsigned i = 0; i < 8 && !sa_of(0)->nego->more; i++)
+			deliver(1);
+		MUST(sa_of(0)->nego->more);
+		break;
 	default: break;
 	}
 	n_queue = 0;
@@ -297,7 +343,10 @@ static void send_sealed(uint8_t op, uint8_t first, struct bytes chain)
 						(response ? IKE_FLAG_RESPONSE : 0)),
 			     .msgid = response ? sa->req.msgid : sa->msgid_in};
 	if ((op & OP_EXCHANGE) == 3)
-		h.exchange = response ? sa->req.exchange : INFORMATIONAL;
+		h.exchange = response                    ? sa->req.exchange
+			     : !extended                 ? INFORMATIONAL
+			     : sa->state == SA_INIT_RCVD ? IKE_INTERMEDIATE
+							 : IKE_FOLLOWUP_KE;
 	if (op & OP_FRAGMENTS)
 		send_parts(&k, from_initiator, &h, first, chain);
 	else if (sk_seal(&k, from_initiator, &h, first, chain, buf, sizeof(buf), &len) == 0)
