@@ -96,7 +96,7 @@ def make(size, side, directory):
     names = dict.fromkeys(tunnel_of(size, g) for g in range(size.gateways))
     return {
         "system": {"hostname": f"scale{side}", "workers": 1, "idle": "adaptive", "hugepages": False,
-                   "memory": memory_mb(size), "max-sas": max(1024, 2 * size.total + 2), "log": f"{d}/culvertd.log",
+                   "memory": memory_mb(size), "max-sas": max_sas(size), "log": f"{d}/culvertd.log",
                    "journal": f"{d}/journal", "cli-socket": f"{d}/cli"},
         "interfaces": [
             {"name": "ethernet1/1", "port": memif(0, directory, "wan", "client" if side == HEADEND else "server"),
@@ -114,9 +114,14 @@ def make(size, side, directory):
     }
 
 
+def max_sas(size):
+    """Two for a proxy-ID, so that all can be rekeyed at once; one is added later."""
+    return max(1024, 2 * size.total + 2)
+
+
 def memory_mb(size):
-    """Of the data plane: packet buffers, and 3 KB for a pair of SAs in tables of twice as many."""
-    return 256 + size.total * 2 * 3 // 1024
+    """Of the data plane: packet buffers, and 6 KB for a pair of SAs in tables that are rounded up to a power of two."""
+    return 256 + (1 << (max_sas(size) - 1).bit_length()) * 6 // 1024
 
 
 def daemon(size, side, directory):
