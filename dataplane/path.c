@@ -300,6 +300,30 @@ static inline void arrivals_add(struct worker *w, struct arrivals *a, struct pkt
 	}
 }
 
+/* In the clear, and for us: echo requests from where a tunnel leads should have come out of it (RFC 4301 5.2), and their
+ * answers would go into it.  Errors pass: routers on the way to a peer make them, whichever way a default route leads. */
+static void path_refuse_questions(struct worker *w, struct list *l)
+{
+	struct list asks;
+	uint16_t kept = 0;
+
+	asks.n = 0;
+	for (uint16_t i = 0; i < l->n; i++) {
+		struct pkt *p = l->p[i];
+		uint8_t echo = p->v == 6 ? ICMP6_ECHO : ICMP_ECHO;
+
+		if (p->cls == PKT_ICMP && p->dport >> 8 == echo)
+			list_add(&asks, p);
+		else
+			l->p[kept++] = p;
+	}
+	l->n = kept;
+	if (asks.n)
+		fib_refuse_clear(w, &asks);
+	for (uint16_t i = 0; i < asks.n; i++)
+		list_add(l, asks.p[i]);
+}
+
 static void path_arrived(struct worker *w, struct arrivals *a)
 {
 	if (a->esp.n)
@@ -307,6 +331,7 @@ static void path_arrived(struct worker *w, struct arrivals *a)
 	if (a->transit.n)
 		path_forward(w, &a->transit);
 	if (a->local.n) {
+		path_refuse_questions(w, &a->local);
 		if (host_on())
 			host_refuse(w, &a->local); /* what transport mode should have protected */
 		path_local(w, &a->local);

@@ -78,12 +78,21 @@ static void peer_sends(struct peer *p, uint16_t queue, const struct peer_how *ho
 /* RFC 4301 5.2: what comes from where the tunnel leads comes out of it, or not at all. */
 static void past_the_tunnel(void **state)
 {
-	uint8_t packet[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
 
 	dpt_inject_ip(0, 0, packet, echo(packet, false, 1));
 	dpt_run();
 	dpt_expect_drop("clear-text-refused", 1);
 	dpt_take_none(1);
+	/* nor is the gateway itself asked past it; those who are not behind it may */
+	dpt_inject_ip(0, 0, packet, dpt_echo4(packet, "10.2.0.9", OWN_IP, 1, 20));
+	dpt_run();
+	dpt_expect_drop("clear-text-refused", 1);
+	dpt_take_none(0);
+	dpt_inject_ip(0, 0, packet, dpt_echo4(packet, PEER_IP, OWN_IP, 1, 20));
+	dpt_run();
+	dpt_expect_drop("", 0);
+	dpt_take_one(0, frame);
 }
 
 /* Where a way in the clear is as good as the tunnel, what comes by it is not refused. */
