@@ -261,26 +261,13 @@ enum cli_page cli_show_dataplane(struct cli_job *j, json_t *doc)
 	return CLI_LAST;
 }
 
-static bool count_sa(void *arg, const struct ike_sa_info *i)
-{
-	++*(uint64_t *)arg;
-	return true;
-}
-
-static bool count_child(void *arg, const struct ike_child_info *i)
-{
-	++*(uint64_t *)arg;
-	return true;
-}
-
 enum cli_page cli_show_system_info(struct cli_job *j, json_t *doc)
 {
 	const struct ctl *c = j->c;
-	uint64_t sas = 0, children = 0;
+	uint32_t sas, children;
 	struct utsname u;
 
-	ike_each_sa(c->ike, count_sa, &sas);
-	ike_each_child(c->ike, count_child, &children);
+	ike_count(c->ike, &sas, &children);
 	doc_str(doc, "type", "system-info");
 	doc_str(doc, "hostname", c->conf->sys.hostname);
 	doc_str(doc, "sw-version", CULVERT_VERSION);

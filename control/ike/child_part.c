@@ -3,6 +3,7 @@
  * The Child SA part that IKE_AUTH and CREATE_CHILD_SA share: SA, TSi and TSr, offered, chosen, narrowed
  * and checked (RFC 7296 2.7, 2.9).
  */
+#include <limits.h>
 #include <string.h>
 
 #include "fsm.h"
@@ -259,23 +260,43 @@ static bool has_first(const struct child_plan *p, const struct ts_list *local, c
 	return ts_list_within(&l, &p->local) && ts_list_within(&r, &p->remote);
 }
 
+/* The slot that is just what was asked for, where the peer named it by one selector at each end, the packet that asked
+ * perhaps besides.  Found without looking at the others: a gateway may have thousands. */
+static struct slot *equal_slot(struct gw *gw, const struct ts_list *local, const struct ts_list *remote,
+			       struct child_plan *out)
+{
+	for (unsigned i = 0; i < local->n && i < 2; i++) {
+		for (unsigned n = 0; n < remote->n && n < 2; n++) {
+			struct slot *s = slot_by_ts(gw, &local->t[i], &remote->t[n]);
+
+			if (s && fit(s, local, remote, out) == EQUAL)
+				return s;
+		}
+	}
+	return NULL;
+}
+
 /* The best slot: one that is just what was asked for, then one with the first selector; then one that this IKE SA
  * does not have yet, then configuration order.  *best is how well it fits. */
 static struct slot *select_slot(const struct ike_sa *sa, struct gw *gw, const struct ts_list *local,
 				const struct ts_list *remote, struct child_plan *out, unsigned *best)
 {
-	struct slot *found = NULL;
+	struct slot *found = equal_slot(gw, local, remote, out);
 	bool found_up = false;
 	unsigned top = 0;
 
-	*best = 0;
+	*best = found ? EQUAL : 0;
+	if (found)
+		return found;
 	for (unsigned i = 0; i < gw->conf.n_children; i++) {
 		struct slot *s = gw->slots[i];
 		struct child_plan p = *out;
 		unsigned score = fit(s, local, remote, &p), rank = score * 2;
 		bool up = child_on(s, sa, false);
 
-		if (score > 1 && score < EQUAL && has_first(&p, local, remote))
+		if (score == EQUAL)
+			rank = UINT_MAX;
+		else if (score > 1 && has_first(&p, local, remote))
 			rank += EQUAL;
 		if (rank < top || !score || (rank == top && (up || !found_up)))
 			continue;

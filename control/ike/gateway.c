@@ -33,6 +33,60 @@ struct slot *slot_find(struct ike *k, uint32_t policy)
 	return s;
 }
 
+static struct ts ts_key(const struct ts *t)
+{
+	struct ts key;
+
+	memset(&key, 0, sizeof(key)); /* padding counts, and what lies behind an IPv4 address */
+	key.proto = t->proto;
+	key.port_lo = t->port_lo;
+	key.port_hi = t->port_hi;
+	key.lo.v = t->lo.v;
+	key.hi.v = t->hi.v;
+	memcpy(key.lo.b, t->lo.b, addr_len(&t->lo));
+	memcpy(key.hi.b, t->hi.b, addr_len(&t->hi));
+	return key;
+}
+
+static struct slot *by_ts(const struct gw *gw, const struct slot_ts *key)
+{
+	struct slot *s;
+
+	HASH_FIND(hh_ts, gw->by_ts, key, sizeof(*key), s);
+	return s;
+}
+
+struct slot *slot_by_ts(const struct gw *gw, const struct ts *local, const struct ts *remote)
+{
+	const struct slot_ts key = {ts_key(local), ts_key(remote)};
+	struct slot *s = by_ts(gw, &key);
+
+	return s && !s->twin ? s : NULL;
+}
+
+void slots_unindex(struct gw *gw)
+{
+	HASH_CLEAR(hh_ts, gw->by_ts);
+}
+
+void slots_index(struct gw *gw)
+{
+	slots_unindex(gw);
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct slot *s = gw->slots[i], *first;
+
+		s->twin = false;
+		if (s->conf->n_local != 1 || s->conf->n_remote != 1)
+			continue;
+		s->ts = (struct slot_ts){ts_key(&s->conf->local[0]), ts_key(&s->conf->remote[0])};
+		first = by_ts(gw, &s->ts);
+		if (first)
+			first->twin = true;
+		else
+			HASH_ADD(hh_ts, gw->by_ts, ts, sizeof(s->ts), s);
+	}
+}
+
 /* ---- identities ----------------------------------------------------------------------------------------- */
 
 void gw_id_or_addr(const struct ike_id *id, const struct addr *a, struct ike_id *out)

@@ -10,10 +10,17 @@
 
 struct msg_id;
 
+/* One selector at each end, as the key of a hash: with nothing in its padding. */
+struct slot_ts {
+	struct ts local, remote;
+};
+
 /* A configured Child SA: up, on its way, or not. */
 struct slot {
 	UT_hash_handle hh;      /* ike->slots by policy */
 	UT_hash_handle hh_name; /* gw->by_name */
+	UT_hash_handle hh_ts;   /* gw->by_ts, of which only the first of twins is */
+	struct slot_ts ts;      /* its selectors, where it has one at each end */
 	struct gw *gw;
 	struct ike_child_conf *conf; /* inside gw->conf; of its own once retired */
 	uint32_t policy;
@@ -30,6 +37,7 @@ struct slot {
 	bool single;     /* the peer takes no more than that pair of addresses */
 	bool wants_flow; /* refused as that was not known */
 	struct ts flow_local, flow_remote;
+	bool twin;         /* another slot of the gateway has the same ts */
 	bool retired;      /* no more in the configuration; freed with its last child */
 	struct ike_sa *on; /* queued or negotiating there */
 	unsigned fails;
@@ -55,7 +63,7 @@ struct gw {
 	struct ike *k;
 	struct ike_gw_conf conf;
 	struct slot **slots;
-	struct slot *by_name;
+	struct slot *by_name, *by_ts;
 	struct ike_sa *sas;
 	unsigned refs; /* SAs that point here, buried ones too */
 	bool removed;  /* freed with its last SA */
@@ -120,6 +128,11 @@ bool slot_wanted(const struct slot *s);
 /* Try now, whatever the back-off: 1 when a negotiation was started, 0 when up or on its way. */
 int slot_start(struct slot *s);
 struct slot *slot_find(struct ike *k, uint32_t policy);
+/* For slot_by_ts(): none is found any more, before slots may be freed; and then those that the gateway has. */
+void slots_unindex(struct gw *gw);
+void slots_index(struct gw *gw);
+/* The gateway's slot with just these two selectors, if it is the only one. */
+struct slot *slot_by_ts(const struct gw *gw, const struct ts *local, const struct ts *remote);
 /* Its last child has gone: free it when it was retired. */
 void slot_put(struct slot *s);
 

@@ -317,6 +317,7 @@ static int slots_set(struct gw *gw, struct ike_gw_conf *conf, const struct ike_r
 		}
 		slots[i]->was_up = s && s->was_up;
 	}
+	slots_unindex(gw);
 	for (unsigned i = 0; i < conf->n_children; i++)
 		if (slots[i]->hh.tbl)
 			slots[i]->conf = &conf->children[i];
@@ -463,6 +464,7 @@ int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 	left = before.local;
 	gw->conf = conf;
 	conf_free(&before);
+	slots_index(gw);
 	gw_pair_join(gw);
 	if (!old)
 		HASH_ADD_STR(k->gws, conf.name, gw);
@@ -491,6 +493,7 @@ static void gw_remove(struct gw *gw, const struct ike_reason *r)
 	timer_stop(&k->timers, &gw->retry);
 	gw->removed = true;
 	gw->refs++;
+	slots_unindex(gw);
 	close_all(gw, r);
 	HASH_ITER (hh_name, gw->by_name, s, tmp)
 		slot_retire(s, r);

@@ -331,6 +331,8 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i);
 void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
 		       void *arg);
+/* How many there are, those included that end. */
+void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children);
 /* Strangers' calls, at most sixteen, in no order. */
 void ike_each_call(struct ike *k, bool (*cb)(void *arg, const struct ike_call *i), void *arg);
 

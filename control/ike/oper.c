@@ -381,6 +381,15 @@ void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_
 	}
 }
 
+void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)
+{
+	*sas = *children = 0;
+	for (const struct ike_sa *sa = k->sas; sa; sa = sa->hh.next)
+		*sas += shown(sa);
+	for (const struct child_sa *c = k->children; c; c = c->hh.next)
+		*children += c->in_dp;
+}
+
 static const struct ike_reason never;
 
 static const struct ike_reason *last_of(const struct reason_log *l)

@@ -394,6 +394,12 @@ void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, con
 			return;
 }
 
+void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)
+{
+	*sas = (uint32_t)fake->n_sas;
+	*children = (uint32_t)fake->n_children;
+}
+
 const struct ike_tuning *ike_tuning(const struct ike *k)
 {
 	static const struct ike_tuning t = {.half_open_max = 2000};

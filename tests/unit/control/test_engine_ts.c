@@ -360,6 +360,27 @@ static void transport_behind_nat(void **state)
 	}
 }
 
+/* Of proxy-IDs that lie in one another the one that is just what was asked for, wherever it stands. */
+static void just_what_was_asked_for(void **state)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 3);
+
+		net_end(&net);
+		net_init(&net, 1);
+		b.children[0].start = b.children[1].start = b.children[2].start = false;
+		pair(&a.children[0], "10.1.1.0/24", "10.2.1.0/24");
+		pair(&b.children[i], "10.2.0.0/16", "10.1.0.0/16");
+		pair(&b.children[1 - i], "10.2.1.0/24", "10.1.1.0/24");
+		pair(&b.children[2], "10.2.0.0/16,10.9.0.0/16", "10.1.0.0/16");
+		net_set(&net, NET_B, &b);
+		net_set(&net, NET_A, &a);
+		assert_true(net_until(&net, net_up, NET_S));
+		assert_non_null(child_of(B, 2 - i));
+		net_check_pairs(&net);
+	}
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, net_setup, net_teardown)
 
 int main(int argc, char **argv)
@@ -369,6 +390,7 @@ int main(int argc, char **argv)
 		T(families_that_do_not_meet),
 		T(packet_goes_first),
 		T(packet_that_does_not_count),
+		T(just_what_was_asked_for),
 		T(single_pair),
 		T(single_pair_is_rekeyed_as_such),
 		T(single_pair_without_packet),
