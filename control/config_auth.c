@@ -36,31 +36,40 @@ static void psk_set(struct cfg_obj *o, const config_setting_t *at, const char *k
 		cfg_warn(o, at, key, "has %zu characters; recommended: at least %d", len, PSK_RECOMMENDED);
 }
 
-static void psk_from_file(struct cfg_obj *o, const config_setting_t *m, struct ike_gw_conf *g)
+char *cfg_secret_file(struct cfg_obj *o, const config_setting_t *at, const char *key, size_t max, size_t *len)
 {
-	static const char key[] = "pre-shared-key-file";
 	const char *name = cfg_string(o, key, CFG_OPTIONAL, "the path of a file that holds the key alone");
 	char path[1024], *text;
 	unsigned mode;
-	size_t len;
 	int rc;
 
 	if (!name)
-		return;
+		return NULL;
 	cfg_path_beside(o->l, name, path, sizeof(path));
 	/* One byte over the limit and a line end, so that a key that is too long is told as such. */
-	rc = cfg_slurp(path, IKE_PSK_MAX + 3, &text, &len, &mode);
+	rc = cfg_slurp(path, max + 3, &text, len, &mode);
 	if (rc < 0) {
-		cfg_error(o, m, key, "\"%s\": %s", path,
+		cfg_error(o, at, key, "\"%s\": %s", path,
 			  rc == -EFBIG    ? "longer than any key"
 			  : rc == -EINVAL ? "not a regular file"
 					  : strerror(-rc));
-		return;
+		return NULL;
 	}
 	if (mode & 077)
-		cfg_warn(o, m, key, "\"%s\" may be read or written by others; recommended: mode 0600", path);
-	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-		len--;
+		cfg_warn(o, at, key, "\"%s\" may be read or written by others; recommended: mode 0600", path);
+	while (*len && (text[*len - 1] == '\n' || text[*len - 1] == '\r'))
+		--*len;
+	return text;
+}
+
+static void psk_from_file(struct cfg_obj *o, const config_setting_t *m, struct ike_gw_conf *g)
+{
+	static const char key[] = "pre-shared-key-file";
+	size_t len;
+	char *text = cfg_secret_file(o, m, key, IKE_PSK_MAX, &len);
+
+	if (!text)
+		return;
 	psk_set(o, m, key, text, len, g);
 	explicit_bzero(text, len);
 	free(text);

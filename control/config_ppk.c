@@ -7,7 +7,6 @@
 #include "config_read.h"
 
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,27 +51,11 @@ static void key_set(struct cfg_obj *o, const config_setting_t *at, const char *k
 static void key_from_file(struct cfg_obj *o, const config_setting_t *m, struct ike_gw_conf *g)
 {
 	static const char key[] = "key-file";
-	const char *name = cfg_string(o, key, CFG_OPTIONAL, "the path of a file that holds the key alone");
-	char path[1024], *text;
-	unsigned mode;
 	size_t len;
-	int rc;
+	char *text = cfg_secret_file(o, m, key, 2 + 2 * IKE_PPK_MAX, &len);
 
-	if (!name)
+	if (!text)
 		return;
-	cfg_path_beside(o->l, name, path, sizeof(path));
-	rc = cfg_slurp(path, 2 + 2 * IKE_PPK_MAX + 3, &text, &len, &mode);
-	if (rc < 0) {
-		cfg_error(o, m, key, "\"%s\": %s", path,
-			  rc == -EFBIG    ? "longer than any key"
-			  : rc == -EINVAL ? "not a regular file"
-					  : strerror(-rc));
-		return;
-	}
-	if (mode & 077)
-		cfg_warn(o, m, key, "\"%s\" may be read or written by others; recommended: mode 0600", path);
-	while (len && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-		len--;
 	key_set(o, m, key, text, len, g);
 	explicit_bzero(text, len);
 	free(text);

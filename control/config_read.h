@@ -149,6 +149,11 @@ void cfg_default_system(struct cfg_system *sys);
  * character, to be freed.  *mode gets the file's permissions. */
 int cfg_slurp(const char *path, size_t max, char **text, size_t *len, unsigned *mode);
 
+/* What the file that `key` names holds, but for line ends: a secret of at most `max` bytes.  The caller wipes and frees it.
+ * NULL: there is no such key, or what is wrong with the file has been said. */
+char *cfg_secret_file(struct cfg_obj *o, const config_setting_t *at, const char *key, size_t max,
+		      size_t *len);
+
 /* The path of a file named in the configuration: relative to the configuration's own folder. */
 void cfg_path_beside(const struct cfg_load *l, const char *name, char *path, size_t cap);
 
