@@ -297,4 +297,9 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	cfg_read_ppk(o, g);
 	cfg_bool(o, "mobike", &g->mobike);
 	cfg_bool(o, "redirect", &g->redirect);
+	if (g->redirect && !g->remote_id.type) /* or its address, which is another there, would be it */
+		cfg_error(
+			o, config_setting_get_member(o->s, "redirect"), "redirect",
+			"the peer has to prove the same identity at its new address; allowed: false, or a peer-id "
+			"as well");
 }
