@@ -143,22 +143,41 @@ void cli_child(json_t *o, const struct ike_child_info *i)
 	doc_ts(o, "ts-remote", &i->ts_remote);
 }
 
+/* A page of Child SAs begins behind the last one of the page before, which j->at names: a walk from the start for each
+ * page would take the square of their number. */
 struct child_walk {
-	struct page p;
+	struct cli_job *j;
+	json_t *list;
 	const char *gateway, *tunnel;
+	uint64_t last; /* its id, and its inbound SPI below */
+	unsigned made;
+	bool more;
 };
 
 static bool on_child(void *arg, const struct ike_child_info *i)
 {
 	struct child_walk *w = arg;
-	bool stop;
 
 	if ((w->gateway && strcmp(w->gateway, i->gateway) != 0) ||
 	    !doc_tunnel_is(w->tunnel, i->tunnel, i->proxy_id))
 		return true;
-	if (page_take(&w->p, &stop))
-		cli_child(doc_append(w->p.list), i);
-	return !stop;
+	w->more = w->made == w->j->page_len;
+	if (w->more)
+		return false;
+	w->made++;
+	w->last = (uint64_t)i->id << 32 | i->spi_in;
+	cli_child(doc_append(w->list), i);
+	return true;
+}
+
+/* True when there is another page. */
+static bool child_page(struct cli_job *j, json_t *list, const char *gateway, const char *tunnel)
+{
+	struct child_walk w = {.j = j, .list = list, .gateway = gateway, .tunnel = tunnel};
+
+	ike_each_child_after(j->c->ike, (uint32_t)j->at, (uint32_t)(j->at >> 32), on_child, &w);
+	j->at = w.more ? w.last : 0;
+	return w.more;
 }
 
 /* ---- what failed --------------------------------------------------------------------------------- */
@@ -306,10 +325,7 @@ enum cli_page cli_show_ike_sa(struct cli_job *j, json_t *doc)
 		ike_each_sa(j->c->ike, on_ike_sa, &w);
 		more = page_end(&w.p);
 	} else if (j->part == 1) {
-		struct child_walk w = {page_begin(j, doc_list(doc, "children")), gateway, NULL};
-
-		ike_each_child(j->c->ike, on_child, &w);
-		more = page_end(&w.p);
+		more = child_page(j, doc_list(doc, "children"), gateway, NULL);
 	} else {
 		more = failures_part(j, doc, gateway);
 	}
@@ -321,7 +337,6 @@ enum cli_page cli_show_ike_sa(struct cli_job *j, json_t *doc)
 enum cli_page cli_show_ipsec_sa(struct cli_job *j, json_t *doc)
 {
 	const char *tunnel = cli_arg(&j->m, "tunnel");
-	struct child_walk w = {.tunnel = tunnel};
 
 	if (tunnel && !cli_tunnel_known(j->c, tunnel))
 		return cli_no_tunnel(j, tunnel);
@@ -335,7 +350,5 @@ enum cli_page cli_show_ipsec_sa(struct cli_job *j, json_t *doc)
 		doc_uint(doc, "ntun", tunnels.n);
 		doc_uint(doc, "ipsec-sa-found", sas.n);
 	}
-	w.p = page_begin(j, doc_list(doc, "entries"));
-	ike_each_child(j->c->ike, on_child, &w);
-	return page_end(&w.p) ? CLI_MORE : CLI_LAST;
+	return child_page(j, doc_list(doc, "entries"), NULL, tunnel) ? CLI_MORE : CLI_LAST;
 }

@@ -324,6 +324,9 @@ struct ike_call {
 /* Call back for each; a callback returning false ends the walk.  Nothing may change the engine inside. */
 void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg);
 void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg);
+/* From the one behind the Child SA that a walk came to last, by its inbound SPI and id, whether it is still there or not. */
+void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
+			  bool (*cb)(void *arg, const struct ike_child_info *i), void *arg);
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg);
 void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i),
 			 void *arg);

@@ -366,12 +366,30 @@ static void child_read(const struct child_sa *c, struct ike_child_info *i)
 	};
 }
 
+/* The table is in the order of ids. */
+static const struct child_sa *child_behind(struct ike *k, uint32_t spi_in, uint32_t id)
+{
+	const struct child_sa *c = child_find(k, spi_in);
+
+	if (!c || c->id != id)
+		for (c = k->children; c && c->id <= id; c = c->hh.next)
+			;
+	else
+		c = c->hh.next;
+	return c;
+}
+
 void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
 {
-	struct child_sa *c, *tmp;
+	ike_each_child_after(k, 0, 0, cb, arg);
+}
+
+void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
+			  bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
+{
 	struct ike_child_info i;
 
-	HASH_ITER (hh, k->children, c, tmp) {
+	for (const struct child_sa *c = child_behind(k, spi_in, id); c; c = c->hh.next) {
 		/* Deleted here, the peer's answer is still out: nothing of it is left to show. */
 		if (!c->in_dp)
 			continue;

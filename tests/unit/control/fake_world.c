@@ -356,8 +356,14 @@ void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *
 
 void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
 {
+	ike_each_child_after(k, 0, 0, cb, arg);
+}
+
+void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
+			  bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
+{
 	for (size_t i = 0; i < fake->n_children; i++)
-		if (!cb(arg, &fake->children[i]))
+		if (fake->children[i].id > id && !cb(arg, &fake->children[i]))
 			return;
 }
 

@@ -667,6 +667,45 @@ static void config_child_changes(void **state)
 	net_check_pairs(&net);
 }
 
+struct walk {
+	unsigned n;
+	uint32_t id[4], spi[4];
+	char tunnel[4][2 * IKE_NAME];
+};
+
+static bool on_walk(void *arg, const struct ike_child_info *i)
+{
+	struct walk *w = arg;
+
+	assert_in_range(w->n, 0, 3);
+	snprintf(w->tunnel[w->n], sizeof(w->tunnel[0]), "%s:%s", i->tunnel, i->proxy_id);
+	w->id[w->n] = i->id;
+	w->spi[w->n++] = i->spi_in;
+	return true;
+}
+
+/* A listing goes on where it stood, also when the Child SA it stood at has gone. */
+static void walk_goes_on(void **state)
+{
+	struct walk all = {0}, behind = {0};
+
+	up(4);
+	ike_each_child(A->ike, on_walk, &all);
+	assert_int_equal(all.n, 4);
+	ike_each_child_after(A->ike, all.spi[1], all.id[1], on_walk, &behind);
+	assert_int_equal(behind.n, 2);
+	assert_int_equal(behind.id[0], all.id[2]);
+	assert_int_equal(behind.id[1], all.id[3]);
+	assert_int_equal(ike_rekey_ipsec_sa(A->ike, all.tunnel[1], net.now), 1);
+	net_run(&net, 60 * NET_S);
+	assert_true(net_up(&net));
+	behind.n = 0;
+	ike_each_child_after(A->ike, all.spi[1], all.id[1], on_walk, &behind);
+	assert_int_equal(behind.n, 3);
+	assert_int_equal(behind.id[0], all.id[2]);
+	assert_true(behind.id[2] > all.id[3]);
+}
+
 static void config_ike_changes(void **state)
 {
 	struct ike_gw_conf a = net_conf(NET_A, 2), b = net_conf(NET_B, 2);
@@ -769,6 +808,7 @@ int main(int argc, char **argv)
 		T(duplicates_are_answered_from_the_cache),
 		T(config_same_keeps_sas),
 		T(config_child_changes),
+		T(walk_goes_on),
 		T(config_ike_changes),
 		T(config_gateway_removed),
 		T(config_changes_at_any_moment),
