@@ -168,6 +168,8 @@ void ctl_apply_fini(struct ctl *c);
 int ctl_apply_interfaces(struct ctl *c, const struct config *conf, char *err, size_t err_len);
 /* Does next want of interfaces what only a new process can do?  Then what says so in words. */
 bool ctl_interfaces_need_restart(const struct ctl *c, const struct config *next, char *what, size_t cap);
+/* NULL: there is none of this name. */
+struct ctl_interface *ctl_interface_find(struct ctl *c, const char *name);
 /* 0, or -ENOENT. */
 int ctl_ifindex(struct ctl *c, const char *name, uint16_t *ifindex);
 const char *ctl_interface_name(const struct ctl *c, uint16_t ifindex);

@@ -11,15 +11,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct ctl_interface *find(struct ctl *c, const char *name)
+/* From where the last one was: those who ask come in the file's order, or nearly, and there may be thousands. */
+struct ctl_interface *ctl_interface_find(struct ctl *c, const char *name)
 {
-	if (c->last_interface < c->n_interfaces &&
-	    strcmp(c->interfaces[c->last_interface].name, name) == 0) /* a tunnel's proxy-IDs come together */
-		return &c->interfaces[c->last_interface];
 	for (size_t i = 0; i < c->n_interfaces; i++) {
-		if (strcmp(c->interfaces[i].name, name) == 0) {
-			c->last_interface = i;
-			return &c->interfaces[i];
+		size_t k = (c->last_interface + i) % c->n_interfaces;
+
+		if (strcmp(c->interfaces[k].name, name) == 0) {
+			c->last_interface = k;
+			return &c->interfaces[k];
 		}
 	}
 	return NULL;
@@ -27,7 +27,7 @@ static struct ctl_interface *find(struct ctl *c, const char *name)
 
 int ctl_ifindex(struct ctl *c, const char *name, uint16_t *ifindex)
 {
-	const struct ctl_interface *f = find(c, name);
+	const struct ctl_interface *f = ctl_interface_find(c, name);
 
 	if (!f)
 		return -ENOENT;
@@ -69,7 +69,7 @@ static int add(struct ctl *c, const struct config *conf, const struct cfg_interf
 	struct ctl_interface *all, new = {0};
 	int rc;
 
-	if (find(c, f->name))
+	if (ctl_interface_find(c, f->name))
 		return 0;
 	all = realloc(c->interfaces, (c->n_interfaces + 1) * sizeof(*all));
 	if (!all) {

@@ -20,23 +20,15 @@ struct ctl_fib_entry {
 	struct dp_hop hop[DP_HOPS_MAX];
 };
 
-static struct ctl_interface *interface_of(struct ctl *c, const char *name)
-{
-	for (size_t i = 0; i < c->n_interfaces; i++)
-		if (strcmp(c->interfaces[i].name, name) == 0)
-			return &c->interfaces[i];
-	return NULL;
-}
-
 /* The interface a route leaves by; NULL when there is none, which the configuration's check has refused. */
 static struct ctl_interface *way_of(struct ctl *c, const struct config *conf, const struct cfg_route *r)
 {
 	if (!r->via.v)
-		return interface_of(c, r->interface);
+		return ctl_interface_find(c, r->interface);
 	for (size_t i = 0; i < conf->n_interfaces; i++)
 		for (unsigned x = 0; x < conf->interfaces[i].n_addr; x++)
 			if (prefix_has(&conf->interfaces[i].addr[x], &r->via))
-				return interface_of(c, conf->interfaces[i].name);
+				return ctl_interface_find(c, conf->interfaces[i].name);
 	return NULL;
 }
 
@@ -243,7 +235,7 @@ void ctl_link(struct ctl *c, const struct dp_link *l)
 
 void ctl_tunnel_if_state(struct ctl *c, const char *name, bool up)
 {
-	struct ctl_interface *f = interface_of(c, name);
+	struct ctl_interface *f = ctl_interface_find(c, name);
 
 	if (!f || f->monitor_down == !up)
 		return;
