@@ -294,6 +294,14 @@ static bool can_job(const struct suite *s)
 	return !is_gmac(s);
 }
 
+/* Of the later library, which wants to know beforehand what a burst's job is about. */
+static void name_session(IMB_JOB *j)
+{
+#if IMB_VERSION_NUM > IMB_VERSION(1, 3, 0)
+	(void)imb_set_session(mb, j);
+#endif
+}
+
 static void job_bursts(const struct traffic *t)
 {
 	for (unsigned b = 0; b < BURSTS; b++) {
@@ -301,8 +309,10 @@ static void job_bursts(const struct traffic *t)
 
 		while (IMB_GET_NEXT_BURST(mb, BURST_MAX, j) < BURST_MAX)
 			IMB_FLUSH_BURST(mb, BURST_MAX, j);
-		for (unsigned k = 0; k < BURST_MAX; k++)
+		for (unsigned k = 0; k < BURST_MAX; k++) {
 			job_fill(j[k], t, b * BURST_MAX + k);
+			name_session(j[k]);
+		}
 		IMB_SUBMIT_BURST_NOCHECK(mb, BURST_MAX, j);
 		while (IMB_FLUSH_BURST(mb, BURST_MAX, j))
 			;
