@@ -321,6 +321,7 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 {
 	ike_sa(f, r);
 	monitor(f, r);
+	(void)diag_own_cert(f, r); /* it shows when the IKE SA is made anew */
 	diag_step(r, "IPsec SA", DIAG_OK, "up for %llu s", (unsigned long long)f->sa_age_s);
 	rekeys(f, r);
 	counters(f, r);

@@ -16,6 +16,9 @@ struct diag_facts {
 	char peer[ADDR_STR];                                     /* "" when it may be any */
 	bool passive, start, natt_off;
 	bool certified; /* one of the ends authenticates itself by certificate */
+	/* Our own certificate is out of its time, by our own clock; told: which, its limit, the clock. */
+	enum diag_own_cert { OWN_CERT_GOOD, OWN_CERT_EXPIRED, OWN_CERT_NOT_YET } own_cert;
+	char own_cert_told[400];
 	/* the way to the peer */
 	bool port_up, peer_route;
 	/* phase 1 */

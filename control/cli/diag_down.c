@@ -87,6 +87,38 @@ static void ask_ports(const struct diag_facts *f, struct diag_report *r, enum go
 	}
 }
 
+bool diag_own_cert(const struct diag_facts *f, struct diag_report *r)
+{
+	if (f->own_cert == OWN_CERT_GOOD)
+		return false;
+	diag_step(r, "own certificate", DIAG_BAD, "%s", f->own_cert_told);
+	return true;
+}
+
+/* No peer that looks at the time takes such a certificate, and it says no more than AUTHENTICATION_FAILED, if that:
+ * what is known here goes before what the peer lets guess. */
+static void ask_own_cert(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char expired[] = "own-cert-expired", early[] = "own-cert-not-yet-valid";
+
+	if (!diag_own_cert(f, r))
+		return;
+	if (f->own_cert == OWN_CERT_EXPIRED)
+		diag_verdict(r, expired, "our own certificate has expired: %s", f->own_cert_told);
+	else
+		diag_verdict(r, early, "our own certificate is not valid yet: %s", f->own_cert_told);
+	diag_fix(
+		r, expired,
+		"renew the certificate of gateway %s, put it in the place of the old one, and commit; if the clock is "
+		"wrong, set it by NTP",
+		f->gateway);
+	diag_fix(
+		r, early,
+		"set the clock here by NTP; if it is right, the certificate of gateway %s was issued for later: have it "
+		"issued anew",
+		f->gateway);
+}
+
 static bool of_certificates(enum ike_cause c)
 {
 	return c >= IKE_CAUSE_CERT_UNTRUSTED && c <= IKE_CAUSE_CERT_REFUSED;
@@ -197,7 +229,7 @@ static void never_failed(const struct diag_facts *f, struct diag_report *r)
 		diag_fix(
 			r, waits,
 			"start it at the peer; if it does call, its packets do not arrive: UDP 500 and 4500 on the way");
-		r->ask_peer = true;
+		r->ask_peer = r->verdict == waits;
 	} else {
 		diag_step(r, "attempts", DIAG_NOTE,
 			  "none: no packet has asked for the tunnel (%llu key requests)",
@@ -251,10 +283,14 @@ void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r)
 		return;
 	callers(f, r);
 	if (!f->ike_failure) {
-		if (!unanswered(f, r))
+		if (!unanswered(f, r)) {
+			ask_own_cert(f, r);
 			never_failed(f, r);
+		}
 		return;
 	}
+	if (got_of(f->ike_failure) != GOT_NOTHING) /* else nothing has come so far as to show it */
+		ask_own_cert(f, r);
 	ask_ports(f, r, got_of(f->ike_failure));
 	ask_rest(f, r, got_of(f->ike_failure));
 }

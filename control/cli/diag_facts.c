@@ -98,6 +98,23 @@ static bool on_call(void *arg, const struct ike_call *i)
 	return true;
 }
 
+static void take_own_cert(const struct cert_own *own, struct diag_facts *f)
+{
+	int64_t now = ctl_wall_ms() / 1000;
+	char limit[CERT_TIME], clock[CERT_TIME];
+	struct cert_info i;
+	bool expired;
+
+	cert_own_info(own, &i);
+	expired = now > i.not_after;
+	if (!expired && now >= i.not_before)
+		return;
+	f->own_cert = expired ? OWN_CERT_EXPIRED : OWN_CERT_NOT_YET;
+	snprintf(f->own_cert_told, sizeof(f->own_cert_told), "%s is valid %s %s, and the clock here says %s",
+		 i.subject, expired ? "until" : "from",
+		 cert_time_str(expired ? i.not_after : i.not_before, limit), cert_time_str(now, clock));
+}
+
 static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag_facts *f)
 {
 	struct ike_facts a = {f, g->ike.name};
@@ -108,6 +125,8 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 	f->outer_if = g->interface;
 	f->passive = g->ike.passive;
 	f->certified = g->ike.own || g->ike.trust;
+	if (g->ike.own)
+		take_own_cert(g->ike.own, f);
 	f->natt_off = g->ike.natt == IKE_NATT_OFF;
 	if (g->ike.remote.v) {
 		addr_str(&g->ike.remote, f->peer);

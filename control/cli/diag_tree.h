@@ -21,5 +21,7 @@ void diag_verdict_of(struct diag_report *r, const char *word, const struct ike_r
 /* The trees of what is not up. */
 void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r);
 void diag_phase1_only(const struct diag_facts *f, struct diag_report *r);
+/* Our own certificate is out of its time: the step that says so, if it is; false: it is good. */
+bool diag_own_cert(const struct diag_facts *f, struct diag_report *r);
 /* A NAT was seen, and ESP cannot pass it: says so. */
 void diag_nat_off(const struct diag_facts *f, struct diag_report *r);

@@ -208,6 +208,13 @@ const struct knowledge knowledge[] = {
 	{D, "cert-not-yet-valid", "A certificate of the peer's is not valid yet",
 	 "Nearly always a clock: the CA's when it was issued, or the one here. Compare both with NTP.",
 	 "cert-expired"},
+	{D, "own-cert-expired", "Our own certificate is out of date",
+	 "Renew it at the CA, put it in the place of the old file and commit. Peers refuse it with\n"
+	 "AUTHENTICATION_FAILED and no further word; tunnels that are up stay so until their IKE SA is made anew.",
+	 "cert-expired auth-failed"},
+	{D, "own-cert-not-yet-valid", "Our own certificate is not valid yet",
+	 "Nearly always a clock: the CA's when it was issued, or the one here. Compare both with NTP.",
+	 "cert-not-yet-valid auth-failed"},
 	{D, "cert-revoked", "A certificate of the peer's was revoked",
 	 "Its CA took it back, by list or by OCSP. The peer needs a new one.", "cert-status-unknown"},
 	{D, "cert-status-unknown", "Whether the peer's certificate is revoked cannot be told",

@@ -87,14 +87,24 @@ void render_col(FILE *out, int width, const char *fmt, ...)
 	fprintf(out, "%*s", n < width ? width - n : 1, "");
 }
 
-const char *render_time(const json_t *o, const char *key, char buf[RENDER_TIME])
+static const char *format_time(const json_t *o, const char *key, const char *fmt, char buf[RENDER_TIME])
 {
 	const json_t *v = json_object_get(o, key);
 	time_t t = (time_t)json_integer_value(v);
 	struct tm tm;
 
 	buf[0] = 0;
-	if (json_is_integer(v) && localtime_r(&t, &tm))
-		strftime(buf, RENDER_TIME, "%b.%d %H:%M:%S", &tm);
+	if (json_is_integer(v) && localtime_r(&t, &tm) && strftime(buf, RENDER_TIME, fmt, &tm) == 0)
+		buf[0] = 0;
 	return buf;
+}
+
+const char *render_time(const json_t *o, const char *key, char buf[RENDER_TIME])
+{
+	return format_time(o, key, "%b.%d %H:%M:%S", buf);
+}
+
+const char *render_date(const json_t *o, const char *key, char buf[RENDER_TIME])
+{
+	return format_time(o, key, "%Y-%m-%d %H:%M:%S", buf);
 }

@@ -53,3 +53,5 @@ void render_col(FILE *out, int width, const char *fmt, ...) __attribute__((forma
 /* "Jun.04 21:09:13" of a member with seconds since 1970; "" for null. */
 enum { RENDER_TIME = 24 };
 const char *render_time(const json_t *o, const char *key, char buf[RENDER_TIME]);
+/* With the year, for what may be years away. */
+const char *render_date(const json_t *o, const char *key, char buf[RENDER_TIME]);

@@ -105,7 +105,7 @@ static void detail_certificate(FILE *out, const char *what, const json_t *c)
 	fprintf(out, "  issuer:      %s\n", render_str(c, "issuer"));
 	fprintf(out, "  serial:      %s\n", render_str(c, "serial"));
 	fprintf(out, "  key:         %s\n", render_str(c, "key"));
-	fprintf(out, "  valid until: %s\n", render_time(c, "not-after", until));
+	fprintf(out, "  valid until: %s\n", render_date(c, "not-after", until));
 	fprintf(out, "  SHA-256:     %s\n", render_str(c, "fingerprint"));
 }
 
@@ -319,7 +319,7 @@ void render_gateway(FILE *out, const json_t *doc)
 		if (c)
 			fprintf(out, "%s: certificate %s, %s, valid until %s\n", render_str(e, "name"),
 				render_str(c, "subject"), render_str(c, "key"),
-				render_time(c, "not-after", until));
+				render_date(c, "not-after", until));
 	}
 	fprintf(out, "\nShow IKE gateway config: Total %lld gateways found.\n",
 		render_int(doc, "gateways-found"));

@@ -209,6 +209,24 @@ def test_peer_refuses_ours(pair, tmp_path):
 
 
 @ROLES
+@pytest.mark.parametrize("verdict, dates", [("own-cert-expired", {"start": -9, "end": -3}),
+                                            ("own-cert-not-yet-valid", {"start": 1})])
+def test_our_own_is_out_of_its_time(pair, tmp_path, verdict, dates, initiator):
+    """The peer only says that it refuses; by our own clock we know better."""
+    p = start(pair, *ends(tmp_path, mine={k: pki.now() + v * DAY for k, v in dates.items()}))
+    if initiator == "culvert":
+        p.c.cli("test vpn ike-sa gateway peer")
+    else:
+        p.s.initiate(check=False)
+    wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"), lambda: p.c.failures())
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.verdict() == verdict)
+    text = p.c.cli("diagnose vpn tunnel tun")
+    assert "CN=hq.example is valid " in text and "the clock here says" in text
+    if verdict == "own-cert-expired":
+        assert f"valid until {pki.now() - 3 * DAY:%Y-%m-%d}" in p.c.cli("show vpn gateway")
+
+
+@ROLES
 def test_same_name_of_another_ca(pair, tmp_path, initiator):
     ca, mine, _ = ends(tmp_path)
     fake = Authority(f"{tmp_path}/fake", kind="p384")

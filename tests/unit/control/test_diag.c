@@ -140,6 +140,32 @@ static void test_phase_1(void **state)
 	assert_string_equal(r.fix, "the hint");
 }
 
+/* The peer says no more than that it refuses, if that: our own certificate's date is known here. */
+static void test_our_own_certificate(void **state)
+{
+	strcpy(f.own_cert_told,
+	       "CN=hq is valid until 2026-11-25 10:00:00, and the clock here says 2026-11-28 10:00:00");
+	f.certified = true;
+	f.own_cert = OWN_CERT_EXPIRED;
+	expect("up", "healthy"); /* for as long as its IKE SA lasts */
+	assert_string_equal(state_of("own certificate"), "bad");
+	failed(IKE_CAUSE_AUTH_FAILED, IKE_AUTH);
+	expect("tunnel down", "own-cert-expired");
+	assert_non_null(strstr(r.cause, "CN=hq is valid until 2026-11-25"));
+	assert_non_null(strstr(r.fix, "renew"));
+	failed(IKE_CAUSE_NO_ANSWER, IKE_AUTH);
+	expect("tunnel down", "own-cert-expired");
+	failed(IKE_CAUSE_NO_ANSWER, IKE_SA_INIT);
+	expect("tunnel down", "no-answer");
+	f.ike_failure = NULL;
+	f.passive = true;
+	expect("tunnel down", "own-cert-expired");
+	assert_false(r.ask_peer);
+	f.own_cert = OWN_CERT_NOT_YET;
+	expect("tunnel down", "own-cert-not-yet-valid");
+	assert_non_null(strstr(r.fix, "NTP"));
+}
+
 static void test_phase_1_not_tried(void **state)
 {
 	f.child_up = f.ike_up = false;
@@ -305,6 +331,7 @@ int main(void)
 		T(test_well),
 		T(test_no_way_to_the_peer),
 		T(test_phase_1),
+		T(test_our_own_certificate),
 		T(test_phase_1_not_tried),
 		T(test_phase_1_only),
 		T(test_no_traffic),
