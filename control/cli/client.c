@@ -83,6 +83,20 @@ static bool look_up(const struct client *k, const char *const *words, size_t n, 
 	return found; /* of its counters the daemon knows */
 }
 
+/* For whoever reads JSON: an error is a document, too. */
+static void print_error(const struct client *k, const char *why, FILE *out, FILE *err)
+{
+	json_t *doc = k->json ? json_object() : NULL;
+
+	if (doc) {
+		json_object_set_new(doc, "error", json_string(why));
+		print_document(k, doc, out);
+		json_decref(doc);
+	}
+	fflush(out);
+	fprintf(err, "%s\n", why);
+}
+
 int client_run(struct client *k, const char *const *words, size_t n, FILE *out, FILE *err)
 {
 	json_t *request;
@@ -92,14 +106,20 @@ int client_run(struct client *k, const char *const *words, size_t n, FILE *out, 
 	if (look_up(k, words, n, out, err, &status))
 		return status;
 	request = conn_request("command", words, n);
+	if (!request) {
+		print_error(k, "a word is not UTF-8; allowed: UTF-8", out, err);
+		return CLI_EXIT_USAGE;
+	}
 	if (client_ask(k, request, &a)) {
 		status = a.exit;
 		if (a.doc)
 			print_document(k, a.doc, out);
 	}
-	if (a.err[0]) {
+	if (a.err[0] && a.doc) {
 		fflush(out);
 		fprintf(err, "%s\n", a.err);
+	} else if (a.err[0]) {
+		print_error(k, a.err, out, err);
 	}
 	answer_free(&a);
 	json_decref(request);

@@ -76,9 +76,14 @@ json_t *conn_request(const char *what, const char *const *words, size_t n)
 {
 	json_t *o = json_object(), *list = json_array();
 
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_string(words[i]));
 	json_object_set_new(o, what, list);
+	for (size_t i = 0; i < n; i++) {
+		/* One word less would be another command. */
+		if (json_array_append_new(list, json_string(words[i])) < 0) {
+			json_decref(o);
+			return NULL;
+		}
+	}
 	return o;
 }
 

@@ -29,7 +29,7 @@ void conn_on_page(struct conn *c, conn_page_fn *cb, void *arg);
 /* Ask and read the whole answer.  False when the connection broke: err says how. */
 bool conn_ask(struct conn *c, const json_t *request, struct answer *a);
 void answer_free(struct answer *a);
-/* {"command": [words]} or {"complete": [words]} */
+/* {"command": [words]} or {"complete": [words]}; NULL: a word is not UTF-8. */
 json_t *conn_request(const char *what, const char *const *words, size_t n);
 /* Put a page to what is there: lists are continued, other members replaced. */
 void conn_merge(json_t *to, json_t *page);

@@ -134,6 +134,8 @@ static json_t *candidates(EditLine *el, struct answer *a, char *half, size_t hal
 		l.words[l.n_words++] = "";
 	snprintf(half, half_len, "%s", l.words[l.n_words - 1]);
 	request = conn_request("complete", l.words, l.n_words);
+	if (!request)
+		return NULL;
 	ok = client_ask(k, request, a);
 	json_decref(request);
 	return ok ? json_object_get(a->last, "candidates") : NULL;

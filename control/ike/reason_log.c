@@ -26,14 +26,14 @@ void reason_log_add(struct reason_log *l, const struct ike_reason *r)
 {
 	bool again;
 	unsigned at = place(l, r, &again);
-	struct ike_reason *e = l->r[at];
-	uint64_t first = again ? e->first : r->at;
-	uint32_t count = again ? e->count : 0;
+	struct ike_reason *e = l->r[at] ? l->r[at] : malloc(sizeof(*e));
+	uint64_t first;
+	uint32_t count;
 
 	if (!e)
-		e = malloc(sizeof(*e));
-	if (!e)
 		return; /* the log has the line */
+	first = again ? e->first : r->at;
+	count = again ? e->count : 0;
 	*e = *r;
 	e->first = first;
 	e->count = count + 1;

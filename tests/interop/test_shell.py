@@ -2,6 +2,7 @@
 """The operator's shell on a real terminal: completion of words and of configured names, help, history, filters, the
 pager; and what culvert's exit statuses are."""
 import json
+import subprocess
 import os
 
 import pytest
@@ -148,6 +149,23 @@ def test_exit_statuses(shell, tmp_path):
     assert p.returncode == 3 and "no such socket (does it run?" in p.stderr
     p = run(binary("culvert"), "-s", c.socket, stdin="show system info\nshow nonsense\n", check=False)
     assert p.returncode == 2, "a script's status is its last line's"
+
+
+def test_words_that_are_no_text(shell):
+    """A word that cannot be sent is refused: without it, it would be another command, for everything."""
+    c, _ = shell
+    for words in (["clear", "vpn", "ike-sa", b"\xff"], ["show", "vpn", "flow", "name", b"Z\xfcrich"]):
+        p = subprocess.run([binary("culvert"), "-s", c.socket, *words], capture_output=True, timeout=20)
+        assert p.returncode == 2 and p.stdout == b"" and b"not UTF-8" in p.stderr
+    p = subprocess.run([binary("culvert"), "-s", c.socket], input=b"clear vpn ike-sa \xff\n", capture_output=True, timeout=20)
+    assert p.returncode == 2 and b"Clear" not in p.stdout and b"not UTF-8" in p.stderr
+
+
+def test_errors_as_json(shell):
+    c, _ = shell
+    for words, status in (("show vpn ike-sa gateway nope", 1), ("show nonsense", 2), ("diagnose vpn tunnel nope", 1)):
+        p = subprocess.run([binary("culvert"), "-s", c.socket, "--json", *words.split()], capture_output=True, timeout=20)
+        assert p.returncode == status and json.loads(p.stdout)["error"] == p.stderr.decode().strip()
 
 
 def test_json_of_every_show(shell):
