@@ -121,7 +121,7 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool
 	}
 	ok = type->id == ID_KEY_ID        ? keyid_set(v, id)
 	     : type->id == ID_DER_ASN1_DN ? cert_dn_parse(v, id)
-	     : type->id == ID_FQDN        ? printable(v) && !strchr(v, '@')
+	     : type->id == ID_FQDN        ? printable(v) && !strchr(v, '@') && v[0] != '.'
 				   : printable(v) && strchr(v, '@') && v[0] != '@' && v[strlen(v) - 1] != '@';
 	if (!ok) {
 		cfg_error(&o, vm, "value", "found %s; allowed: %s", cfg_found(vm, false, found),
@@ -141,6 +141,12 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool
 	id->type = (uint8_t)type->id;
 	if (pattern && w && w->id)
 		*pattern = pattern_ok(&o, vm, id, v);
+	else if (type->id == ID_DER_ASN1_DN &&
+		 cert_dn_has_wildcard((struct bytes){.p = id->data, .len = id->len}))
+		cfg_error(&o, vm, "value",
+			  "found \"%s\", whose \"*\" stands for nothing; allowed: a name without "
+			  "any%s",
+			  v, pattern ? ", or matching = \"wildcard\"" : "");
 }
 
 /* ---- gateways ---------------------------------------------------------------------------------- */

@@ -142,8 +142,8 @@ void cert_peer_info(const struct cert_peer *c, struct cert_info *i);
 bool cert_dn_parse(const char *text, struct ike_id *id);
 /* Text of a DER name; of anything else, hexadecimal. */
 const char *cert_dn_str(struct bytes der, char *buf, size_t cap);
-/* Are the names equal, as RFC 5280 7.1 compares them, or does `got` fit the wildcards in `want`? */
-bool cert_dn_is(struct bytes want, struct bytes got);
+/* Are the names equal, as RFC 5280 7.1 compares them, or, with wildcards, does `got` fit those in `want`? */
+bool cert_dn_is(struct bytes want, struct bytes got, bool wildcards);
 bool cert_dn_has_wildcard(struct bytes der);
 /* "2026-01-31 12:00:00 UTC" */
 enum { CERT_TIME = 32 };

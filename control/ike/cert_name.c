@@ -137,7 +137,7 @@ static bool entry_eq(X509_NAME_ENTRY *a, X509_NAME_ENTRY *b)
 	return ok;
 }
 
-static bool name_fits(X509_NAME *want, X509_NAME *got)
+static bool name_fits(X509_NAME *want, X509_NAME *got, bool wildcards)
 {
 	int n = X509_NAME_entry_count(want);
 
@@ -147,16 +147,17 @@ static bool name_fits(X509_NAME *want, X509_NAME *got)
 		X509_NAME_ENTRY *a = X509_NAME_get_entry(want, i), *b = X509_NAME_get_entry(got, i);
 
 		if (OBJ_cmp(X509_NAME_ENTRY_get_object(a), X509_NAME_ENTRY_get_object(b)) != 0 ||
-		    X509_NAME_ENTRY_set(a) != X509_NAME_ENTRY_set(b) || (!wild(a) && !entry_eq(a, b)))
+		    X509_NAME_ENTRY_set(a) != X509_NAME_ENTRY_set(b) ||
+		    (!(wildcards && wild(a)) && !entry_eq(a, b)))
 			return false;
 	}
 	return true;
 }
 
-bool cert_dn_is(struct bytes want, struct bytes got)
+bool cert_dn_is(struct bytes want, struct bytes got, bool wildcards)
 {
 	X509_NAME *a = name_of(want), *b = name_of(got);
-	bool ok = a && b && name_fits(a, b);
+	bool ok = a && b && name_fits(a, b, wildcards);
 
 	X509_NAME_free(a);
 	X509_NAME_free(b);
@@ -198,7 +199,8 @@ static bool is_text(X509 *x, const struct ike_id *id)
 {
 	const char *s = (const char *)id->data;
 
-	if (!id->len || memchr(s, '\0', id->len))
+	/* A dot in front would stand for any host of a domain. */
+	if (!id->len || memchr(s, '\0', id->len) || s[0] == '.')
 		return false;
 	if (id->type == ID_FQDN)
 		return X509_check_host(x, s, id->len,

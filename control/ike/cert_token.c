@@ -38,6 +38,18 @@ static bool module_of(const char *uri, char module[MODULE_MAX])
 	return true;
 }
 
+/* A URI to be shown: without the PIN, if that stands in it. */
+static const char *shown(const char *uri, char buf[URI_MAX])
+{
+	static const char key[] = "pin-value=";
+	const char *p = strstr(uri, key);
+	size_t head = p ? (size_t)(p - uri) + sizeof(key) - 1 : strlen(uri);
+
+	snprintf(buf, URI_MAX, "%.*s%s%s", (int)head, uri, p ? "***" : "",
+		 p ? p + sizeof(key) - 1 + strcspn(p + sizeof(key) - 1, "&;?") : "");
+	return buf;
+}
+
 /* ---- provider ---------------------------------------------------------------------------------------------------- */
 
 static int give_pin(char *buf, int size, int for_writing, void *arg)
@@ -108,14 +120,14 @@ static EVP_PKEY *by_engine(const char *uri, const char *module, const char *pin)
 
 EVP_PKEY *cert_key_token(const char *uri, const char *pin, char err[CERT_ERR])
 {
-	char module[MODULE_MAX];
+	char module[MODULE_MAX], buf[URI_MAX];
 	EVP_PKEY *k;
 
 	if (!module_of(uri, module)) {
 		snprintf(err, CERT_ERR,
 			 "\"%.150s\" does not say which module drives the token; allowed: with "
 			 "?module-path=/usr/lib/…",
-			 uri);
+			 shown(uri, buf));
 		return NULL;
 	}
 	/* Read when the provider is loaded for the first time. */
@@ -128,7 +140,7 @@ EVP_PKEY *cert_key_token(const char *uri, const char *pin, char err[CERT_ERR])
 		snprintf(err, CERT_ERR,
 			 "no private key \"%.120s\": %s; allowed: a token that is there, its PIN in "
 			 "passphrase-file, and OpenSSL's pkcs11 provider or engine installed",
-			 uri,
+			 shown(uri, buf),
 			 ERR_peek_last_error() ? ERR_reason_error_string(ERR_peek_last_error())
 					       : "not found");
 	ERR_clear_error();

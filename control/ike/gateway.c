@@ -132,7 +132,8 @@ bool gw_peer_is(const struct gw *gw, const struct addr *remote, const struct msg
 	struct ike_id id;
 
 	if (want->type == ID_DER_ASN1_DN && m->type == ID_DER_ASN1_DN)
-		return cert_dn_is((struct bytes){.p = want->data, .len = want->len}, m->data);
+		return cert_dn_is((struct bytes){.p = want->data, .len = want->len}, m->data,
+				  gw->conf.remote_pattern);
 	if (gw->conf.remote_pattern)
 		return want->type == m->type && want->len && text_fits(want, m);
 	gw_remote_id(gw, remote, &id);

@@ -105,15 +105,15 @@ static void name(const uint8_t *data, size_t len)
 	cert_dn_str(b, s, sizeof(s));
 	for (const char *p = s; *p; p++)
 		MUST((unsigned char)*p >= ' ' && (unsigned char)*p < 0x7f);
-	cert_dn_is(b, b);
+	cert_dn_is(b, b, true);
 	cert_dn_has_wildcard(b);
 	id_str(&got, s, sizeof(s));
 	if (len < sizeof(text)) {
 		memcpy(text, data, len);
 		text[len] = '\0';
 		if (cert_dn_parse(text, &got))
-			MUST(cert_dn_is((struct bytes){got.data, got.len},
-					(struct bytes){got.data, got.len}));
+			MUST(cert_dn_is((struct bytes){got.data, got.len}, (struct bytes){got.data, got.len},
+					false));
 	}
 }
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <openssl/ocsp.h>
 
+#include "cert_key.h"
 #include "cert_status.h"
 #include "test_ca.h"
 #include "wire.h"
@@ -205,14 +206,31 @@ static void names(void **state)
 	}
 	assert_true(cert_dn_parse("C=CH, CN=Gate", &a) && cert_dn_parse("C=ch, CN=gate", &b) &&
 		    cert_dn_parse("C=CH, CN=*", &w));
-#define IS(x, y) cert_dn_is((struct bytes){x.data, x.len}, (struct bytes){y.data, y.len})
+#define IS(x, y)    cert_dn_is((struct bytes){x.data, x.len}, (struct bytes){y.data, y.len}, true)
+#define EXACT(x, y) cert_dn_is((struct bytes){x.data, x.len}, (struct bytes){y.data, y.len}, false)
 	assert_true(IS(a, b)); /* RFC 5280 7.1 */
 	assert_true(IS(w, a));
+	assert_true(EXACT(a, b) && EXACT(w, w));
+	assert_false(EXACT(w, a)); /* nobody has said that it is a pattern */
 	assert_false(IS(a, w));
 	assert_true(cert_dn_parse("C=DE, CN=Gate", &b));
 	assert_false(IS(w, b));
 	assert_true(cert_dn_parse("C=CH, O=More, CN=Gate", &b));
 	assert_false(IS(w, b));
+}
+
+/* What cannot be loaded is told without its PIN. */
+static void pin_is_not_shown(void **state)
+{
+	static const char *const uris[] = {"pkcs11:token=x;pin-value=SECRET9",
+					   "pkcs11:token=x?pin-value=SECRET9&module-path=/nowhere.so"};
+	char err[CERT_ERR];
+
+	for (unsigned i = 0; i < 2; i++) {
+		assert_null(cert_key_token(uris[i], NULL, err));
+		assert_null(strstr(err, "SECRET9"));
+		assert_non_null(strstr(err, "pin-value=***"));
+	}
 }
 
 static int make_root(void **state)
@@ -232,11 +250,9 @@ static int free_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(chain_too_long),
-		cmocka_unit_test(too_large),
-		cmocka_unit_test(cache_is_bounded),
-		cmocka_unit_test(stapled_answers),
-		cmocka_unit_test(names),
+		cmocka_unit_test(pin_is_not_shown), cmocka_unit_test(chain_too_long),
+		cmocka_unit_test(too_large),        cmocka_unit_test(cache_is_bounded),
+		cmocka_unit_test(stapled_answers),  cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, free_root);
