@@ -71,8 +71,17 @@ static bool pattern_ok(const struct cfg_obj *o, const config_setting_t *vm, cons
 	return false;
 }
 
-/* pattern NULL: wildcards have no meaning here. */
-static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool *pattern)
+static void no_wildcard(struct cfg_obj *o, const config_setting_t *vm, const struct ike_id *id, const char *v,
+			bool could)
+{
+	if (cert_dn_has_wildcard((struct bytes){.p = id->data, .len = id->len}))
+		cfg_error(o, vm, "value",
+			  "found \"%s\", whose \"*\" stands for nothing; allowed: a name without any%s", v,
+			  could ? ", or matching = \"wildcard\"" : "");
+}
+
+/* Returns whether it is a pattern, where such a thing may stand. */
+static bool read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool may)
 {
 	static const char *const known[] = {"type", "value", "matching", NULL};
 	static const struct cfg_word matchings[] = {{"exact", 0}, {"wildcard", 1}, {0}};
@@ -88,36 +97,36 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool
 	bool ok;
 
 	if (!m)
-		return;
+		return false;
 	if (!config_setting_is_group(m)) {
 		cfg_error(gw, m, key, "found %s; allowed: { type = \"ipaddr\"; value = \"198.51.100.20\"; }",
 			  cfg_found(m, false, found));
-		return;
+		return false;
 	}
 	o = cfg_sub(gw, m, key, kind);
 	cfg_keys(&o, known, NULL);
 	type = cfg_word(&o, "type", CFG_REQUIRED, types);
 	w = cfg_word(&o, "matching", CFG_OPTIONAL, matchings);
-	if (w && w->id && !pattern)
+	if (w && w->id && !may)
 		cfg_error(&o, config_setting_get_member(m, "matching"), "matching",
 			  "found \"wildcard\"; allowed: \"exact\", since we have one identity");
 	v = cfg_string(&o, "value", CFG_REQUIRED, "the identity as text");
 	if (!type || !v)
-		return;
+		return false;
 	vm = config_setting_get_member(m, "value");
 	if (strlen(v) == 0 || strlen(v) > IKE_ID_MAX) {
 		cfg_error(&o, vm, "value", "found %zu characters; allowed: 1 to %d", strlen(v), IKE_ID_MAX);
-		return;
+		return false;
 	}
 	if (type->id == ID_IPV4_ADDR) {
 		struct addr a;
 
 		if (!cfg_addr_of(&o, vm, "value", v, "an IPv4 or IPv6 address", &a))
-			return;
+			return false;
 		memcpy(id->data, a.b, addr_len(&a));
 		id->len = (uint8_t)addr_len(&a);
 		id->type = a.v == 4 ? ID_IPV4_ADDR : ID_IPV6_ADDR;
-		return;
+		return false;
 	}
 	ok = type->id == ID_KEY_ID        ? keyid_set(v, id)
 	     : type->id == ID_DER_ASN1_DN ? cert_dn_parse(v, id)
@@ -132,21 +141,18 @@ static void read_id(struct cfg_obj *gw, const char *key, struct ike_id *id, bool
 			  : type->id == ID_FQDN   ? "a host name such as \"hq.example.com\""
 						  : "a mail address such as \"hq@example.com\"");
 		*id = (struct ike_id){0};
-		return;
+		return false;
 	}
 	if (type->id != ID_KEY_ID && type->id != ID_DER_ASN1_DN) {
 		memcpy(id->data, v, strlen(v));
 		id->len = (uint8_t)strlen(v);
 	}
 	id->type = (uint8_t)type->id;
-	if (pattern && w && w->id)
-		*pattern = pattern_ok(&o, vm, id, v);
-	else if (type->id == ID_DER_ASN1_DN &&
-		 cert_dn_has_wildcard((struct bytes){.p = id->data, .len = id->len}))
-		cfg_error(&o, vm, "value",
-			  "found \"%s\", whose \"*\" stands for nothing; allowed: a name without "
-			  "any%s",
-			  v, pattern ? ", or matching = \"wildcard\"" : "");
+	if (may && w && w->id)
+		return pattern_ok(&o, vm, id, v);
+	if (type->id == ID_DER_ASN1_DN)
+		no_wildcard(&o, vm, id, v, may);
+	return false;
 }
 
 /* ---- gateways ---------------------------------------------------------------------------------- */
@@ -290,8 +296,8 @@ void cfg_read_gateway(struct cfg_obj *o, struct cfg_gateway *gw)
 	cfg_bool(o, "passive-mode", &g->passive);
 	read_peer(o, g);
 	cfg_read_authentication(o, gw);
-	read_id(o, "local-id", &g->local_id, NULL);
-	read_id(o, "peer-id", &g->remote_id, &g->remote_pattern);
+	(void)read_id(o, "local-id", &g->local_id, false);
+	g->remote_pattern = read_id(o, "peer-id", &g->remote_id, true);
 	cfg_name(o, "ike-crypto-profile", CFG_REQUIRED, false, gw->profile);
 	read_dpd(o, g);
 	w = cfg_word(o, "nat-traversal", CFG_OPTIONAL, natts);

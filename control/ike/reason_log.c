@@ -26,7 +26,7 @@ void reason_log_add(struct reason_log *l, const struct ike_reason *r)
 {
 	bool again;
 	unsigned at = place(l, r, &again);
-	struct ike_reason *e = l->r[at] ? l->r[at] : malloc(sizeof(*e));
+	struct ike_reason *e = l->r[at] ? l->r[at] : calloc(1, sizeof(*e));
 	uint64_t first;
 	uint32_t count;
 
