@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tunnels that go down on schedule do so for a reason that has the same period: a lifetime that differs, a NAT
- * that forgets, a liveness check that is too impatient.  What an operator did, and restarts, are outages but no
- * flaps.
+ * that forgets, a liveness check that is too impatient.  Where the journal has the cause of all of them, it says more
+ * than the period.  What an operator did, and restarts, are outages but no flaps.
  */
 #include "journal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FLAPS_MAX = 128, S = 1000 };
+enum { FLAPS_MAX = 128, S = 1000, RECENT_S = 3600 };
 
 struct walk {
 	bool up, known; /* the SA; known: it has been up before */
@@ -18,11 +18,21 @@ struct walk {
 	int64_t down_since;
 	int64_t at[FLAPS_MAX]; /* beginnings of flaps */
 	unsigned n;
+	unsigned silent, monitored; /* of these: by liveness checks; by the monitor alone */
 };
 
 static bool is_flap(const struct journal_entry *e)
 {
 	return e->kind != JOURNAL_START && e->by != JOURNAL_OPERATOR;
+}
+
+static void note_flap(struct walk *w, const struct journal_entry *e)
+{
+	if (!is_flap(e) || w->n == FLAPS_MAX)
+		return;
+	w->at[w->n++] = e->first;
+	w->silent += e->kind == JOURNAL_DOWN && e->by == JOURNAL_LIVENESS;
+	w->monitored += e->kind == JOURNAL_MONITOR_DOWN;
 }
 
 static void step(struct walk *w, const struct journal_entry *e, struct flaps *f)
@@ -54,8 +64,7 @@ static void step(struct walk *w, const struct journal_entry *e, struct flaps *f)
 		f->first = f->outages ? f->first : e->first;
 		f->last = w->down_since = e->first;
 		f->outages++;
-		if (is_flap(e) && w->n < FLAPS_MAX)
-			w->at[w->n++] = e->first;
+		note_flap(w, e);
 	} else if (!was && is && f->outages) {
 		f->down_ms += e->first - w->down_since;
 	}
@@ -112,9 +121,11 @@ static void find_equal(struct flaps *f, const struct flap_periods *p)
 		uint32_t s;
 		const char *what;
 	} usual[] = {
+		/* lifetimes */
 		{3600, "the Child SA lifetime that most peers have by default, 3600 s"},
 		{28800, "a lifetime that many peers have by default, 28800 s"},
 		{86400, "the IKE SA lifetime that IOS has by default, 86400 s"},
+		/* what a peer may fall silent by */
 		{30, "a usual UDP time-out of NAT devices and firewalls, 30 s"},
 		{60, "a usual UDP time-out of NAT devices and firewalls, 60 s"},
 		{120, "a usual UDP time-out of NAT devices and firewalls, 120 s"},
@@ -122,15 +133,19 @@ static void find_equal(struct flaps *f, const struct flap_periods *p)
 		{300, "a usual UDP time-out of NAT devices and firewalls, 300 s"},
 	};
 
-	if (equals_lifetime(f, p->child_lifetime, "Child SA") ||
-	    equals_lifetime(f, p->ike_lifetime, "IKE SA"))
+	enum { LIFETIMES = 3 };
+	/* No lifetime brings that about: the end of one is told by a Delete. */
+	bool silent = f->cause != FLAPS_UNTOLD;
+
+	if (!silent && (equals_lifetime(f, p->child_lifetime, "Child SA") ||
+			equals_lifetime(f, p->ike_lifetime, "IKE SA")))
 		return;
 	if (near(f->period, p->dpd)) {
 		snprintf(f->equals, sizeof(f->equals),
 			 "the %u s after which a silent peer is declared dead here", p->dpd);
 		return;
 	}
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+	for (size_t i = silent ? LIFETIMES : 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		if (near(f->period, usual[i].s)) {
 			snprintf(f->equals, sizeof(f->equals), "%s", usual[i].what);
 			return;
@@ -141,6 +156,7 @@ void flaps_find(const struct journal_entry *const *list, size_t n, const struct 
 		int64_t now_ms, struct flaps *f)
 {
 	struct walk w = {0};
+	int64_t recent;
 
 	*f = (struct flaps){0};
 	for (size_t i = 0; i < n; i++)
@@ -149,6 +165,12 @@ void flaps_find(const struct journal_entry *const *list, size_t n, const struct 
 	if (f->down && now_ms > w.down_since)
 		f->down_ms += now_ms - w.down_since;
 	find_period(&w, f);
+	recent = 2 * (int64_t)f->max > RECENT_S ? 2 * (int64_t)f->max : RECENT_S;
+	f->lasts = f->period && now_ms - w.at[w.n - 1] <= recent * S;
+	if (w.n)
+		f->cause = w.silent == w.n      ? FLAPS_PEER_SILENT
+			   : w.monitored == w.n ? FLAPS_MONITOR
+						: FLAPS_UNTOLD;
 	if (f->regular)
 		find_equal(f, p);
 }

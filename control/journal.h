@@ -96,6 +96,8 @@ int journal_collect(const struct journal *j, const struct journal_query *q,
 struct flap_periods {
 	uint32_t child_lifetime, ike_lifetime, dpd; /* dpd: interval times retries */
 };
+/* What the journal has as the cause of every one of them; that which only the times can tell is none. */
+enum flaps_cause { FLAPS_UNTOLD, FLAPS_PEER_SILENT, FLAPS_MONITOR };
 struct flaps {
 	unsigned outages;
 	int64_t first, last; /* beginning of the first and of the last */
@@ -104,6 +106,8 @@ struct flaps {
 	uint32_t period, min,
 		max; /* seconds between beginnings: the median, and bounds; 0 below three outages */
 	bool regular;
+	bool lasts; /* the last outage is so recent, for their intervals, that the next one is to be expected */
+	enum flaps_cause cause;
 	char equals
 		[160]; /* what a regular period equals: "the Child SA lifetime here, 3600 s"; "" nothing known */
 };

@@ -222,29 +222,59 @@ static void one_way(const struct diag_facts *f, struct diag_report *r)
 	r->ask_peer |= r->verdict == out;
 }
 
+/* What to do about outages: by their recorded cause, and only without one by their intervals. */
+static const char *flapping_fix(const struct flaps *h)
+{
+	if (h->cause == FLAPS_PEER_SILENT)
+		return h->regular
+			       ? "each time the peer had stopped answering: the peer or the path to it is down on schedule; look "
+				 "at the peer's restarts, its link and its CPU, and for a NAT on the way that forgets"
+			       : "each time the peer had stopped answering: look at the peer's restarts, its link and its CPU, at "
+				 "packets lost on the way, and whether dpd is too impatient";
+	if (h->cause == FLAPS_MONITOR)
+		return "each time the keys were good and the monitored destination did not answer: look at that destination and "
+		       "the way to it behind the peer";
+	return h->regular
+		       ? "make lifetimes equal on both sides, or let the peer rekey; for a NAT's time-out shorten "
+			 "nat-traversal keepalive"
+		       : "no schedule: packets lost on the way, liveness checks that are too impatient, or a peer "
+			 "that restarts; show vpn history tells by whom each time";
+}
+
+static bool flaps(const struct diag_facts *f)
+{
+	return f->flaps.outages >= FLAPS && f->flaps.period && f->flaps.lasts;
+}
+
+static void history(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "flapping";
+	static const char *const causes[] = {
+		[FLAPS_UNTOLD] = "",
+		[FLAPS_PEER_SILENT] = ", each because the peer was silent",
+		[FLAPS_MONITOR] = ", each of the monitored destination only",
+	};
+	const struct flaps *h = &f->flaps;
+
+	if (!flaps(f)) {
+		if (h->outages)
+			diag_step(r, "history", DIAG_NOTE, "%u outages, in all %lld s%s", h->outages,
+				  (long long)(h->down_ms / 1000), h->period ? "; none lately" : "");
+		return;
+	}
+	diag_step(r, "history", DIAG_BAD, "%u outages, every %u s (%u to %u)%s%s%s", h->outages, h->period,
+		  h->min, h->max, causes[h->cause], h->equals[0] ? ": that is " : "", h->equals);
+	diag_verdict(r, word, "it goes down %s, every %u s%s%s%s",
+		     h->regular ? "on schedule" : "at no fixed interval", h->period, causes[h->cause],
+		     h->equals[0] ? ": that is " : "", h->equals);
+	diag_fix(r, word, "%s", flapping_fix(h));
+}
+
 /* What may be wrong with a tunnel that works. */
 static void quality(const struct diag_facts *f, struct diag_report *r)
 {
-	static const char replay[] = "replay-window", busy[] = "busy", flap[] = "flapping";
-	const struct flaps *h = &f->flaps;
+	static const char replay[] = "replay-window", busy[] = "busy";
 
-	if (h->outages >= FLAPS && h->period) {
-		diag_step(r, "history", DIAG_BAD, "%u outages, every %u s (%u to %u)%s%s", h->outages,
-			  h->period, h->min, h->max, h->equals[0] ? ": that is " : "", h->equals);
-		diag_verdict(r, flap, "it goes down %s, every %u s%s%s",
-			     h->regular ? "on schedule" : "at no fixed interval", h->period,
-			     h->equals[0] ? ": that is " : "", h->equals);
-		diag_fix(
-			r, flap, "%s",
-			h->regular
-				? "make lifetimes equal on both sides, or let the peer rekey; for a NAT's time-out shorten "
-				  "nat-traversal keepalive"
-				: "no schedule: packets lost on the way, liveness checks that are too impatient, or a peer "
-				  "that restarts; show vpn history tells by whom each time");
-	} else if (h->outages) {
-		diag_step(r, "history", DIAG_NOTE, "%u outages, in all %lld s", h->outages,
-			  (long long)(h->down_ms / 1000));
-	}
 	if (f->replays * REPLAY_SHARE > f->decap && f->replays) {
 		diag_step(r, "anti-replay", DIAG_BAD,
 			  "%llu packets came outside the window of %u; %u would have sufficed",
@@ -289,6 +319,8 @@ static void ike_sa(const struct diag_facts *f, struct diag_report *r)
 		  "established, but a request was sent %u times more without an answer; the peer was "
 		  "heard %llu s ago",
 		  f->unanswered, (unsigned long long)f->heard_ago_s);
+	if (flaps(f) && f->flaps.cause == FLAPS_PEER_SILENT)
+		return; /* one more time: the history says more */
 	diag_verdict(r, word, "the peer has gone silent: its last packet came %llu s ago",
 		     (unsigned long long)f->heard_ago_s);
 	diag_fix(
@@ -319,11 +351,16 @@ static void monitor(const struct diag_facts *f, struct diag_report *r)
 
 static void up(const struct diag_facts *f, struct diag_report *r)
 {
+	bool one_way_says_more = (f->traffic == TRAFFIC_OUT_ONLY || f->traffic == TRAFFIC_IN_ONLY) &&
+				 f->flaps.cause != FLAPS_PEER_SILENT;
+
 	ike_sa(f, r);
 	monitor(f, r);
 	(void)diag_own_cert(f, r); /* it shows when the IKE SA is made anew */
 	diag_step(r, "IPsec SA", DIAG_OK, "up for %llu s", (unsigned long long)f->sa_age_s);
 	rekeys(f, r);
+	if (!one_way_says_more)
+		history(f, r); /* before its traffic: a tunnel that was down just now has had little */
 	counters(f, r);
 	if (f->traffic == TRAFFIC_NONE)
 		no_traffic(f, r);
@@ -331,6 +368,8 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 		one_way(f, r);
 	else
 		inside(f, r);
+	if (one_way_says_more)
+		history(f, r);
 	quality(f, r);
 	if (!r->tree)
 		r->tree = "up";

@@ -148,6 +148,8 @@ const struct knowledge knowledge[] = {
 	 "Looks like   outages in show vpn history.\n"
 	 "Causes       on schedule: lifetimes (a peer that deletes without rekey), NAT time-outs. Without: lost\n"
 	 "             packets, DPD that is too impatient, a peer that restarts.\n"
+	 "Told apart   by the recorded cause: a peer that was silent each time restarts, is overloaded or has a bad\n"
+	 "             line, whatever the lifetimes are.\n"
 	 "Key test     note the period: show vpn history says what it equals.",
 	 "rekey dpd nat-t"},
 	{C, "certificates", "Certificates are refused",

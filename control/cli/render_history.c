@@ -42,18 +42,31 @@ static void tunnels(FILE *out, const json_t *list)
 	table_print(out, t);
 }
 
+/* By the recorded cause of the outages; without one by their intervals. */
+static const char *advice(const json_t *e)
+{
+	const char *cause = render_str(e, "outages-cause");
+
+	if (strcmp(cause, "peer-silent") == 0)
+		return "; each time the peer was silent: look at the peer's restarts, link and CPU, and at the path";
+	if (strcmp(cause, "monitor") == 0)
+		return "; each time only the monitored destination did not answer: look behind the peer";
+	if (!render_bool(e, "regular"))
+		return ": no schedule; look at liveness, the path and the peer, not at lifetimes";
+	return render_str(e, "period-equals")[0] ? "" : ": compare with the lifetimes that the peer has";
+}
+
 static void about_period(FILE *out, const json_t *e)
 {
 	if (!render_int(e, "period"))
 		return;
 	fprintf(out, "\n%s went down every %lld s (%lld to %lld)", render_str(e, "name"),
 		render_int(e, "period"), render_int(e, "period-min"), render_int(e, "period-max"));
-	if (!render_bool(e, "regular"))
-		fputs(": no schedule; look at liveness, the path and the peer, not at lifetimes\n", out);
-	else if (render_str(e, "period-equals")[0])
-		fprintf(out, ", on schedule: that is %s\n", render_str(e, "period-equals"));
-	else
-		fputs(", on schedule: compare with the lifetimes that the peer has\n", out);
+	if (render_bool(e, "regular"))
+		fputs(", on schedule", out);
+	if (render_str(e, "period-equals")[0])
+		fprintf(out, ": that is %s", render_str(e, "period-equals"));
+	fprintf(out, "%s\n", advice(e));
 }
 
 static void entries(FILE *out, const json_t *list)

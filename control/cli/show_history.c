@@ -52,6 +52,9 @@ static void put_ms(json_t *o, const char *key, int64_t ms)
 
 void cli_flaps_doc(json_t *o, const struct flaps *f)
 {
+	static const char *const causes[] = {
+		[FLAPS_UNTOLD] = "", [FLAPS_PEER_SILENT] = "peer-silent", [FLAPS_MONITOR] = "monitor"};
+
 	doc_uint(o, "outages", f->outages);
 	doc_bool(o, "down", f->down);
 	put_ms(o, "first-outage", f->first);
@@ -62,6 +65,7 @@ void cli_flaps_doc(json_t *o, const struct flaps *f)
 	doc_uint(o, "period-max", f->max);
 	doc_bool(o, "regular", f->regular);
 	doc_str(o, "period-equals", f->equals);
+	doc_str(o, "outages-cause", causes[f->cause]);
 }
 
 static void summary(json_t *o, const struct ctl *c, const struct ctl_policy *p)

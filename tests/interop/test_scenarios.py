@@ -38,7 +38,8 @@ ITEMS = {
                                                    "test_rules.py::test_rules_decide_count_and_log",
                                                    "test_packet.py::test_verdicts"],
     "153 one way": ["test_scenarios.py::test_up_but_no_traffic", "test_scenarios.py::test_comes_in_and_goes_nowhere"],
-    "154 flapping on schedule": ["test_scenarios.py::test_peer_with_shorter_lifetime"],
+    "154 flapping on schedule": ["test_scenarios.py::test_peer_with_shorter_lifetime",
+                                "test_scenarios.py::test_peer_is_silent_on_schedule"],
     "155 slow: MTU": ["test_scenarios.py::test_large_packets_vanish", "test_mtu.py::test_host_is_told_the_exact_mtu",
                       "test_mtu.py::test_tcp_through_a_narrow_wan_does_not_stall"],
     "156 some applications fail": ["test_selectors.py::test_port_selector", "test_packet.py::test_verdicts",
@@ -329,6 +330,21 @@ def test_peer_goes_silent(pair):
     ping_until(p.t.hq.host, p.t.branch.host_ip)
     history = [(e["event"], e["by"]) for e in p.c.cli("show vpn history tunnel tun", json_out=True)["entries"]]
     assert ("down", "liveness") in history and history[-1][0] == "up"
+
+
+def test_peer_is_silent_on_schedule(pair):
+    """154.  The journal has why it went down each time: lifetimes are no part of it."""
+    p = pair().start(gateway={"dpd": {"interval": 2, "retry": 2}}, tunnel={"start": True})
+    for _ in range(3):
+        wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.children(), 30)
+        p.s.freeze()
+        wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: not p.c.children(), 30)
+        p.s.thaw()
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.children(), 30)
+    got = diagnosed(p)
+    assert got["verdict"] == "flapping" and "each because the peer was silent" in got["cause"]
+    assert "the peer's restarts" in got["fix"] and "lifetime" not in got["fix"] + got["cause"]
+    assert "each time the peer was silent" in p.c.cli("show vpn history tunnel tun")
 
 
 def test_peer_with_shorter_lifetime(pair):

@@ -251,7 +251,8 @@ static void test_not_well(void **state)
 	f.busy_percent = 99;
 	expect("up", "busy");
 	f.busy_percent = 0;
-	f.flaps = (struct flaps){.outages = 5, .period = 3600, .min = 3599, .max = 3601, .regular = true};
+	f.flaps = (struct flaps){
+		.outages = 5, .period = 3600, .min = 3599, .max = 3601, .regular = true, .lasts = true};
 	strcpy(f.flaps.equals, "the Child SA lifetime here, 3600 s");
 	expect("up", "flapping");
 	assert_non_null(strstr(r.cause, "on schedule, every 3600 s: that is the Child SA lifetime here"));
@@ -261,6 +262,38 @@ static void test_not_well(void **state)
 	assert_non_null(strstr(r.fix, "no schedule"));
 	f.flaps.outages = 2;
 	expect("up", "healthy");
+}
+
+static void test_flapping_by_its_recorded_cause(void **state)
+{
+	f.flaps = (struct flaps){
+		.outages = 4, .period = 12, .min = 12, .max = 13, .regular = true, .lasts = true};
+	f.traffic = TRAFFIC_NONE;
+	f.encap = f.decap = 0;
+	expect("no traffic", "flapping");
+	assert_non_null(strstr(r.fix, "lifetimes"));
+	f.flaps.cause = FLAPS_PEER_SILENT;
+	expect("no traffic", "flapping");
+	assert_string_equal(state_of("history"), "bad");
+	assert_non_null(strstr(r.cause, "on schedule, every 12 s, each because the peer was silent"));
+	assert_non_null(strstr(r.fix, "restarts, its link and its CPU"));
+	assert_null(strstr(r.fix, "lifetimes"));
+	f.unanswered = 3; /* it is silent again */
+	expect("no traffic", "flapping");
+	f.unanswered = 0;
+	f.flaps.cause = FLAPS_MONITOR;
+	expect("no traffic", "flapping");
+	assert_non_null(strstr(r.fix, "monitored destination"));
+	f.flaps.cause = FLAPS_UNTOLD;
+	f.traffic = TRAFFIC_OUT_ONLY; /* that lasts, and may be the cause */
+	expect("one way", "one-way-out");
+	assert_string_equal(state_of("history"), "bad");
+	f.flaps.cause = FLAPS_PEER_SILENT;
+	expect("one way", "flapping");
+	f.traffic = TRAFFIC_NONE;
+	f.flaps.lasts = false; /* long ago */
+	expect("no traffic", "no-packets");
+	assert_string_equal(state_of("history"), "note");
 }
 
 static void test_a_silent_peer(void **state)
@@ -338,6 +371,7 @@ int main(void)
 		T(test_one_way),
 		T(test_not_well),
 		T(test_the_next_rekey),
+		T(test_flapping_by_its_recorded_cause),
 		T(test_a_silent_peer),
 		T(test_what_is_large_is_noted),
 	};

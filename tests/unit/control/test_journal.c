@@ -351,6 +351,29 @@ static void test_periods_and_what_they_equal(void **state)
 	}
 }
 
+/* No lifetime makes a peer silent, whatever the period equals. */
+static void test_flaps_with_a_cause(void **state)
+{
+	struct journal *j = open_it();
+	struct flaps f;
+
+	child(j, IKE_EV_CHILD_UP, IKE_CAUSE_NONE, 0);
+	for (int i = 1; i <= 4; i++)
+		flap(j, i * 3600, IKE_CAUSE_DPD);
+	flaps_of(j, 20000, &f);
+	assert_true(f.regular);
+	assert_int_equal(f.cause, FLAPS_PEER_SILENT);
+	assert_string_equal(f.equals, "");
+	assert_true(f.lasts);
+	flaps_of(j, 4 * 3600 + 7201, &f);
+	assert_false(f.lasts);
+	flap(j, 5 * 3600, IKE_CAUSE_PEER_DELETED);
+	flaps_of(j, 20000, &f);
+	assert_int_equal(f.cause, FLAPS_UNTOLD);
+	assert_string_equal(f.equals, "the Child SA lifetime here, 3600 s");
+	journal_close(j);
+}
+
 /* An operator who clears a tunnel every hour is no schedule, and a restart is an outage without a word before. */
 static void test_what_is_no_flap(void **state)
 {
@@ -413,6 +436,7 @@ int main(void)
 		T(test_flaps_on_schedule),
 		T(test_flaps_without_schedule),
 		T(test_periods_and_what_they_equal),
+		T(test_flaps_with_a_cause),
 		T(test_what_is_no_flap),
 		T(test_a_monitor_tells_outages_that_keys_do_not),
 	};
