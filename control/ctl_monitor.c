@@ -61,7 +61,7 @@ static void renegotiate(struct ctl *c, struct ctl_monitor *m)
 	for (size_t i = 0; i < g.n; i++)
 		ike_child_expire(c->ike, g.spi[i], false, ctl_now());
 	if (g.n == 0)
-		(void)ike_test_ipsec_sa(c->ike, m->conf->name, ctl_now()); /* a passive gateway waits */
+		(void)ike_test_ipsec_sa(c->ike, m->conf->name, ctl_now(), NULL); /* a passive gateway waits */
 	free(g.spi);
 	ctl_ike_rearm(c);
 }

@@ -17,12 +17,14 @@ static enum cli_page refused(struct cli_job *j, const char *what, int rc)
 	return CLI_FAILED;
 }
 
-static enum cli_page test_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
+static enum cli_page test_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n,
+			       unsigned again)
 {
 	doc_str(doc, "type", "test-vpn");
 	doc_str(doc, "what", what);
 	doc_str(doc, "name", name);
 	doc_int(doc, "initiated", n);
+	doc_int(doc, "asked-again", again);
 	doc_wall(doc, "start", ctl_now());
 	ctl_ike_rearm(j->c);
 	return CLI_LAST;
@@ -31,25 +33,27 @@ static enum cli_page test_done(struct cli_job *j, json_t *doc, const char *what,
 enum cli_page cli_test_ike_sa(struct cli_job *j, json_t *doc)
 {
 	const char *gateway = cli_arg(&j->m, "gateway");
+	unsigned again;
 	int n;
 
 	if (gateway && !cli_gateway(j->c, gateway))
 		return cli_no_gateway(j, gateway);
-	n = ike_test_ike_sa(j->c->ike, gateway, ctl_now());
+	n = ike_test_ike_sa(j->c->ike, gateway, ctl_now(), &again);
 	return n < 0 ? refused(j, gateway ? gateway : "every gateway", n)
-		     : test_done(j, doc, "ike-sa", gateway, n);
+		     : test_done(j, doc, "ike-sa", gateway, n, again);
 }
 
 enum cli_page cli_test_ipsec_sa(struct cli_job *j, json_t *doc)
 {
 	const char *tunnel = cli_arg(&j->m, "tunnel");
+	unsigned again;
 	int n;
 
 	if (tunnel && !cli_tunnel_known(j->c, tunnel))
 		return cli_no_tunnel(j, tunnel);
-	n = ike_test_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now());
+	n = ike_test_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now(), &again);
 	return n < 0 ? refused(j, tunnel ? "the gateway of this tunnel" : "every gateway", n)
-		     : test_done(j, doc, "ipsec-sa", tunnel, n);
+		     : test_done(j, doc, "ipsec-sa", tunnel, n, again);
 }
 
 static enum cli_page rekey_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)

@@ -292,7 +292,7 @@ void render_system_info(FILE *out, const json_t *doc)
 void render_test(FILE *out, const json_t *doc)
 {
 	bool ike = strcmp(render_str(doc, "what"), "ike-sa") == 0;
-	long long n = render_int(doc, "initiated");
+	long long n = render_int(doc, "initiated"), again = render_int(doc, "asked-again");
 	char t[RENDER_TIME];
 
 	fprintf(out, "Start time: %s\n", render_time(doc, "start", t));
@@ -300,7 +300,11 @@ void render_test(FILE *out, const json_t *doc)
 		fprintf(out, "Initiate %lld IPSec SA for tunnel %s.\n", n, render_str(doc, "name"));
 	else
 		fprintf(out, "Initiate %lld %s SA.\n", n, ike ? "IKE" : "IPSec");
-	if (n == 0)
+	if (again == 1)
+		fputs("Asked again: the negotiation that waits for its peer.\n", out);
+	else if (again)
+		fprintf(out, "Asked again: %lld negotiations that wait for their peer.\n", again);
+	else if (n == 0)
 		fputs("Nothing to do: what was asked for is up, or being negotiated, or waits for its peer.\n",
 		      out);
 }

@@ -246,14 +246,14 @@ void auth_response(struct in *in)
 	id_of(&in->m->idr, &sa->id_remote);
 	mobike_read(sa, in->m);
 	sa_up(sa, false);
-	if (redirect_take(sa, in->m, NULL)) {
-		leave(in);
-		return;
-	}
 	if (sa->abandon) {
 		reason_set(&r, in->k->now, in->k->stopping ? IKE_CAUSE_SHUTDOWN : IKE_CAUSE_OPERATOR,
 			   sa->role, IKE_AUTH, "cleared while it was being negotiated");
 		sa_close(sa, &r, TASK_IKE_DELETE);
+		return;
+	}
+	if (redirect_take(sa, in->m, NULL)) {
+		leave(in);
 		return;
 	}
 	first_child(in);

@@ -130,13 +130,34 @@ static int start(struct ike_sa *sa, struct slot *first)
 	return send_init(sa);
 }
 
+/* What was cleared before its IKE_AUTH was answered is not waited for any more: INITIAL_CONTACT tells the peer.  And a
+ * repetition of that IKE_AUTH would say the same behind ours: the peer would let go of the fresh SA. */
+static void drop_cleared(struct gw *gw)
+{
+	struct ike_sa *sa, *tmp;
+	struct ike_reason r;
+
+	reason_set(&r, gw->k->now, IKE_CAUSE_OPERATOR, IKE_INITIATOR, IKE_AUTH,
+		   "cleared while it was being negotiated");
+	DL_FOREACH_SAFE(gw->sas, sa, tmp)
+	{
+		if (!sa_negotiating(sa) || !sa->abandon)
+			continue;
+		sa_event(sa, IKE_EV_IKE_FAIL, &r, NULL);
+		sa_remove(sa);
+	}
+}
+
 int init_start(struct gw *gw, struct slot *first, const struct ike_sa *old)
 {
 	struct ike *k = gw->k;
-	struct ike_sa *sa = sa_new(k, gw, IKE_INITIATOR);
 	struct ike_reason r;
+	struct ike_sa *sa;
 	int rc;
 
+	if (!sa_current(gw))
+		drop_cleared(gw);
+	sa = sa_new(k, gw, IKE_INITIATOR);
 	if (!sa)
 		return -ENOMEM;
 	gw->attempts++;

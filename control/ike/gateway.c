@@ -293,6 +293,7 @@ static uint64_t backoff(struct ike *k, unsigned fails, uint64_t base_s, uint64_t
 
 void gw_failed(struct gw *gw, const struct ike_reason *r)
 {
+	bool again = gw->again && r->role == IKE_INITIATOR && r->cause == IKE_CAUSE_NO_ANSWER;
 	struct ike *k = gw->k;
 
 	gw_record(gw, r);
@@ -303,20 +304,24 @@ void gw_failed(struct gw *gw, const struct ike_reason *r)
 		if (s->current || !slot_wanted(s))
 			continue;
 		slot_record(s, r);
-		if (!s->on)
+		if (!s->on && !again)
 			s->acquired = false; /* one attempt; traffic will ask again */
 	}
 	redirect_forget(gw);
 	if (r->role != IKE_INITIATOR || gw->removed)
 		return;
+	gw->again = false;
 	gw->fails++;
-	gw->next_try = k->now + backoff(k, gw->fails, k->tune.backoff_s, k->tune.backoff_cap_s);
+	gw->next_try = k->now;
+	if (!again)
+		gw->next_try += backoff(k, gw->fails, k->tune.backoff_s, k->tune.backoff_cap_s);
 	timer_set(&k->timers, &gw->retry, gw->next_try);
 }
 
 void gw_succeeded(struct gw *gw)
 {
 	gw->fails = 0;
+	gw->again = false;
 	gw->known = true;
 	gw->next_try = 0;
 	gw->group = 0;
@@ -346,14 +351,14 @@ bool gw_initiates(const struct gw *gw)
 	return !gw->conf.passive && gw->conf.remote.v;
 }
 
-static bool trying(const struct gw *gw)
+struct ike_sa *gw_trying(const struct gw *gw)
 {
 	struct ike_sa *sa;
 
 	DL_FOREACH (gw->sas, sa)
 		if (sa_negotiating(sa) && !sa->abandon)
-			return true;
-	return false;
+			return sa;
+	return NULL;
 }
 
 static int bring_up(struct slot *s, bool force)
@@ -371,7 +376,7 @@ static int bring_up(struct slot *s, bool force)
 		s->acquired = false;
 		return 0;
 	}
-	if (trying(gw))
+	if (gw_trying(gw))
 		return 0; /* served as soon as the IKE SA is up */
 	if (!force && k->now < gw->next_try) {
 		timer_set(&k->timers, &gw->retry, gw->next_try);

@@ -75,6 +75,7 @@ struct gw {
 	uint64_t attempts, failures, next_try;
 	unsigned fails;                  /* in a row */
 	bool known;                      /* had an SA */
+	bool again;                      /* asked for once more while we waited: one fresh attempt at once */
 	bool nat_ignored;                /* a NAT was seen on the way, with nat-traversal off */
 	uint64_t debug_until, tap_until; /* tap.h */
 	uint64_t spi_told_at;            /* last time that ESP with an unknown SPI made us do something */
@@ -109,6 +110,8 @@ void id_of(const struct msg_id *m, struct ike_id *out);
 
 /* May we start an IKE SA? */
 bool gw_initiates(const struct gw *gw);
+/* Our attempt under way, which was not cleared; NULL: none. */
+struct ike_sa *gw_trying(const struct gw *gw);
 /* Bring up what is wanted; arms the retry timer when it is too early. */
 void gw_service(struct gw *gw);
 void slot_service(struct slot *s);

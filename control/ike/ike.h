@@ -237,9 +237,11 @@ void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from
 /* ---- the operator's requests --------------------------------------------------------------------- */
 
 /* test vpn: number of negotiations started; 0 when all are up already; -ENOENT no such name, -EPERM
- * passive gateway.  NULL: all.  tunnel may be "tunnel" or "tunnel:proxyid". */
-int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now);
-int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
+ * passive gateway.  NULL: all.  tunnel may be "tunnel" or "tunnel:proxyid".  A negotiation that has waited for its
+ * peer long enough to repeat its request does so again at once, and should no answer come at all, a fresh one begins
+ * without a pause, once; *again: how many.  again NULL: they are left alone. */
+int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now, unsigned *again);
+int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now, unsigned *again);
 /* rekey vpn, reauthenticate vpn: number of SAs for which that was started, or was going on; -ENOENT, and -EPERM of
  * a passive gateway, which cannot start anew. */
 int ike_rekey_ike_sa(struct ike *k, const char *gateway, bool reauth, uint64_t now);

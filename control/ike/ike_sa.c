@@ -300,13 +300,23 @@ void sa_fail(struct ike_sa *sa, const struct ike_reason *r)
 		gw_failed(gw, r);
 }
 
+/* The SA will not be: another one may make its Child SA. */
+static void abandon(struct ike_sa *sa)
+{
+	struct slot *s = sa->nego ? sa->nego->slot : NULL;
+
+	sa->abandon = true;
+	if (s && s->on == sa)
+		s->on = NULL;
+}
+
 void sa_close(struct ike_sa *sa, const struct ike_reason *r, enum task_kind last)
 {
 	switch (sa->state) {
 	case SA_AUTH_SENT:
 		/* Either the peer has this SA already or it never will: only its answer tells. */
 		if (last != TASK_AUTH_FAILED) {
-			sa->abandon = true;
+			abandon(sa);
 			return;
 		}
 		break;

@@ -20,14 +20,27 @@ static struct slot *first_slot(const struct gw *gw)
 	return gw->conf.n_children ? gw->slots[0] : NULL;
 }
 
-static int test_gw(struct gw *gw)
+/* What was asked for waits on sa for the peer's answer: do not let the operator wait for the next repetition. */
+static void ask_again(struct ike_sa *sa, unsigned *again)
 {
-	struct slot *s;
-	struct ike_sa *sa;
+	if (!again || !xchg_again(sa))
+		return;
+	++*again;
+	if (sa_negotiating(sa))
+		sa->gw->again = true;
+}
 
-	DL_FOREACH (gw->sas, sa)
-		if (sa->state == SA_UP || (sa_negotiating(sa) && !sa->abandon))
-			return 0;
+static int test_gw(struct gw *gw, unsigned *again)
+{
+	struct ike_sa *sa = gw_trying(gw);
+	struct slot *s;
+
+	if (sa_current(gw))
+		return 0;
+	if (sa) {
+		ask_again(sa, again);
+		return 0;
+	}
 	for (unsigned i = 0; i < gw->conf.n_children; i++)
 		gw->slots[i]->rest = IKE_DPD_RESTART;
 	s = first_slot(gw);
@@ -36,23 +49,25 @@ static int test_gw(struct gw *gw)
 	return init_start(gw, s, NULL) ? 0 : 1;
 }
 
-int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now)
+int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now, unsigned *again)
 {
 	struct gw *gw, *tmp;
 	int n = 0;
 
 	k->now = now;
+	if (again)
+		*again = 0;
 	if (k->stopping)
 		return 0;
 	if (name) {
 		gw = gw_find(k, name);
 		if (!gw)
 			return -ENOENT;
-		n = gw_initiates(gw) ? test_gw(gw) : -EPERM;
+		n = gw_initiates(gw) ? test_gw(gw, again) : -EPERM;
 	} else {
 		HASH_ITER (hh, k->gws, gw, tmp)
 			if (gw_initiates(gw))
-				n += test_gw(gw);
+				n += test_gw(gw, again);
 	}
 	sa_reap(k);
 	return n;
@@ -70,13 +85,31 @@ static bool slot_named(const struct slot *s, const char *name)
 	return !name[n] || (name[n] == ':' && !strcmp(name + n + 1, s->conf->proxy_id));
 }
 
-int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+static int test_slot(struct slot *s, unsigned *again)
+{
+	struct ike_sa *sa = s->on;
+
+	if (s->current)
+		return 0;
+	if (!sa && !sa_current(s->gw))
+		sa = gw_trying(s->gw);
+	if (sa)
+		ask_again(sa, again);
+	if (s->on)
+		return 0;
+	slot_start(s);
+	return 1;
+}
+
+int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now, unsigned *again)
 {
 	struct gw *gw, *tmp;
 	bool found = false, allowed = false;
 	int n = 0;
 
 	k->now = now;
+	if (again)
+		*again = 0;
 	HASH_ITER (hh, k->gws, gw, tmp)
 		for (unsigned i = 0; i < gw->conf.n_children; i++) {
 			struct slot *s = gw->slots[i];
@@ -87,10 +120,7 @@ int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
 			if (!gw_initiates(gw) && !sa_current(gw))
 				continue;
 			allowed = true;
-			if (k->stopping || slot_up(s))
-				continue;
-			slot_start(s);
-			n++;
+			n += k->stopping ? 0 : test_slot(s, again);
 		}
 	sa_reap(k);
 	return !found && tunnel ? -ENOENT : !allowed && tunnel ? -EPERM : n;
@@ -175,6 +205,7 @@ static int clear_gw(struct gw *gw, const struct ike_reason *r)
 static void come_back(struct gw *gw)
 {
 	gw->fails = 0;
+	gw->again = false;
 	gw->next_try = 0;
 	for (unsigned i = 0; i < gw->conf.n_children; i++) {
 		gw->slots[i]->acquired = false;

@@ -289,6 +289,22 @@ static void give_up(struct ike_sa *sa)
 	}
 }
 
+static void repeat(struct ike_sa *sa)
+{
+	sa->retransmits++;
+	COUNT(sa->k, tx_retransmit);
+	xchg_send(sa, &sa->local, &sa->remote, sa->req.d.p, sa->req.d.len);
+	alt_retransmit(sa);
+}
+
+bool xchg_again(struct ike_sa *sa)
+{
+	if (!sa->req.busy || !sa->req.tries || sa->last_sent == sa->k->now)
+		return false;
+	repeat(sa);
+	return true;
+}
+
 void xchg_on_retransmit(struct ike *k, void *p)
 {
 	struct ike_sa *sa = p;
@@ -304,11 +320,8 @@ void xchg_on_retransmit(struct ike *k, void *p)
 		return;
 	}
 	q->tries++;
-	sa->retransmits++;
-	COUNT(k, tx_retransmit);
 	arm(sa);
-	xchg_send(sa, &sa->local, &sa->remote, q->d.p, q->d.len);
-	alt_retransmit(sa);
+	repeat(sa);
 }
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------ */

@@ -30,6 +30,9 @@ int xchg_request_plain(struct ike_sa *sa, const uint8_t *p, size_t len);
 int xchg_respond(struct ike_sa *sa, const struct msg *m, const struct out *o);
 void xchg_respond_notify(struct ike_sa *sa, const struct msg *m, uint16_t type, const void *data, size_t len);
 void xchg_respond_empty(struct ike_sa *sa, const struct msg *m);
+/* An operator does not want to wait for the next repetition: the outstanding request goes out once more, now.  False:
+ * none is out, or it was not repeated yet, or just now.  The patience with the peer stays what it was. */
+bool xchg_again(struct ike_sa *sa);
 /* The answer came: stop repeating the request. */
 void xchg_done(struct ike_sa *sa);
 void xchg_send(struct ike_sa *sa, const struct endpoint *local, const struct endpoint *remote,

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What cannot work does not, says why in words, harms nothing, and works once it is corrected."""
 import re
+import time
 
 import pytest
 
+from test_scenarios import blocked
 from lab.proc import wait_for
 from lab.traffic import assert_ping, ping
 
@@ -133,6 +135,56 @@ def test_peer_that_never_answers(pair):
     failures = p.c.cli("show vpn ike-sa detail gateway peer", json_out=True)
     assert failures["failures"] == [] and [f["cause"] for f in failures["earlier-failures"]].count("no-answer")
     assert "Earlier failure of gateway peer" in p.c.cli("show vpn ike-sa detail gateway peer")
+
+
+def asked(p, what="ipsec-sa tunnel tun"):
+    got = p.c.cli(f"test vpn {what}", json_out=True)
+    return got["initiated"], got["asked-again"]
+
+
+@pytest.mark.parametrize("lost", ["no-link", "no-port-4500"])
+def test_asked_for_while_it_waits(pair, lost):
+    """The operator asks again once the fault is mended: he does not have to wait for the next retransmission, which
+    after 18 s is 13 s away."""
+    p = pair().start()
+    with p.t.wan_cut() if lost == "no-link" else blocked(p.t.wan, "udp dport 4500"):
+        assert asked(p) == (1, 0)
+        time.sleep(18)
+        assert p.c.children() == []
+    text = p.c.cli("test vpn ipsec-sa tunnel tun")
+    assert "Initiate 0 IPSec SA for tunnel tun." in text and "Asked again: the negotiation that waits for its peer." in text
+    p.wait_up(timeout=4)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert p.c.failures() == [] and asked(p) == (0, 0)
+
+
+def test_asked_for_when_the_peer_has_forgotten(pair):
+    """strongSwan drops an IKE SA that is half open for 30 s.  The request that is sent again finds nobody, and a fresh
+    attempt follows the old one's end without being asked for."""
+    p = pair().start()
+    with blocked(p.t.wan, "udp dport 4500"):
+        assert asked(p) == (1, 0)
+        time.sleep(35)
+    assert asked(p) == (0, 1)
+    p.wait_up(timeout=25)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    failures = p.c.cli("show vpn ike-sa detail gateway peer", json_out=True)
+    assert failures["failures"] == [] and [f["cause"] for f in failures["earlier-failures"]].count("no-answer")
+
+
+def test_asked_for_just_after_it_was_cleared(pair):
+    """Cleared in the middle of its negotiation, it is not waited for: a fresh attempt begins at once, and the old one leaves
+    nothing at either end."""
+    p = pair().start()
+    with blocked(p.t.wan, "udp dport 4500"):
+        assert asked(p) == (1, 0)
+        time.sleep(3)
+        assert "1 IKEv2 SA" in p.c.cli("clear vpn ike-sa gateway peer")
+    assert asked(p) == (1, 0)
+    p.wait_up(timeout=4)
+    time.sleep(8)  # the old one's next retransmission would have come, with its INITIAL_CONTACT
+    assert len(p.c.ike_sas()) == 1 and p.s.counts() == (1, 1)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
 
 
 def test_unknown_peer(pair):

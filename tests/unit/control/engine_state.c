@@ -117,7 +117,7 @@ uint64_t engine_state_hash(const struct net_host *host)
 		h = hash_sa(h, sa, now);
 	HASH_ITER (hh, k->gws, gw, g) {
 		h = hash_timer(h, &gw->retry, now);
-		h = hash_u64(h, gw->fails);
+		h = hash_u64(h, (uint64_t)gw->fails << 1 | gw->again);
 		for (unsigned i = 0; i < gw->conf.n_children; i++) {
 			const struct slot *s = gw->slots[i];
 

@@ -312,13 +312,15 @@ static int called(const char *what, const char *name)
 	return fake->answer;
 }
 
-int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now)
+int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now, unsigned *again)
 {
+	*again = fake->again;
 	return called("test ike-sa", gateway);
 }
 
-int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
+int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now, unsigned *again)
 {
+	*again = fake->again;
 	return called("test ipsec-sa", tunnel);
 }
 

@@ -28,7 +28,8 @@ struct fake_world {
 
 	/* what was called */
 	char called[256];
-	int answer; /* of test and clear */
+	int answer;     /* of test and clear */
+	unsigned again; /* of test: asked again */
 	unsigned rearmed;
 	const char *commit_says; /* an error line; NULL: commit succeeds */
 

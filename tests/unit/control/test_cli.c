@@ -379,7 +379,17 @@ static void test_actions_golden(void **state)
 		    "Reauthenticate 0 IKE SA.\n"
 		    "Nothing to do: what was asked for is not up, or is being replaced already.\n");
 	assert_string_equal(fake->called, "reauthenticate G1");
-	assert_int_equal(fake->rearmed, 9);
+	assert_text("test vpn ike-sa gateway G1",
+		    "Start time: Jun.05 00:30:29\nInitiate 0 IKE SA.\n"
+		    "Nothing to do: what was asked for is up, or being negotiated, or waits for its peer.\n");
+	fake->again = 1;
+	assert_text("test vpn ipsec-sa tunnel T1",
+		    "Start time: Jun.05 00:30:29\nInitiate 0 IPSec SA for tunnel T1.\n"
+		    "Asked again: the negotiation that waits for its peer.\n");
+	fake->again = 3;
+	assert_text("test vpn ike-sa", "Start time: Jun.05 00:30:29\nInitiate 0 IKE SA.\n"
+				       "Asked again: 3 negotiations that wait for their peer.\n");
+	assert_int_equal(fake->rearmed, 12);
 }
 
 /* The long form: labels as on PAN-OS, values to column 32. */

@@ -210,7 +210,7 @@ static void cookie(void **state)
 static void without_child(void **state)
 {
 	net_both(0);
-	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now), 1);
+	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now, NULL), 1);
 	net_run(&net, 5 * NET_S);
 	assert_int_equal(net_sas(A), 1);
 	assert_int_equal(net_sas(B), 1);
@@ -232,7 +232,7 @@ static void peer_without_address(void **state)
 	assert_true(net_until(&net, net_up, 5 * NET_S));
 	net_check_pairs(&net);
 	/* It cannot be reached by ourselves. */
-	assert_int_equal(ike_test_ike_sa(B->ike, "other", net.now), -EPERM);
+	assert_int_equal(ike_test_ike_sa(B->ike, "other", net.now, NULL), -EPERM);
 }
 
 /* ---- NAT ---------------------------------------------------------------------------------------------------- */

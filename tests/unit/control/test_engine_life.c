@@ -130,7 +130,7 @@ static void dead_peer_action(void **state)
 			continue;
 		}
 		assert_int_equal(net_sas_all(A), 0);
-		assert_true(ike_test_ipsec_sa(A->ike, NULL, net.now) > 0);
+		assert_true(ike_test_ipsec_sa(A->ike, NULL, net.now, NULL) > 0);
 		assert_true(net_until(&net, net_up, 10 * NET_S));
 		net_check_pairs(&net);
 	}
@@ -339,20 +339,20 @@ static void test_requests(void **state)
 	b.passive = true;
 	net_set(&net, NET_B, &b);
 	net_set(&net, NET_A, &a);
-	assert_int_equal(ike_test_ike_sa(B->ike, "GW-B", net.now), -EPERM);
-	assert_int_equal(ike_test_ike_sa(A->ike, "x", net.now), -ENOENT);
-	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now), 1);
-	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now), 0);
+	assert_int_equal(ike_test_ike_sa(B->ike, "GW-B", net.now, NULL), -EPERM);
+	assert_int_equal(ike_test_ike_sa(A->ike, "x", net.now, NULL), -ENOENT);
+	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now, NULL), 1);
+	assert_int_equal(ike_test_ike_sa(A->ike, "GW-A", net.now, NULL), 0);
 	net_run(&net, 2 * NET_S);
 	assert_int_equal(net_sas(A), 1);
 	assert_int_equal(net_children(A), 1);
-	assert_int_equal(ike_test_ike_sa(A->ike, NULL, net.now), 0);
-	assert_int_equal(ike_test_ipsec_sa(A->ike, "TUN:P2", net.now), 1);
-	assert_int_equal(ike_test_ipsec_sa(A->ike, "TUN", net.now), 1);
+	assert_int_equal(ike_test_ike_sa(A->ike, NULL, net.now, NULL), 0);
+	assert_int_equal(ike_test_ipsec_sa(A->ike, "TUN:P2", net.now, NULL), 1);
+	assert_int_equal(ike_test_ipsec_sa(A->ike, "TUN", net.now, NULL), 1);
 	net_run(&net, 2 * NET_S);
 	assert_int_equal(net_children(A), 3);
-	assert_int_equal(ike_test_ipsec_sa(A->ike, NULL, net.now), 0);
-	assert_int_equal(ike_test_ipsec_sa(A->ike, "x", net.now), -ENOENT);
+	assert_int_equal(ike_test_ipsec_sa(A->ike, NULL, net.now, NULL), 0);
+	assert_int_equal(ike_test_ipsec_sa(A->ike, "x", net.now, NULL), -ENOENT);
 	net_check_pairs(&net);
 }
 

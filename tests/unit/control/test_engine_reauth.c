@@ -278,7 +278,7 @@ static void peer_breaks_before_it_makes(void **state)
 			ike_rekey_ike_sa(A->ike, NULL, true, net.now);
 		net_run(&net, i * 5 * NET_MS);
 		ike_clear_ike_sa(B->ike, NULL, net.now);
-		ike_test_ipsec_sa(B->ike, NULL, net.now);
+		ike_test_ipsec_sa(B->ike, NULL, net.now, NULL);
 		assert_true(net_until(&net, net_up, 10 * NET_S));
 		rest();
 		assert_true(sa_current(A->ike->gws)->serial > serial);

@@ -313,9 +313,9 @@ static void mode_differs(void **state)
 		if (i & 2) { /* a further Child SA, not the first */
 			a.children[0].start = false;
 			modes(&a, &b, i & 1, !(i & 1));
-			ike_test_ike_sa(A->ike, NULL, net.now);
+			ike_test_ike_sa(A->ike, NULL, net.now, NULL);
 			net_run(&net, NET_S);
-			ike_test_ipsec_sa(A->ike, NULL, net.now);
+			ike_test_ipsec_sa(A->ike, NULL, net.now, NULL);
 		} else {
 			modes(&a, &b, i & 1, !(i & 1));
 		}

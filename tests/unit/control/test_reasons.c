@@ -123,7 +123,7 @@ static void proposals(void **state)
 	b.ike.dh[0] = DH_ECP384;
 	net_set(&net, NET_A, &a);
 	net_set(&net, NET_B, &b);
-	ike_test_ike_sa(net.host[NET_A].ike, NULL, net.now);
+	ike_test_ike_sa(net.host[NET_A].ike, NULL, net.now, NULL);
 	net_run(&net, 5 * NET_S);
 	r = net_gw_failure(B);
 	assert_int_equal(r->cause, IKE_CAUSE_NO_PROPOSAL);
