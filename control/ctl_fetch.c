@@ -263,6 +263,8 @@ static bool begin(struct ctl_fetcher *x, struct fetch *f)
 	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+	/* a resolver's thread whose name server keeps silent is left behind, not waited for by the control thread */
+	curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L);
 	curl_easy_setopt(e, CURLOPT_PROXY, ""); /* no surprise out of the environment */
 	curl_easy_setopt(e, CURLOPT_USERAGENT, "culvert");
 	curl_easy_setopt(e, CURLOPT_TIMEOUT, (long)f->what.timeout_s);

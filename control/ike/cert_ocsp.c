@@ -4,7 +4,9 @@
 #include <openssl/err.h>
 #include <openssl/ocsp.h>
 
-enum { SKEW_S = 300 };
+/* An answer without nextUpdate does not say when it ends, and carries no nonce (RFC 9654) that would bind it to our
+ * question: whoever kept a "good" from before a revocation could replay it for ever.  So it counts for a day. */
+enum { SKEW_S = 300, AGE_WITHOUT_NEXT_S = 86400 };
 
 size_t ocsp_request(X509 *cert, X509 *issuer, uint8_t *der, size_t cap)
 {
@@ -40,15 +42,19 @@ static OCSP_BASICRESP *basic_of(struct bytes der)
 	return b;
 }
 
-int64_t ocsp_until(struct bytes der)
+int64_t ocsp_until(struct bytes der, int64_t otherwise)
 {
 	OCSP_BASICRESP *b = basic_of(der);
-	ASN1_GENERALIZEDTIME *next = NULL;
-	int64_t until = 0;
+	ASN1_GENERALIZEDTIME *this = NULL, *next = NULL;
+	int64_t until = otherwise;
 
 	if (b && OCSP_resp_count(b) > 0 &&
-	    OCSP_single_get0_status(OCSP_resp_get0(b, 0), NULL, NULL, NULL, &next) >= 0 && next)
-		until = cert_time(next);
+	    OCSP_single_get0_status(OCSP_resp_get0(b, 0), NULL, NULL, &this, &next) >= 0) {
+		if (next)
+			until = cert_time(next);
+		else if (this && cert_time(this) + AGE_WITHOUT_NEXT_S < until)
+			until = cert_time(this) + AGE_WITHOUT_NEXT_S;
+	}
 	OCSP_BASICRESP_free(b);
 	return until;
 }
@@ -70,7 +76,8 @@ enum ocsp_answer ocsp_read(const struct cert_profile *p, const struct cert_peer 
 		*why = "the responder's answer is not signed by the CA, or by somebody it allows to";
 	else if (OCSP_resp_find_status(b, id, &status, &reason, NULL, &this_update, &next_update) != 1)
 		*why = "the responder's answer is about another certificate";
-	else if (OCSP_check_validity(this_update, next_update, SKEW_S, -1) != 1)
+	else if (OCSP_check_validity(this_update, next_update, SKEW_S,
+				     next_update ? -1 : AGE_WITHOUT_NEXT_S) != 1)
 		*why = "the responder's answer is out of date, or of the future";
 	else
 		a = status == V_OCSP_CERTSTATUS_GOOD      ? OCSP_GOOD

@@ -12,5 +12,5 @@ size_t ocsp_request(X509 *cert, X509 *issuer, uint8_t *der, size_t cap);
  * to; `why` tells of one that does not. */
 enum ocsp_answer ocsp_read(const struct cert_profile *p, const struct cert_peer *c, int depth,
 			   struct bytes der, const char **why);
-/* Until when it holds; 0: it does not say. */
-int64_t ocsp_until(struct bytes der);
+/* Until when it holds.  One that does not say: `otherwise`, and no longer than it counts by its age. */
+int64_t ocsp_until(struct bytes der, int64_t otherwise);

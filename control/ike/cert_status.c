@@ -168,8 +168,8 @@ void cert_status_fetched(struct cert_cache *cache, const struct cert_fetch *f, s
 			why = "what came from there is no list";
 		else if (X509_CRL_get0_nextUpdate(l))
 			until = cert_time(X509_CRL_get0_nextUpdate(l));
-	} else if (content.p && ocsp_until(content)) {
-		until = ocsp_until(content);
+	} else if (content.p) {
+		until = ocsp_until(content, until);
 	}
 	if (!content.p || (!f->post_len && !l))
 		cert_cache_put(cache, f, (struct bytes){0}, now + CACHE_FAILED_S, why);

@@ -12,9 +12,12 @@
 #include <openssl/ocsp.h>
 
 #include "cert_key.h"
+#include "cert_ocsp.h"
 #include "cert_status.h"
 #include "test_ca.h"
 #include "wire.h"
+
+enum { DAY = 86400 };
 
 static struct test_ca root;
 static const struct bytes content = {(const uint8_t *)"content", 7};
@@ -110,12 +113,13 @@ static void cache_is_bounded(void **state)
 
 /* ---- OCSP that comes along ------------------------------------------------------------------------------------------- */
 
-/* An answer of the CA about c. */
-static struct bytes ocsp_answer(const struct test_ca *c, int status, const struct test_ca *signer)
+/* An answer of the CA about c, given `age` seconds ago; next 0: it does not say when there will be a newer one. */
+static struct bytes ocsp_answer(const struct test_ca *c, int status, const struct test_ca *signer, long age,
+				long next_s)
 {
 	OCSP_BASICRESP *b = OCSP_BASICRESP_new();
 	OCSP_CERTID *id = OCSP_cert_to_id(EVP_sha1(), c->cert, root.cert);
-	ASN1_TIME *now = X509_gmtime_adj(NULL, 0), *next = X509_gmtime_adj(NULL, 3600);
+	ASN1_TIME *now = X509_gmtime_adj(NULL, -age), *next = next_s ? X509_gmtime_adj(NULL, next_s) : NULL;
 	OCSP_RESPONSE *r;
 	uint8_t *der = NULL;
 	int len;
@@ -148,12 +152,19 @@ static void stapled_answers(void **state)
 		const struct test_ca *signer;
 		enum cert_status result;
 		enum cert_rule rule;
+		long age, next;
 	} v[] = {
-		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_GOOD, CERT_GOOD},
-		{V_OCSP_CERTSTATUS_REVOKED, &root, CERT_STATUS_BAD, CERT_REVOKED},
-		{V_OCSP_CERTSTATUS_UNKNOWN, &root, CERT_STATUS_BAD, CERT_STATUS},
-		{V_OCSP_CERTSTATUS_GOOD, &forger, CERT_STATUS_BAD, CERT_STATUS},
-		{V_OCSP_CERTSTATUS_GOOD, &c, CERT_STATUS_BAD, CERT_STATUS}, /* not a responder of the CA's */
+		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_GOOD, CERT_GOOD, 0, 3600},
+		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_GOOD, CERT_GOOD, 3 * DAY, 3600},
+		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_BAD, CERT_STATUS, 3 * DAY, -3600},
+		/* no nextUpdate: a day, lest one from before a revocation be replayed for ever */
+		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_GOOD, CERT_GOOD, DAY - 60, 0},
+		{V_OCSP_CERTSTATUS_GOOD, &root, CERT_STATUS_BAD, CERT_STATUS, DAY + 60, 0},
+		{V_OCSP_CERTSTATUS_REVOKED, &root, CERT_STATUS_BAD, CERT_REVOKED, 0, 3600},
+		{V_OCSP_CERTSTATUS_UNKNOWN, &root, CERT_STATUS_BAD, CERT_STATUS, 0, 3600},
+		{V_OCSP_CERTSTATUS_GOOD, &forger, CERT_STATUS_BAD, CERT_STATUS, 0, 3600},
+		/* not a responder of the CA's */
+		{V_OCSP_CERTSTATUS_GOOD, &c, CERT_STATUS_BAD, CERT_STATUS, 0, 3600},
 	};
 	struct cert_verdict verdict;
 	struct cert_fetch f;
@@ -163,7 +174,7 @@ static void stapled_answers(void **state)
 	peer = cert_peer_check(p, &der, 1, &id, (int64_t)time(NULL), &verdict);
 	assert_non_null(peer);
 	for (size_t i = 0; i < sizeof(v) / sizeof(v[0]); i++) {
-		struct bytes a = ocsp_answer(&c, v[i].status, v[i].signer);
+		struct bytes a = ocsp_answer(&c, v[i].status, v[i].signer, v[i].age, v[i].next);
 
 		assert_int_equal(cert_status(p, peer, NULL, a, (int64_t)time(NULL), &verdict, &f, &start),
 				 v[i].result);
@@ -175,6 +186,24 @@ static void stapled_answers(void **state)
 	test_ca_free(&forger);
 	test_ca_free(&c);
 	cert_profile_put(p);
+}
+
+/* The cache keeps such an answer no longer than it counts; one that says until when, until then. */
+static void answers_are_kept(void **state)
+{
+	struct test_cert want = {.name = "a.example", .dns = true};
+	struct test_ca c = test_issue(&root, &want);
+	int64_t now = (int64_t)time(NULL), until;
+	struct bytes a = ocsp_answer(&c, V_OCSP_CERTSTATUS_GOOD, &root, DAY - 60, 0);
+
+	until = ocsp_until(a, now + CACHE_DEFAULT_S);
+	assert_in_range(until, now + 50, now + 70);
+	assert_int_equal(ocsp_until(a, now + 10), now + 10);
+	cert_der_free(&a);
+	a = ocsp_answer(&c, V_OCSP_CERTSTATUS_GOOD, &root, DAY, 3600);
+	assert_in_range(ocsp_until(a, now + 10), now + 3600, now + 3610);
+	cert_der_free(&a);
+	test_ca_free(&c);
 }
 
 /* ---- names -------------------------------------------------------------------------------------------------------------- */
@@ -250,9 +279,13 @@ static int free_root(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pin_is_not_shown), cmocka_unit_test(chain_too_long),
-		cmocka_unit_test(too_large),        cmocka_unit_test(cache_is_bounded),
-		cmocka_unit_test(stapled_answers),  cmocka_unit_test(names),
+		cmocka_unit_test(pin_is_not_shown),
+		cmocka_unit_test(chain_too_long),
+		cmocka_unit_test(too_large),
+		cmocka_unit_test(cache_is_bounded),
+		cmocka_unit_test(stapled_answers),
+		cmocka_unit_test(answers_are_kept),
+		cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, free_root);
