@@ -13,6 +13,7 @@ struct entry {
 	uint64_t used;
 	uint8_t *content;
 	size_t len;
+	X509_CRL *list; /* instead of content */
 	char why[96];
 };
 
@@ -26,12 +27,18 @@ struct cert_cache *cert_cache_new(void)
 	return calloc(1, sizeof(struct cert_cache));
 }
 
+static void drop(struct entry *e)
+{
+	free(e->content);
+	X509_CRL_free(e->list);
+}
+
 void cert_cache_free(struct cert_cache *c)
 {
 	if (!c)
 		return;
 	for (unsigned i = 0; i < CACHE_ENTRIES; i++)
-		free(c->e[i].content);
+		drop(&c->e[i]);
 	free(c);
 }
 
@@ -72,26 +79,44 @@ static struct entry *renew(struct cert_cache *c, const struct cert_fetch *f)
 			if (c->e[i].used < e->used)
 				e = &c->e[i];
 	}
-	free(e->content);
+	drop(e);
 	*e = (struct entry){.used = ++c->clock};
 	memcpy(e->key, key, sizeof(key));
 	return e;
 }
 
-enum cache_state cert_cache_find(struct cert_cache *c, const struct cert_fetch *f, int64_t now,
-				 struct bytes *content, const char **why)
+/* The entry in force. */
+static struct entry *current(struct cert_cache *c, const struct cert_fetch *f, int64_t now)
 {
 	uint8_t key[SHA256_DIGEST_LENGTH];
 	struct entry *e = c && key_of(f, key) ? find(c, key) : NULL;
 
+	return e && e->until > now ? e : NULL;
+}
+
+enum cache_state cert_cache_find(struct cert_cache *c, const struct cert_fetch *f, int64_t now,
+				 struct bytes *content, const char **why)
+{
+	struct entry *e = current(c, f, now);
+
 	*content = (struct bytes){0};
 	*why = "";
-	if (!e || e->until <= now)
+	if (!e)
 		return CACHE_NONE;
 	e->used = ++c->clock;
 	*content = (struct bytes){.p = e->content, .len = e->len};
 	*why = e->why;
 	return e->state;
+}
+
+X509_CRL *cert_cache_list(struct cert_cache *c, const struct cert_fetch *f, int64_t now)
+{
+	struct entry *e = current(c, f, now);
+
+	if (!e || !e->list || X509_CRL_up_ref(e->list) != 1)
+		return NULL;
+	e->used = ++c->clock;
+	return e->list;
 }
 
 void cert_cache_wait(struct cert_cache *c, const struct cert_fetch *f, int64_t now)
@@ -122,4 +147,24 @@ void cert_cache_put(struct cert_cache *c, const struct cert_fetch *f, struct byt
 	memcpy(e->content, content.p, content.len);
 	e->len = content.len;
 	e->state = CACHE_HAVE;
+}
+
+void cert_cache_put_list(struct cert_cache *c, const struct cert_fetch *f, X509_CRL *list, int64_t until)
+{
+	struct entry *e = renew(c, f);
+
+	if (!e)
+		return;
+	X509_CRL_up_ref(list);
+	e->state = CACHE_HAVE;
+	e->until = until;
+	e->list = list;
+}
+
+void cert_cache_until(struct cert_cache *c, const struct cert_fetch *f, int64_t until)
+{
+	struct entry *e = current(c, f, until);
+
+	if (e)
+		e->until = until;
 }

@@ -4,7 +4,7 @@
  *
  * An entry is asked for once, by whoever needs it first; a failure is remembered for a little while, so that a
  * responder that is down is not asked by every peer anew.  Bounded in number and size; what was not used for longest
- * gives way.
+ * gives way.  A list is kept as it was decoded: a large one takes too long to be decoded for every peer.
  */
 #pragma once
 
@@ -38,6 +38,12 @@ enum cache_state cert_cache_find(struct cert_cache *c, const struct cert_fetch *
 				 struct bytes *content, const char **why);
 /* It is being fetched. */
 void cert_cache_wait(struct cert_cache *c, const struct cert_fetch *f, int64_t now);
+/* The list that is there, whoever signed it, with a reference for the caller; NULL. */
+X509_CRL *cert_cache_list(struct cert_cache *c, const struct cert_fetch *f, int64_t now);
 /* It came, and holds until then; or it failed (content NULL), and why. */
 void cert_cache_put(struct cert_cache *c, const struct cert_fetch *f, struct bytes content, int64_t until,
 		    const char *why);
+/* A list came, and holds until then. */
+void cert_cache_put_list(struct cert_cache *c, const struct cert_fetch *f, X509_CRL *list, int64_t until);
+/* What is there turned out to be of no use to somebody: fetched again then, if not earlier. */
+void cert_cache_until(struct cert_cache *c, const struct cert_fetch *f, int64_t until);

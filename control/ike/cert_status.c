@@ -16,9 +16,18 @@ enum { NAME = 128, DEPTHS = 32 };
 struct walk {
 	int last;         /* depth of the trust anchor, which answers for itself */
 	unsigned unknown; /* bits by depth: no list, or none that counts */
+	unsigned forged;  /* likewise: a list that its CA did not sign was left out */
 	int why[DEPTHS];
 };
 
+static void note(struct walk *w, int depth, int e)
+{
+	if (!(w->unknown & 1u << depth))
+		w->why[depth] = e;
+	w->unknown |= 1u << depth;
+}
+
+/* Only an entry of a list says revoked; whatever else is wrong with lists leaves it unknown. */
 static int on_error(int ok, X509_STORE_CTX *ctx)
 {
 	struct walk *w = X509_STORE_CTX_get_app_data(ctx);
@@ -28,20 +37,10 @@ static int on_error(int ok, X509_STORE_CTX *ctx)
 		return ok;
 	if (depth >= w->last)
 		return 1;
-	switch (e) {
-	case X509_V_ERR_UNABLE_TO_GET_CRL:
-	case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
-	case X509_V_ERR_CRL_HAS_EXPIRED:
-	case X509_V_ERR_CRL_NOT_YET_VALID:
-	case X509_V_ERR_DIFFERENT_CRL_SCOPE:
-	case X509_V_ERR_CRL_SIGNATURE_FAILURE:
-	case X509_V_ERR_KEYUSAGE_NO_CRL_SIGN:
-		if (!(w->unknown & 1u << depth))
-			w->why[depth] = e;
-		w->unknown |= 1u << depth;
-		return 1;
-	default: return 0;
-	}
+	if (e == X509_V_ERR_CERT_REVOKED)
+		return 0;
+	note(w, depth, e);
+	return 1;
 }
 
 static void revoked(const struct cert_peer *c, int depth, struct cert_verdict *v)
@@ -57,10 +56,14 @@ static void revoked(const struct cert_peer *c, int depth, struct cert_verdict *v
 
 static const char *why_list(int e)
 {
-	return e == X509_V_ERR_CRL_HAS_EXPIRED         ? "its CA's list is out of date"
-	       : e == X509_V_ERR_CRL_NOT_YET_VALID     ? "its CA's list is of the future"
-	       : e == X509_V_ERR_CRL_SIGNATURE_FAILURE ? "its CA's list is not signed by the CA"
-						       : "there is no list of its CA";
+	switch (e) {
+	case X509_V_ERR_UNABLE_TO_GET_CRL:
+	case X509_V_ERR_DIFFERENT_CRL_SCOPE: return "there is no list of its CA";
+	case X509_V_ERR_CRL_HAS_EXPIRED: return "its CA's list is out of date";
+	case X509_V_ERR_CRL_NOT_YET_VALID: return "its CA's list is of the future";
+	case X509_V_ERR_CRL_SIGNATURE_FAILURE: return "its CA's list is not signed by the CA";
+	default: return X509_verify_cert_error_string(e);
+	}
 }
 
 /* why: what kept the responder from telling; "" when none was asked. */
@@ -68,12 +71,13 @@ static void unknown(const struct cert_peer *c, const struct walk *w, int depth, 
 		    struct cert_verdict *v)
 {
 	char name[NAME], ca[NAME];
+	int e = w->forged & 1u << depth ? X509_V_ERR_CRL_SIGNATURE_FAILURE : w->why[depth];
 
 	*v = (struct cert_verdict){.rule = CERT_STATUS};
 	cert_name(sk_X509_value(c->chain, depth + 1), ca, sizeof(ca));
 	snprintf(v->text, sizeof(v->text), "nobody can tell whether \"%s\" is revoked: %.90s%s%s",
 		 cert_name(sk_X509_value(c->chain, depth), name, sizeof(name)), why, why[0] ? ", and " : "",
-		 why_list(w->why[depth]));
+		 why_list(e));
 	snprintf(v->ours, sizeof(v->ours), "revocation = \"strict\"");
 	snprintf(
 		v->hint, sizeof(v->hint),
@@ -171,11 +175,14 @@ void cert_status_fetched(struct cert_cache *cache, const struct cert_fetch *f, s
 	} else if (content.p) {
 		until = ocsp_until(content, until);
 	}
-	if (!content.p || (!f->post_len && !l))
+	until = until > now + CACHE_FAILED_S ? until
+					     : now + CACHE_FAILED_S; /* out of date already: looked at once */
+	if (l)
+		cert_cache_put_list(cache, f, l, until);
+	else if (!content.p || !f->post_len)
 		cert_cache_put(cache, f, (struct bytes){0}, now + CACHE_FAILED_S, why);
-	else /* out of date already: looked at once, not fetched for every peer */
-		cert_cache_put(cache, f, content, until > now + CACHE_FAILED_S ? until : now + CACHE_FAILED_S,
-			       "");
+	else
+		cert_cache_put(cache, f, content, until, "");
 	X509_CRL_free(l);
 }
 
@@ -200,41 +207,81 @@ static bool prepare(const struct cert_profile *p, X509_STORE_CTX *ctx, const str
 	return true;
 }
 
-/* Look the path up in the lists: w says of whom they do not tell.  false: v says who is revoked. */
+/* Look the path up in the lists: w says of whom they do not tell.  false: v says who is revoked.  A walk that broke
+ * off tells of nobody. */
 static bool by_lists(const struct cert_profile *p, const struct cert_peer *c, STACK_OF(X509_CRL) * crls,
 		     int64_t now, struct walk *w, struct cert_verdict *v)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	bool ok;
+	bool ok = ctx && prepare(p, ctx, c, crls, now, w) && X509_verify_cert(ctx) == 1;
+	int e = ctx ? X509_STORE_CTX_get_error(ctx) : X509_V_ERR_OUT_OF_MEM;
+	bool listed = !ok && e == X509_V_ERR_CERT_REVOKED;
 
-	*w = (struct walk){.last = sk_X509_num(c->chain) - 1};
-	ok = ctx && prepare(p, ctx, c, crls, now, w) && X509_verify_cert(ctx) == 1;
-	if (!ok)
-		revoked(c, ctx ? X509_STORE_CTX_get_error_depth(ctx) : 0, v);
+	if (listed)
+		revoked(c, X509_STORE_CTX_get_error_depth(ctx), v);
+	for (int i = 0; !ok && !listed && i < w->last; i++)
+		note(w, i, e ? e : X509_V_ERR_UNSPECIFIED);
 	X509_STORE_CTX_free(ctx);
 	ERR_clear_error();
-	return ok;
+	return !listed;
 }
 
 /* ---- all of it ---------------------------------------------------------------------------------------------------- */
 
-/* The profile's lists, and those that were fetched for this path. */
-static STACK_OF(X509_CRL) *
-	lists(const struct cert_profile *p, const struct cert_peer *c, struct cert_cache *cache, int64_t now)
+/* Did a CA of the path, one that may (RFC 5280 4.2.1.3), sign the list?  named: bits by depth, whose CA has the list's
+ * name.  OpenSSL takes the newest list of a name and looks at its signature afterwards, so a forged one, which anybody
+ * between us and an HTTP server can make, would hide a good one. */
+static bool by_ca(const struct cert_peer *c, X509_CRL *l, unsigned *named)
+{
+	bool ok = false;
+
+	*named = 0;
+	for (int i = 1; !ok && i < sk_X509_num(c->chain); i++) {
+		X509 *ca = sk_X509_value(c->chain, i);
+
+		if (X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(l)) != 0)
+			continue;
+		*named |= 1u << (i - 1);
+		ok = (X509_get_key_usage(ca) & X509v3_KU_CRL_SIGN) &&
+		     X509_CRL_verify(l, X509_get0_pubkey(ca)) == 1;
+	}
+	ERR_clear_error();
+	return ok;
+}
+
+/* Keep the list, or drop it; it is the callee's. */
+static void push(STACK_OF(X509_CRL) * all, X509_CRL *l)
+{
+	if (sk_X509_CRL_push(all, l) <= 0)
+		X509_CRL_free(l);
+}
+
+/* The profile's lists, and those that were fetched for this path, as far as its CAs signed them. */
+static STACK_OF(X509_CRL) * lists(const struct cert_profile *p, const struct cert_peer *c,
+				  struct cert_cache *cache, int64_t now, struct walk *w)
 {
 	STACK_OF(X509_CRL) *all = sk_X509_CRL_new_null();
 	struct cert_fetch f;
-	struct bytes b;
-	const char *why;
+	unsigned named;
 	X509_CRL *l;
 
-	for (int i = 0; i < sk_X509_CRL_num(p->crls); i++)
-		if (X509_CRL_up_ref(sk_X509_CRL_value(p->crls, i)))
-			sk_X509_CRL_push(all, sk_X509_CRL_value(p->crls, i));
-	for (int i = 0; i + 1 < sk_X509_num(c->chain); i++)
-		if (crl_of(p, c, i, &f) && cert_cache_find(cache, &f, now, &b, &why) == CACHE_HAVE &&
-		    (l = crl_decode(b)))
-			sk_X509_CRL_push(all, l);
+	for (int i = 0; i < sk_X509_CRL_num(p->crls); i++) {
+		l = sk_X509_CRL_value(p->crls, i);
+		if (!by_ca(c, l, &named))
+			w->forged |= named;
+		else if (X509_CRL_up_ref(l) == 1)
+			push(all, l);
+	}
+	for (int i = 0; i < w->last; i++) {
+		l = crl_of(p, c, i, &f) ? cert_cache_list(cache, &f, now) : NULL;
+		if (l && by_ca(c, l, &named)) {
+			push(all, l);
+		} else if (l) {
+			w->forged |= 1u << i;
+			cert_cache_until(cache, &f, now + CACHE_FAILED_S);
+			X509_CRL_free(l);
+		}
+	}
 	return all;
 }
 
@@ -296,7 +343,8 @@ enum cert_status cert_status(const struct cert_profile *p, const struct cert_pee
 	*start = false;
 	if (p->policy.revocation == CERT_REVOCATION_OFF)
 		return CERT_STATUS_GOOD;
-	crls = lists(p, c, cache, now);
+	w = (struct walk){.last = sk_X509_num(c->chain) - 1};
+	crls = lists(p, c, cache, now, &w);
 	ok = by_lists(p, c, crls, now, &w, v);
 	sk_X509_CRL_pop_free(crls, X509_CRL_free);
 	if (!ok)

@@ -81,6 +81,9 @@ struct test_ca test_issue(const struct test_ca *by, const struct test_cert *c)
 	snprintf(san, sizeof(san), "DNS:%s", c->name);
 	if (c->dns)
 		extend(x, NID_subject_alt_name, san);
+	snprintf(san, sizeof(san), "URI:%s", c->cdp ? c->cdp : "");
+	if (c->cdp)
+		extend(x, NID_crl_distribution_points, san);
 	if (c->pad)
 		pad_with(x, c->pad);
 	SURE(X509_sign(x, signer, EVP_PKEY_get_base_id(signer) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) >

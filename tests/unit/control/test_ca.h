@@ -18,6 +18,7 @@ struct test_cert {
 	bool ca, dns;
 	long from_s, to_s; /* from now; both 0: an hour around now */
 	size_t pad;        /* bytes of an extension nobody knows */
+	const char *cdp;   /* where its CA's list is */
 };
 
 /* "EC", "P-384", "P-521", "ED25519", "RSA"; one of each kind is made and handed out again and again. */
