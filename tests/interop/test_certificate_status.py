@@ -3,6 +3,9 @@
 
 The servers stand beside culvertd, at an address of its host's own network: what goes over HTTP does not pass the ports
 of the data plane."""
+import os
+import shutil
+
 import pytest
 
 from lab.pki import Authority
@@ -154,3 +157,36 @@ def test_own_services_are_not_asked(pair, tmp_path, servers):
     k._serve(8080, "/usr/bin/python3", "-m", "http.server", 8080, "--directory", k.ca.dir)
     refused(p, "culvert", "cert-status-unknown", "its address is this host's own")
     assert "GET" not in open(f"{tmp_path}/server8080.log").read()
+
+
+@pytest.fixture
+def named():
+    """named(pair): as pair, and the gateway's name server is SERVER."""
+    made = []
+
+    def wrap(pair):
+        def make(**kw):
+            p = pair(**kw)
+            made.append(f"/etc/netns/{p.t.hq.gateway}")
+            os.makedirs(made[-1])
+            with open(f"{made[-1]}/resolv.conf", "w") as f:
+                f.write(f"nameserver {SERVER}\n")
+            return p
+        return make
+    yield wrap
+    for directory in made:
+        shutil.rmtree(directory)
+
+
+def test_name_server_that_keeps_silent(pair, named, tmp_path, servers):
+    """The resolver waits for longer than status-timeout; the control thread does not wait for the resolver."""
+    k = Case(tmp_path, servers, cdp="http://lists.example/Root.crl")
+    p = k.start(named(pair), "soft-fail")
+    servers.append(Daemon(["/usr/bin/python3", "-c", "import socket, time; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                           "s.bind(('%s', 53)); print(s.recv(512), flush=True); time.sleep(60)" % SERVER],
+                          f"{tmp_path}/names.log", ns=k.ns))
+    wait_for("a name server", lambda: ":53 " in run("ss", "-Hlun", ns=k.ns).stdout)
+    works(p, "culvert")
+    assert counters(p)["status_fetch_failed"] == 1
+    assert "lists" in open(f"{tmp_path}/names.log").read(), "it was asked"
+    assert p.c.cli("show dataplane", json_out=True)["control-thread"]["longest-turn-ms"] < 1000
