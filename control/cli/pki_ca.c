@@ -8,7 +8,9 @@
 #include <openssl/rand.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cert_int.h"
@@ -34,35 +36,77 @@ static const char *at(const char *dir, const char *name, const char *end, char p
 }
 
 /* A file of its own that nobody else reads before its mode is right. */
-static FILE *create(const char *path, bool secret, bool replace)
+static FILE *create(const char *path, bool secret)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (replace ? O_TRUNC : O_EXCL),
-		      secret ? 0600 : 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_EXCL, secret ? 0600 : 0644);
 
 	return fd < 0 ? NULL : fdopen(fd, "w");
 }
 
+/* Close a file that create() made; half of one would be in the way of the next attempt. */
 static int done(FILE *f, bool ok, const char *path)
 {
 	ok = f && fclose(f) == 0 && ok;
-	if (!ok)
-		return complain("cannot write", path);
+	if (!ok) {
+		complain("cannot write", path);
+		if (f)
+			unlink(path);
+		return -1;
+	}
 	printf("%s\n", path);
 	return 0;
 }
 
 static int write_cert(const char *path, X509 *x)
 {
-	FILE *f = create(path, false, false);
+	FILE *f = create(path, false);
 
 	return done(f, f && PEM_write_X509(f, x) == 1, path);
 }
 
 static int write_key(const char *path, EVP_PKEY *k)
 {
-	FILE *f = create(path, true, false);
+	FILE *f = create(path, true);
 
 	return done(f, f && PEM_write_PKCS8PrivateKey(f, k, NULL, NULL, 0, NULL, NULL) == 1, path);
+}
+
+/* Both, or neither: a key without its certificate would be in the way of the next attempt. */
+static int write_pair(const char *dir, const char *name, EVP_PKEY *k, X509 *x)
+{
+	char key[PATH], cert[PATH];
+
+	if (write_key(at(dir, name, ".key", key), k))
+		return -1;
+	if (!write_cert(at(dir, name, ".pem", cert), x))
+		return 0;
+	unlink(key);
+	return -1;
+}
+
+/* In the place of the list that is there, which stays as it is until the new one is on the disk: it is the only record
+ * of what was revoked. */
+static int write_list(const char *path, X509_CRL *l)
+{
+	char beside[PATH + 8];
+	FILE *f = NULL;
+	bool ok;
+	int fd;
+
+	snprintf(beside, sizeof(beside), "%s.XXXXXX", path);
+	fd = mkostemp(beside, O_CLOEXEC);
+	if (fd >= 0)
+		f = fdopen(fd, "w");
+	ok = f && PEM_write_X509_CRL(f, l) == 1 && fflush(f) == 0 && fchmod(fd, 0644) == 0 && fsync(fd) == 0;
+	ok = f && fclose(f) == 0 && ok && rename(beside, path) == 0;
+	if (!ok) {
+		complain("cannot write", path);
+		if (fd >= 0)
+			unlink(beside);
+		return -1;
+	}
+	printf("%s\n", path);
+	return 0;
 }
 
 static X509 *read_cert(const char *path)
@@ -87,6 +131,22 @@ static EVP_PKEY *read_key(const char *path)
 	if (!k)
 		complain("cannot read", path);
 	return k;
+}
+
+/* The CA's certificate and its key; false: it was said why there are none. */
+static bool read_ca(const char *dir, X509 **ca, EVP_PKEY **key)
+{
+	char cert[PATH], path[PATH];
+
+	*ca = read_cert(at(dir, "ca", ".pem", cert));
+	*key = *ca ? read_key(at(dir, "ca", ".key", path)) : NULL;
+	if (!*key)
+		return false;
+	if (X509_check_private_key(*ca, *key) == 1)
+		return true;
+	ERR_clear_error();
+	fprintf(stderr, "culvert pki: %s is not the key of %s\n", path, cert);
+	return false;
 }
 
 /* ---- parts -------------------------------------------------------------------------------------------------------- */
@@ -221,19 +281,17 @@ static X509 *draft(const struct pki_wish *w, EVP_PKEY *key, X509 *issuer)
 
 int pki_ca(const struct pki_wish *w)
 {
-	char cert[PATH], key[PATH];
 	EVP_PKEY *k = new_key(w->type);
 	X509 *x = k ? draft(w, k, NULL) : NULL;
 	int rc = -1;
 
 	if (x && X509_sign(x, k, digest_of(k)) > 0)
-		rc = write_key(at(w->dir, "ca", ".key", key), k) ||
-		     write_cert(at(w->dir, "ca", ".pem", cert), x);
+		rc = write_pair(w->dir, "ca", k, x);
 	else if (k)
 		rc = complain("cannot make the certificate", NULL);
 	X509_free(x);
 	EVP_PKEY_free(k);
-	return rc ? -1 : 0;
+	return rc;
 }
 
 /* The file's name: the common name, or the whole name, with what is no part of a file's name left out. */
@@ -253,18 +311,16 @@ static void file_name(const X509 *x, char name[128])
 
 int pki_issue(const struct pki_wish *w)
 {
-	char path[PATH], name[128];
-	X509 *ca = read_cert(at(w->dir, "ca", ".pem", path)), *x = NULL;
-	EVP_PKEY *ca_key = ca ? read_key(at(w->dir, "ca", ".key", path)) : NULL;
-	EVP_PKEY *k = ca_key ? new_key(w->type) : NULL;
+	char name[128];
+	X509 *ca, *x = NULL;
+	EVP_PKEY *ca_key, *k = read_ca(w->dir, &ca, &ca_key) ? new_key(w->type) : NULL;
 	int rc = -1;
 
 	if (k)
 		x = draft(w, k, ca);
 	if (x && X509_sign(x, ca_key, digest_of(ca_key)) > 0) {
 		file_name(x, name);
-		rc = write_key(at(w->dir, name, ".key", path), k) ||
-		     write_cert(at(w->dir, name, ".pem", path), x);
+		rc = write_pair(w->dir, name, k, x);
 	} else if (k) {
 		rc = complain("cannot make the certificate", NULL);
 	}
@@ -272,13 +328,29 @@ int pki_issue(const struct pki_wish *w)
 	X509_free(ca);
 	EVP_PKEY_free(k);
 	EVP_PKEY_free(ca_key);
-	return rc ? -1 : 0;
+	return rc;
 }
 
-static bool add_revoked(X509_CRL *l, const char *path)
+/* Only what this CA issued, and each once: another CA's serial number may be that of a good certificate of ours. */
+static bool may_revoke(X509_CRL *l, X509 *ca, X509 *x, const char *path)
+{
+	X509_REVOKED *there;
+	bool ours = !X509_NAME_cmp(X509_get_issuer_name(x), X509_get_subject_name(ca)) &&
+		    X509_verify(x, X509_get0_pubkey(ca)) == 1;
+	bool listed = ours && X509_CRL_get0_by_serial(l, &there, X509_get_serialNumber(x));
+
+	ERR_clear_error();
+	if (!ours)
+		fprintf(stderr, "culvert pki: %s was not issued by this CA\n", path);
+	if (listed)
+		fprintf(stderr, "culvert pki: %s is on the list already\n", path);
+	return ours && !listed;
+}
+
+static bool add_revoked(X509_CRL *l, X509 *ca, const char *path)
 {
 	X509 *x = read_cert(path);
-	X509_REVOKED *r = x ? X509_REVOKED_new() : NULL;
+	X509_REVOKED *r = x && may_revoke(l, ca, x, path) ? X509_REVOKED_new() : NULL;
 	ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
 	bool ok = r && now && X509_REVOKED_set_serialNumber(r, X509_get_serialNumber(x)) == 1 &&
 		  X509_REVOKED_set_revocationDate(r, now) == 1 && X509_CRL_add0_revoked(l, r) == 1;
@@ -296,13 +368,15 @@ static bool take_over(X509_CRL *l, const char *path)
 	FILE *f = fopen(path, "re");
 	X509_CRL *old = f ? PEM_read_X509_CRL(f, NULL, NULL, NULL) : NULL;
 	STACK_OF(X509_REVOKED) *all = old ? X509_CRL_get_REVOKED(old) : NULL;
-	bool ok = !f || old;
+	bool ok = old || (!f && errno == ENOENT);
 
 	for (int i = 0; ok && i < sk_X509_REVOKED_num(all); i++) {
 		X509_REVOKED *r = X509_REVOKED_dup(sk_X509_REVOKED_value(all, i));
 
 		ok = r && X509_CRL_add0_revoked(l, r) == 1;
 	}
+	if (!ok)
+		complain("cannot take over", path);
 	if (f)
 		fclose(f);
 	X509_CRL_free(old);
@@ -314,11 +388,13 @@ static bool fill(X509_CRL *l, const struct pki_wish *w, X509 *ca, char **files, 
 	ASN1_TIME *now = X509_gmtime_adj(NULL, 0), *next = X509_time_adj_ex(NULL, w->days, 0, NULL);
 	bool ok = now && next && X509_CRL_set_version(l, X509_CRL_VERSION_2) == 1 &&
 		  X509_CRL_set_issuer_name(l, X509_get_subject_name(ca)) == 1 &&
-		  X509_CRL_set1_lastUpdate(l, now) == 1 && X509_CRL_set1_nextUpdate(l, next) == 1 &&
-		  take_over(l, path);
+		  X509_CRL_set1_lastUpdate(l, now) == 1 && X509_CRL_set1_nextUpdate(l, next) == 1;
 
+	if (!ok)
+		complain("cannot make the list", NULL);
+	ok = ok && take_over(l, path);
 	for (size_t i = 0; ok && i < n; i++)
-		ok = add_revoked(l, files[i]);
+		ok = add_revoked(l, ca, files[i]);
 	ASN1_TIME_free(now);
 	ASN1_TIME_free(next);
 	return ok && X509_CRL_sort(l) == 1;
@@ -326,20 +402,15 @@ static bool fill(X509_CRL *l, const struct pki_wish *w, X509 *ca, char **files, 
 
 int pki_crl(const struct pki_wish *w, char **files, size_t n)
 {
-	char path[PATH], to[PATH];
-	X509 *ca = read_cert(at(w->dir, "ca", ".pem", path));
-	EVP_PKEY *k = ca ? read_key(at(w->dir, "ca", ".key", path)) : NULL;
-	X509_CRL *l = k ? X509_CRL_new() : NULL;
-	FILE *f;
+	char to[PATH];
+	X509 *ca;
+	EVP_PKEY *k;
+	X509_CRL *l = read_ca(w->dir, &ca, &k) ? X509_CRL_new() : NULL;
 	int rc = -1;
 
 	at(w->dir, "ca", ".crl", to);
-	if (l && fill(l, w, ca, files, n, to) && X509_CRL_sign(l, k, digest_of(k)) > 0) {
-		f = create(to, false, true);
-		rc = done(f, f && PEM_write_X509_CRL(f, l) == 1, to);
-	} else if (l) {
-		rc = complain("cannot make the list", NULL);
-	}
+	if (l && fill(l, w, ca, files, n, to))
+		rc = X509_CRL_sign(l, k, digest_of(k)) > 0 ? write_list(to, l) : complain("cannot sign", to);
 	X509_CRL_free(l);
 	X509_free(ca);
 	EVP_PKEY_free(k);
