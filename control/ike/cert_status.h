@@ -3,6 +3,9 @@
  * Is one of a path revoked?  Lists of the profile answer first, then what was fetched: an OCSP responder's word, then
  * the list that the certificate points to.
  *
+ * A list counts when a CA of the path signed it, be it from a file or fetched: HTTP protects nothing.  Only an entry of
+ * a list, or a responder's word, says revoked; whatever is wrong with either leaves it unknown.
+ *
  * Asked only for a path whose signatures, identity and AUTH were right, so URLs come from a CA that is trusted.  The
  * caller fetches; when an answer is there, or has failed, it asks again.
  */
