@@ -56,9 +56,14 @@ static uint64_t mix(uint64_t v)
 	return v * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+uint32_t packet_flow(const struct traffic *t, uint64_t n)
+{
+	return (uint32_t)((t->in_order ? n : mix(n) >> 32) % t->flows);
+}
+
 static void put_headers(const struct stream *s, uint64_t n, uint64_t tsc, struct headers *h)
 {
-	uint32_t flow = (uint32_t)((s->t->in_order ? n : mix(n) >> 32) % s->t->flows);
+	uint32_t flow = packet_flow(s->t, n);
 	uint32_t host = flow % s->t->hosts;
 	uint16_t size = size_of(s->t, n);
 

@@ -36,6 +36,8 @@ enum packet_kind {
 	PACKET_ALTERED,
 };
 
+/* The flow that packet n belongs to. */
+uint32_t packet_flow(const struct traffic *t, uint64_t n);
 /* Frame number n into an empty buffer.  One in 64 has its payload written and will be looked at in full. */
 void packet_make(const struct stream *s, uint64_t n, uint64_t tsc, struct rte_mbuf *m);
 /* What came in on the side that stream s leads to; *n, *tsc as they were made. */

@@ -181,7 +181,11 @@ static uint16_t interfere(uint16_t ethdev, uint16_t queue, struct rte_mbuf *m[],
 
 static void run(struct trial_result *r, uint16_t size, int what)
 {
-	const struct traffic t = {.net = {0x0a010001, 0x0a020001}, .hosts = 50, .flows = 500, .size = size};
+	/* Order is a flow's own: packets that change places are of one. */
+	const struct traffic t = {.net = {0x0a010001, 0x0a020001},
+				  .hosts = what == SWAPS ? 1 : 50,
+				  .flows = what == SWAPS ? 1 : 500,
+				  .size = size};
 	const struct trial_conf c = {.traffic = &t,
 				     .port = port,
 				     .pool = pool,

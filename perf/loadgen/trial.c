@@ -20,7 +20,8 @@ struct side {
 	struct trial_way *sends, *receives; /* NULL: nothing that way */
 	uint64_t start, stop, end;          /* TSC; packets until stop, stragglers until end */
 	uint64_t total;                     /* packets to send; no limit but time: UINT64_MAX */
-	uint64_t other, next, late;         /* the number that is to come next; the last burst's time */
+	uint64_t other;
+	uint64_t *next; /* of each flow the least number that may come; flows may overtake each other */
 	uint16_t n_waiting;
 	struct rte_mbuf *waiting[PORT_BURST]; /* made, not yet taken by the port */
 };
@@ -66,7 +67,7 @@ static void send_due(struct side *s, uint64_t now)
 static void count(struct side *s, const struct rte_mbuf *m, uint64_t now)
 {
 	struct trial_way *w = s->receives;
-	uint64_t n = 0, tsc = 0;
+	uint64_t n = 0, tsc = 0, none = 0, *next;
 
 	switch (w ? packet_read(&s->in, m, &n, &tsc) : PACKET_OTHER) {
 	case PACKET_OTHER: s->other++; return;
@@ -74,8 +75,9 @@ static void count(struct side *s, const struct rte_mbuf *m, uint64_t now)
 	case PACKET_OURS: break;
 	}
 	w->received++;
-	w->reordered += n < s->next;
-	s->next = RTE_MAX(s->next, n + 1);
+	next = s->next ? &s->next[packet_flow(s->c->traffic, n)] : &none;
+	w->reordered += n < *next;
+	*next = RTE_MAX(*next, n + 1);
 	hist_add(&w->latency, now > tsc ? now - tsc : 0);
 }
 
@@ -132,6 +134,7 @@ static void prepare(struct side *s, unsigned i, const struct trial_conf *c, stru
 	memset(s, 0, sizeof(*s));
 	s->c = c;
 	s->port = p;
+	s->next = calloc(c->traffic->flows, sizeof(*s->next));
 	s->out = (struct stream){.t = c->traffic, .way = i, .trial = number};
 	s->in = (struct stream){.t = c->traffic, .way = !i, .trial = number};
 	memcpy(s->out.src_mac, p->mac, 6);
@@ -167,6 +170,7 @@ void trial_run(const struct trial_conf *c, struct trial_result *r)
 		r->way[i].offered = c->pps > 0 && s->sends ? s->total : r->way[i].sent;
 		r->other += s->other;
 		rte_pktmbuf_free_bulk(s->waiting, s->n_waiting);
+		free(s->next);
 	}
 }
 

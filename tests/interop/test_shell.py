@@ -174,7 +174,7 @@ def test_json_of_every_show(shell):
     text = run(binary("culvert"), "--help").stdout
     shows = [line.split(" [")[0].split("   ")[0].strip() for line in text.splitlines() if line.startswith("  show ") or
              line.startswith("  diagnose ") or line.startswith("  debug capture show")]
-    assert len(shows) == 19
+    assert len(shows) == 20
     for words in shows:
         p = run(binary("culvert"), "-s", c.socket, "--json", *words.split(), check=False)
         assert p.returncode == 0, words
