@@ -2,11 +2,9 @@
 #include "flow.h"
 
 #include <emmintrin.h>
-#include <netinet/in.h>
 #include <nmmintrin.h>
 #include <string.h>
 
-#include <rte_ip.h>
 #include <rte_malloc.h>
 #include <rte_prefetch.h>
 
@@ -14,7 +12,6 @@
 #include "dp.h"
 #include "rules.h"
 #include "sad.h"
-#include "suite.h"
 
 enum flow_kind { FLOW_TUNNEL, FLOW_CLEAR };
 enum { KIND_SHIFT = 30, TO_MASK = (1 << KIND_SHIFT) - 1 };
@@ -23,8 +20,8 @@ struct flow {
 	__m128i key;  /* struct pkt, src4 to v; zero: nobody's */
 	uint32_t gen; /* of the decision */
 	uint32_t to;  /* enum flow_kind << KIND_SHIFT | the outbound SA's slot, or the neighbour */
-	struct rules_hit
-		*hit; /* of the rule that lets it pass, or NULL; it lives as long as the decision counts */
+	/* Of the rule that lets it pass, or NULL.  It lives as long as the decision counts. */
+	struct rules_hit *hit;
 };
 static_assert(sizeof(struct flow) == 32, "two a line");
 

@@ -3,10 +3,11 @@
  * What a worker has decided about the flows it has seen.
  *
  * A flow is what a packet's fate hangs on besides its size and TTL: addresses, protocol, ports, and the interface
- * it came in by.  Remembered is the whole decision: the rule that lets it pass, and the outbound SA or the next hop.  A table of fixed size, with two places for a flow, which later ones take from it.  What was
- * decided before the last change of anything counts for nothing (dp_changed()), so a flow that is found is treated as if
- * everything had been looked up.  Only what lets packets pass is remembered: drops are decided anew each time, and
- * so is what comes in fragments, in IPv6, from this host itself, or by a rule that logs.
+ * it came in by.  Remembered is the whole decision: the rule that lets it pass, and the outbound SA or the next hop.  The
+ * table has a fixed size and two places for a flow, which later ones take from it.  What was decided before the last
+ * change of anything counts for nothing (dp_changed()), so a flow that is found is treated as if everything had been
+ * looked up.  Only what lets packets pass is remembered: drops are decided anew each time, and so is what comes in
+ * fragments, in IPv6, from this host itself, or by a rule that logs.
  */
 #pragma once
 

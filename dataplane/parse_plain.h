@@ -25,8 +25,8 @@ static inline bool plain4_sum_right(uint64_t a, uint64_t b, uint32_t c)
 	return sum == 0xffff || sum == 0x1fffe;
 }
 
-/* At ip, l3_off behind the start of the buffer's data, stand `len` bytes.  True: p has everything that parse_headers() would have filled in.  False: nothing has been
- * found out, and nothing of p that parse_headers() does not fill in has changed. */
+/* At ip, l3_off behind the start of the buffer's data, stand `len` bytes.  True: p has everything that parse_headers()
+ * would have filled in.  False: nothing has been found out, and p is as it was. */
 static inline bool parse_plain4(struct pkt *p, const uint8_t *ip, uint32_t len, uint32_t l3_off)
 {
 	/* version 4, five words of header; no more fragments, no offset */

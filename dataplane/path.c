@@ -391,8 +391,8 @@ void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 	}
 	stage_done(&w->stage, STAGE_PARSE, n);
 	if (esp.n) {
-		sad_lookup_plain(&esp,
-				 &ours); /* between the ends of their SA: no question whom they are for */
+		/* Between the ends of their SA: no question whom they are for. */
+		sad_lookup_plain(&esp, &ours);
 		for (uint16_t i = 0; i < esp.n; i++)
 			list_add(&ip, esp.p[i]);
 		path_out_of_sa(w, &ours);

@@ -120,8 +120,8 @@ def max_sas(size):
 
 
 def memory_mb(size):
-    """Of the data plane: packet buffers, and 6 KB for a pair of SAs in tables that are rounded up to a power of two."""
-    return 256 + (1 << (max_sas(size) - 1).bit_length()) * 6 // 1024
+    """Of the data plane: packet buffers, and 6 KB for a pair of SAs with its proxy-ID."""
+    return 256 + max_sas(size) * 6 // 1024
 
 
 def daemon(size, side, directory):

@@ -526,8 +526,10 @@ static void plain_is_the_same(void **state)
 		if (round % 3 == 0)
 			len = (uint16_t)(len + (random() % 8) - 4);
 		is_plain = parse_plain4(&one, b, len, 0);
-		if (!is_plain)
+		if (!is_plain) {
+			assert_memory_equal(&one, &other, sizeof(one));
 			continue;
+		}
 		plain++;
 		assert_int_equal(parse_headers(&other, len), DROP_NONE);
 		assert_memory_equal(&one, &other, sizeof(one));
