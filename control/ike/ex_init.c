@@ -134,13 +134,12 @@ static int start(struct ike_sa *sa, struct slot *first)
  * repetition of that IKE_AUTH would say the same behind ours: the peer would let go of the fresh SA. */
 static void drop_cleared(struct gw *gw)
 {
-	struct ike_sa *sa, *tmp;
 	struct ike_reason r;
 
 	reason_set(&r, gw->k->now, IKE_CAUSE_OPERATOR, IKE_INITIATOR, IKE_AUTH,
 		   "cleared while it was being negotiated");
-	DL_FOREACH_SAFE(gw->sas, sa, tmp)
-	{
+	for (struct ike_sa *sa = gw->sas, *next; sa; sa = next) {
+		next = sa->next;
 		if (!sa_negotiating(sa) || !sa->abandon)
 			continue;
 		sa_event(sa, IKE_EV_IKE_FAIL, &r, NULL);
