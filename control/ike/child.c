@@ -190,6 +190,8 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	}
 	c->id = ++k->next_child;
 	c->msgid = msgid;
+	c->from = sa->local.a;
+	c->encap = sa->udp_encap;
 	c->in_dp = true;
 	c->inactive = !activate;
 	HASH_ADD(hh, k->children, spi_in, sizeof(c->spi_in), c);

@@ -37,6 +37,9 @@ struct child_sa {
 	bool delete_sent; /* in the request with delete_msgid */
 	uint32_t delete_msgid;
 	struct timer t[CHILD_T_N];
+	/* As it was installed, which the data plane cannot change: mobike.h. */
+	struct addr from; /* our address */
+	bool encap;
 	void *host;
 	uint8_t n_local, n_remote;
 	struct ts ts[]; /* local, then remote */

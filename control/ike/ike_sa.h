@@ -171,9 +171,9 @@ struct ike_sa {
 	bool in_inits, counted; /* in ike->inits; counted as half-open */
 	struct addr counted_as;
 
-	/* MOBIKE (mobike.h): we began the first of the IKE SAs; the peer's new address is not shown to be its own yet, and
-	 * then the Child SAs are to be renewed; where the last question went. */
-	bool mobike, began, unproved, renew;
+	/* MOBIKE (mobike.h): we began the first of the IKE SAs; the peer's new address is not shown to be its own yet;
+	 * where the last question went. */
+	bool mobike, began, unproved;
 	uint8_t cookie2[16];
 	struct endpoint asked;
 

@@ -20,17 +20,24 @@ void mobike_read(struct ike_sa *sa, const struct msg *m)
 	sa->mobike = sa->gw->conf.mobike && msg_notify_find(m, N_MOBIKE_SUPPORTED);
 }
 
-/* Both ends use the addresses of the SA from now on.  What the data plane cannot change in place, our own address and
- * the encapsulation, comes with new Child SAs. */
-static void moved(struct ike_sa *sa, bool renew)
+/* Made for another address of ours, or with the other encapsulation. */
+static bool outdated(const struct child_sa *c)
+{
+	return !addr_eq(&c->from, &c->sa->local.a) || c->encap != c->sa->udp_encap;
+}
+
+/* Both ends use the addresses of the SA from now on.  What the data plane cannot change in place comes with new Child SAs;
+ * the peer may have begun to make them. */
+static void moved(struct ike_sa *sa)
 {
 	struct child_sa *c;
 
 	COUNT(sa->k, mobike_moved);
 	sa->unproved = false;
 	child_move_all(sa);
-	for (c = sa->children; c && renew; c = c->next)
-		child_rekey(c);
+	for (c = sa->children; c; c = c->next)
+		if (outdated(c))
+			child_rekey(c);
 	sa_event(sa, IKE_EV_PEER_MOVED, NULL, "by MOBIKE");
 }
 
@@ -81,7 +88,6 @@ void mobike_update(struct in *in)
 	if (endpoint_eq(&sa->local, &sa->from_local) && endpoint_eq(&sa->remote, &sa->from_remote) &&
 	    encap == sa->udp_encap)
 		return;
-	sa->renew = sa->renew || encap != sa->udp_encap || !addr_eq(&sa->local.a, &sa->from_local.a);
 	sa->local = sa->from_local;
 	sa->remote = sa->from_remote;
 	/* One that is being asked for already is as good. */
@@ -118,7 +124,6 @@ static void checked(struct in *in)
 	struct ike_sa *sa = in->sa;
 	const struct msg_notify *n = msg_notify_find(in->m, N_COOKIE2);
 	struct ike_reason r;
-	bool renew = sa->renew;
 
 	if (!sa->unproved)
 		return;
@@ -133,8 +138,7 @@ static void checked(struct in *in)
 		task_add(sa, TASK_ADDRESS_CHECK, 0, true);
 		return;
 	}
-	sa->renew = false;
-	moved(sa, renew);
+	moved(sa);
 }
 
 void mobike_task_done(struct in *in, enum task_kind kind)
@@ -155,5 +159,5 @@ void mobike_task_done(struct in *in, enum task_kind kind)
 	}
 	natd_read(sa, in->m, sa->gw->conf.natt, in->pkt);
 	natd_float(sa);
-	moved(sa, true);
+	moved(sa);
 }

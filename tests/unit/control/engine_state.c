@@ -72,7 +72,7 @@ static uint64_t hash_child(uint64_t h, const struct child_sa *c, uint64_t now)
 	h = hash_u64(h, (uint64_t)c->state << 8 | (uint64_t)c->in_dp << 5 | (uint64_t)c->inactive << 4 |
 				(uint64_t)c->rekeying << 3 | (uint64_t)c->loser << 2 |
 				(uint64_t)c->delete_sent << 1 | (c->slot->current == c));
-	h = hash_u64(h, c->delete_msgid);
+	h = hash_u64(h, (uint64_t)c->delete_msgid << 1 | c->encap);
 	if (c->in_dp)
 		h = hash_u64(h, (uint64_t)n->active << 1 | (n->packets_in != 0));
 	for (unsigned i = 0; i < CHILD_T_N; i++)
@@ -93,8 +93,7 @@ static uint64_t hash_sa(uint64_t h, const struct ike_sa *sa, uint64_t now)
 	h = hash_u64(h, sa->req.busy ? sa->req.tries : 0);
 	h = hash_u64(h, sa->holds);
 	h = hash_u64(h, sa->renews);
-	h = hash_u64(h, (uint64_t)sa->mobike << 3 | (uint64_t)sa->began << 2 | (uint64_t)sa->unproved << 1 |
-				sa->renew);
+	h = hash_u64(h, (uint64_t)sa->mobike << 2 | (uint64_t)sa->began << 1 | sa->unproved);
 	h = hash_nego(h, sa->nego);
 	h = hash_followup(h, sa->pending);
 	DL_FOREACH (sa->tasks, t)

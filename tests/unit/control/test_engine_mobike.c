@@ -65,6 +65,7 @@ static void initiator_moves(void **state)
 	assert_int_equal(net_counter(A, "mobike_moved"), 5);
 	assert_int_equal(net_counter(B, "mobike_moved"), 5);
 	assert_int_equal(net_counter(A, "ike_up"), 1);
+	assert_int_equal(net_counter(A, "child_rekey"), 5 * 2);
 	assert_int_equal(A->unasked_downs + B->unasked_downs, 0);
 	assert_int_equal(net.probes_lost + net.probes_no_child, 0);
 }
@@ -79,6 +80,31 @@ static void after_a_rekey_by_the_other(void **state)
 	net_run(&net, 20 * NET_S);
 	assert_int_equal(leads_to(B, "192.0.2.11"), 2);
 	assert_int_equal(net_counter(A, "ike_up"), 1);
+}
+
+/* A's INFORMATIONAL requests are not answered. */
+static bool unanswered(struct net *n, struct net_packet *p, void *arg)
+{
+	return p->to != NET_A || p->data[18] != 37 || !(p->data[19] & 0x20);
+}
+
+/* The other end makes new Child SAs for the new address before we hear that it knows it: these are not renewed again. */
+static void renewed_by_the_other(void **state)
+{
+	start(true, true, IKE_NATT_AUTO);
+	net.tap = unanswered;
+	move(NET_A, "192.0.2.11", true);
+	net_run(&net, 300 * NET_MS);
+	ike_rekey_ipsec_sa(B->ike, NULL, net.now);
+	net_run(&net, 500 * NET_MS);
+	assert_int_equal(net_counter(A, "mobike_moved"), 0);
+	assert_int_equal(net_counter(A, "child_rekey"), 2);
+	net.tap = NULL;
+	net_run(&net, 20 * NET_S);
+	assert_int_equal(net_counter(A, "mobike_moved"), 1);
+	assert_int_equal(net_counter(A, "child_rekey"), 2);
+	assert_int_equal(leads_to(B, "192.0.2.11"), 2);
+	net_check_pairs(&net);
 }
 
 /* Without the other end's agreement, or where it is not ours to decide: new SAs. */
@@ -171,10 +197,9 @@ static void no_implicit_move(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		T(initiator_moves),  T(after_a_rekey_by_the_other),
-		T(not_agreed),       T(address_is_proved_first),
-		T(moves_twice),      T(lossy),
-		T(no_implicit_move),
+		T(initiator_moves), T(after_a_rekey_by_the_other), T(renewed_by_the_other),
+		T(not_agreed),      T(address_is_proved_first),    T(moves_twice),
+		T(lossy),           T(no_implicit_move),
 	};
 
 	if (argc > 1)
