@@ -51,6 +51,7 @@ struct ike {
 	struct ike_sa *grave;      /* list: to be freed */
 	struct source *sources;    /* half-open ones counted by address */
 	uint32_t n_half_open;
+	uint32_t n_in_dp;              /* of children, those that the data plane has */
 	struct frag_in *fragments;     /* list: of peers not authenticated yet, oldest first */
 	size_t fragment_bytes;         /* held by these */
 	struct cert_cache *cert_cache; /* made with the first certificate whose status is asked for */

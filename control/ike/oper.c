@@ -343,10 +343,29 @@ static bool shown(const struct ike_sa *sa)
 
 void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
 {
-	struct ike_sa *sa, *tmp;
+	ike_each_sa_after(k, NULL, 0, 0, cb, arg);
+}
+
+static const struct ike_sa *sa_next(const struct ike_sa *sa, const struct gw *of)
+{
+	return of ? sa->next : sa->hh.next;
+}
+
+void ike_each_sa_after(struct ike *k, const char *gateway, uint64_t spi_own, uint32_t serial,
+		       bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
+{
+	const struct gw *of = gateway ? gw_find(k, gateway) : NULL;
+	const struct ike_sa *last = spi_own ? sa_find(k, spi_own) : NULL, *sa;
 	struct ike_sa_info i;
 
-	HASH_ITER (hh, k->sas, sa, tmp) {
+	if (gateway && !of)
+		return;
+	if (last && last->serial == serial && (!of || last->gw == of))
+		sa = sa_next(last, of);
+	else /* it has gone, or is another's: both lists are in the order of serial numbers, or nearly so */
+		for (sa = of ? of->sas : k->sas; sa && sa->serial <= serial; sa = sa_next(sa, of))
+			;
+	for (; sa; sa = sa_next(sa, of)) {
 		if (!shown(sa))
 			continue;
 		sa_read(sa, &i);
@@ -432,11 +451,15 @@ void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
 
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)
 {
-	*sas = *children = 0;
+	*sas = 0;
 	for (const struct ike_sa *sa = k->sas; sa; sa = sa->hh.next)
 		*sas += shown(sa);
-	for (const struct child_sa *c = k->children; c; c = c->hh.next)
-		*children += c->in_dp;
+	*children = k->n_in_dp;
+}
+
+uint32_t ike_half_open(const struct ike *k)
+{
+	return k->n_half_open;
 }
 
 static const struct ike_reason never;
@@ -448,29 +471,45 @@ static const struct ike_reason *last_of(const struct reason_log *l)
 	return r ? r : &never;
 }
 
+static void gateway_read(const struct gw *gw, struct ike_gw_info *i)
+{
+	const struct ike_sa *sa;
+
+	*i = (struct ike_gw_info){
+		.conf = &gw->conf,
+		.last_failure = last_of(&gw->failed),
+		.recent = (const struct ike_reason *const *)gw->failed.r,
+		.n_recent = gw->failed.n,
+		.attempts = gw->attempts,
+		.failures = gw->failures,
+		.nat_ignored = gw->nat_ignored && gw->conf.natt == IKE_NATT_OFF,
+		.next_try = gw->retry.pos && gw->next_try > gw->k->now ? gw->next_try : 0,
+	};
+	DL_FOREACH (gw->sas, sa) {
+		i->n_ike += shown(sa);
+		i->n_children += children_up(sa);
+	}
+}
+
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg)
 {
+	struct ike_gw_info i;
 	struct gw *gw, *tmp;
 
 	HASH_ITER (hh, k->gws, gw, tmp) {
-		struct ike_gw_info i = {.conf = &gw->conf,
-					.last_failure = last_of(&gw->failed),
-					.recent = (const struct ike_reason *const *)gw->failed.r,
-					.n_recent = gw->failed.n,
-					.attempts = gw->attempts,
-					.failures = gw->failures,
-					.nat_ignored = gw->nat_ignored && gw->conf.natt == IKE_NATT_OFF,
-					.next_try = gw->retry.pos && gw->next_try > k->now ? gw->next_try
-											   : 0};
-		const struct ike_sa *sa;
-
-		DL_FOREACH (gw->sas, sa) {
-			i.n_ike += shown(sa);
-			i.n_children += children_up(sa);
-		}
+		gateway_read(gw, &i);
 		if (!cb(arg, &i))
 			return;
 	}
+}
+
+bool ike_gateway_read(struct ike *k, const char *name, struct ike_gw_info *i)
+{
+	const struct gw *gw = gw_find(k, name);
+
+	if (gw)
+		gateway_read(gw, i);
+	return gw;
 }
 
 static void conf_child_read(const struct slot *s, struct ike_conf_child_info *i)
