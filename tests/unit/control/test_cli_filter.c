@@ -16,6 +16,7 @@
 #include "conn.h"
 #include "fake_world.h"
 #include "filter.h"
+#include "json_out.h"
 #include "render.h"
 
 /* Gateway gw7 at 203.0.113.7 has the tunnel tun7 with proxy-IDs P0 to P3: 10.1.7.0/24 here, 10.2.7.0/26 and so on there. */
@@ -556,6 +557,48 @@ static void test_text_as_it_comes(void **state)
 	}
 }
 
+static void test_json_as_it_comes(void **state)
+{
+	all_up();
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct got g = ask(lists[i], 50);
+		struct json_out o = {0};
+		json_t *page, *doc;
+		char *text = NULL;
+		size_t n, k;
+
+		o.out = open_memstream(&text, &n);
+		json_array_foreach(g.pages, k, page) json_out_page(&o, page);
+		assert_true(json_out_end(&o));
+		fclose(o.out);
+		doc = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+		json_object_del(g.doc, "stream");
+		if (!json_equal(doc, g.doc))
+			fail_msg("%s: %s", lists[i], text);
+		json_decref(doc);
+		free(text);
+		got_free(&g);
+	}
+}
+
+/* One page alone looks as it does without all this. */
+static void test_json_of_one_page(void **state)
+{
+	json_t *page = json_pack("{s:s,s:[s],s:b}", "type", "x", "entries", "a", "stream", 1);
+	struct json_out o = {0};
+	char *text = NULL;
+	size_t n;
+
+	o.out = open_memstream(&text, &n);
+	assert_false(json_out_end(&o));
+	json_out_page(&o, page);
+	assert_true(json_out_end(&o));
+	fclose(o.out);
+	assert_string_equal(text, "{\n  \"type\": \"x\",\n  \"entries\": [\n    \"a\"\n  ]\n}\n");
+	free(text);
+	json_decref(page);
+}
+
 /* ---- completion ------------------------------------------------------------------------------------- */
 
 static void assert_completes(const char *line, const char *want)
@@ -604,6 +647,8 @@ int main(void)
 		T(test_found),
 		T(test_shrinks),
 		T(test_text_as_it_comes),
+		T(test_json_as_it_comes),
+		cmocka_unit_test(test_json_of_one_page),
 		T(test_completion),
 	};
 
