@@ -27,8 +27,6 @@ static const uint64_t NS = 1000000000;
 enum { STOP_PATIENCE_S = 3 };
 /* on_dp_tick() comes every 100 ms. */
 enum { TICKS_A_SECOND = 10 };
-/* More ports than the data plane takes; dp_port_add() says so. */
-enum { CFG_PORTS_MAX = 64 };
 
 uint64_t ctl_now(void)
 {
@@ -203,50 +201,14 @@ static void dp_log_line(enum dp_log_level level, const char *text)
 	log_event(sev[level], "general", "dataplane", "%s", text);
 }
 
-static uint32_t proxy_ids_of(const struct config *conf)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < conf->n_tunnels; i++)
-		n += conf->tunnels[i].n_proxy_ids;
-	return n;
-}
-
 static int start_dataplane(struct ctl *c, const struct config *conf, char *err, size_t err_len)
 {
-	const char *devices[CFG_PORTS_MAX];
-	uint16_t n_devices = 0, max_mtu = 0;
+	const char *devices[CTL_PORTS_MAX];
+	struct dp_conf d = ctl_dp_conf(conf, devices);
+	int rc;
 
-	for (size_t i = 0; i < conf->n_interfaces; i++) {
-		const struct cfg_interface *f = &conf->interfaces[i];
-
-		if (!f->port[0] || n_devices == CFG_PORTS_MAX)
-			continue;
-		devices[n_devices++] = f->port;
-		max_mtu = f->mtu > max_mtu ? f->mtu : max_mtu;
-	}
-	/* Sized for what is configured, with room for a commit that adds to it. */
-	struct dp_conf d = {
-		.name = conf->sys.hostname,
-		.cores = conf->sys.cores[0] ? conf->sys.cores : NULL,
-		.n_workers = conf->sys.workers,
-		.adaptive_idle = conf->sys.adaptive_idle,
-		.hugepages = conf->sys.hugepages,
-		.memory_mb = conf->sys.memory_mb,
-		.max_sas = conf->sys.max_sas,
-		.icmp_rate = conf->sys.icmp_rate,
-		.max_datagrams = conf->sys.datagrams,
-		.datagram_timeout_s = (uint16_t)conf->sys.datagram_s,
-		.max_policies = proxy_ids_of(conf) * 2 + 1024,
-		.max_routes = (uint32_t)conf->n_routes * 2 + 1024,
-		.max_neighbours = 1024,
-		.n_mbufs = 16384,
-		.max_mtu = max_mtu,
-		.devices = devices,
-		.n_devices = n_devices,
-		.log = dp_log_line,
-	};
-	int rc = dp_init(&d, &ctl_dp_handlers, c, err, err_len);
+	d.log = dp_log_line;
+	rc = dp_init(&d, &ctl_dp_handlers, c, err, err_len);
 
 	if (rc == 0)
 		rc = ctl_apply_interfaces(c, conf, err, err_len);

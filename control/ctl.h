@@ -159,6 +159,10 @@ void ctl_ike_rearm(struct ctl *c);
 /* What a file may say and this build or machine cannot do: ESP suites the data plane lacks, cores there are not.
  * Number of problems.  Warns when nothing filters. */
 unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
+/* What the data plane is started with, but for its log.  devices: to hold what the result points to; more ports than the
+ * data plane takes, so that dp_port_add() says so. */
+enum { CTL_PORTS_MAX = 64 };
+struct dp_conf ctl_dp_conf(const struct config *conf, const char *devices[CTL_PORTS_MAX]);
 
 /* ---- ctl_apply.c ---- */
 

@@ -36,6 +36,60 @@ static unsigned problem(config_say_fn *say, void *arg, const char *fmt, ...)
 	return 1;
 }
 
+struct dp_conf ctl_dp_conf(const struct config *conf, const char *devices[CTL_PORTS_MAX])
+{
+	uint16_t n_devices = 0, max_mtu = 0;
+	uint32_t proxy_ids = 0;
+
+	for (size_t i = 0; i < conf->n_interfaces; i++) {
+		const struct cfg_interface *f = &conf->interfaces[i];
+
+		if (!f->port[0] || n_devices == CTL_PORTS_MAX)
+			continue;
+		devices[n_devices++] = f->port;
+		max_mtu = f->mtu > max_mtu ? f->mtu : max_mtu;
+	}
+	for (size_t i = 0; i < conf->n_tunnels; i++)
+		proxy_ids += conf->tunnels[i].n_proxy_ids;
+	/* Sized for what is configured, with room for a commit that adds to it. */
+	return (struct dp_conf){
+		.name = conf->sys.hostname,
+		.cores = conf->sys.cores[0] ? conf->sys.cores : NULL,
+		.n_workers = conf->sys.workers,
+		.adaptive_idle = conf->sys.adaptive_idle,
+		.hugepages = conf->sys.hugepages,
+		.memory_mb = conf->sys.memory_mb,
+		.max_sas = conf->sys.max_sas,
+		.icmp_rate = conf->sys.icmp_rate,
+		.max_datagrams = conf->sys.datagrams,
+		.datagram_timeout_s = (uint16_t)conf->sys.datagram_s,
+		.max_policies = proxy_ids * 2 + 1024,
+		.max_routes = (uint32_t)conf->n_routes * 2 + 1024,
+		.max_neighbours = 1024,
+		.n_mbufs = 16384,
+		.max_mtu = max_mtu,
+		.devices = devices,
+		.n_devices = n_devices,
+	};
+}
+
+/* With huge pages the system has what it has. */
+static unsigned check_memory(const struct config *conf, config_say_fn *say, void *arg)
+{
+	const char *devices[CTL_PORTS_MAX];
+	struct dp_conf d = ctl_dp_conf(conf, devices);
+	size_t mb = (dp_memory_needed(&d) >> 20) + 1;
+
+	if (conf->sys.hugepages || conf->sys.memory_mb >= mb)
+		return 0;
+	return problem(
+		say, arg,
+		"system: memory: found %u; allowed: at least %zu (MB), for max-sas = %u, %u proxy-IDs with room for "
+		"as many again, and %u worker%s",
+		conf->sys.memory_mb, mb, conf->sys.max_sas, (d.max_policies - 1024) / 2, conf->sys.workers,
+		conf->sys.workers == 1 ? "" : "s");
+}
+
 /* What this machine has to bear the configuration out. */
 static unsigned check_machine(const struct config *conf, config_say_fn *say, void *arg)
 {
@@ -89,7 +143,7 @@ static unsigned check_methods(const char *kind, const char *name, const struct i
 
 unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg)
 {
-	unsigned problems = check_machine(conf, say, arg);
+	unsigned problems = check_machine(conf, say, arg) + check_memory(conf, say, arg);
 
 	if (!conf->rules_given)
 		say(arg, true, "security-rules: none configured: every packet may pass between zones");

@@ -186,15 +186,26 @@ int dp_tunnel_if_add(const char *name, const struct prefix *addr, uint8_t n_addr
 
 /* ---- start --------------------------------------------------------------------------------- */
 
-static int make_pool(char *err, size_t err_len)
+size_t dp_buffer_room(const struct dp_conf *c)
 {
-	size_t frame = RTE_MAX((size_t)FRAME_MIN, (size_t)dp.conf.max_mtu + LINK_HDR_MAX);
-	size_t room;
+	size_t frame = RTE_MAX((size_t)FRAME_MIN,
+			       (size_t)(c->max_mtu ? c->max_mtu : DEFAULT_MTU) + LINK_HDR_MAX);
 
 	/* af_packet wants a buffer to hold the ring's frame, however large the packets are. */
-	for (uint16_t i = 0; i < dp.conf.n_devices; i++)
-		frame = RTE_MAX(frame, device_number(dp.conf.devices[i], "framesz", 0));
-	room = RTE_PKTMBUF_HEADROOM + frame + TAIL_ROOM;
+	for (uint16_t i = 0; i < c->n_devices; i++)
+		frame = RTE_MAX(frame, device_number(c->devices[i], "framesz", 0));
+	return RTE_PKTMBUF_HEADROOM + frame + TAIL_ROOM;
+}
+
+uint32_t dp_buffers(const struct dp_conf *c)
+{
+	return c->n_mbufs ? c->n_mbufs : DEFAULT_MBUFS;
+}
+
+static int make_pool(char *err, size_t err_len)
+{
+	size_t room = dp_buffer_room(&dp.conf);
+
 	if (room > UINT16_MAX)
 		return dp_fail(err, err_len, EINVAL, "packet buffers of %zu bytes are too large", room);
 	dp.pool = rte_pktmbuf_pool_create("mbufs", dp.conf.n_mbufs, MBUF_CACHE,
@@ -244,8 +255,8 @@ static int make_tables(char *err, size_t err_len)
 		int rc = tables[i].init(n);
 
 		if (rc < 0)
-			return dp_fail(err, err_len, -rc, "table of %u %s: %s (more memory?)", n,
-				       tables[i].what, strerror(-rc));
+			return dp_fail(err, err_len, -rc, "table of %u %s: %s; all of it takes about %zu MB",
+				       n, tables[i].what, strerror(-rc), dp_memory_needed(&dp.conf) >> 20);
 	}
 	return 0;
 }
@@ -262,7 +273,7 @@ int dp_init(const struct dp_conf *conf, const struct dp_handlers *h, void *ctx, 
 	memset(&dp, 0, sizeof(dp));
 	dp.conf = *conf;
 	dp.conf.max_mtu = conf->max_mtu ? conf->max_mtu : DEFAULT_MTU;
-	dp.conf.n_mbufs = conf->n_mbufs ? conf->n_mbufs : DEFAULT_MBUFS;
+	dp.conf.n_mbufs = dp_buffers(conf);
 	dp.handlers = *h;
 	dp.ctx = ctx;
 	dp_changed(); /* 0 is what nobody remembers */

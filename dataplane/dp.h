@@ -52,6 +52,9 @@ void dp_changed(void);
 /* Call fn(arg) on the control thread, from dp_service() or dp_fini(), once no worker can still hold
  * what the caller has just unpublished, in a table or in what it remembers: calls dp_changed(). */
 void dp_retire(void (*fn)(void *arg), void *arg);
+/* What a configuration says of packet buffers: bytes of room in each, and how many. */
+size_t dp_buffer_room(const struct dp_conf *c);
+uint32_t dp_buffers(const struct dp_conf *c);
 /* Has every worker been quiescent since rte_rcu_qsbr_start() gave this token? */
 bool dp_quiescent(uint64_t token);
 /* Text for the log of control.  Control thread only: workers count instead. */

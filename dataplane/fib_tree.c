@@ -253,6 +253,27 @@ static struct rte_fib *make_fib(const char *name)
 	return rte_fib_create(name, SOCKET_ID_ANY, &c);
 }
 
+static uint32_t tbl8_of4(uint32_t max_routes)
+{
+	return RTE_MIN(max_routes, (uint32_t)TBL8_MAX);
+}
+
+static uint32_t tbl8_of6(uint32_t max_routes)
+{
+	return RTE_MIN(max_routes * TBL8_EACH6, (uint32_t)TBL8_MAX);
+}
+
+/* Two copies for each family, of 2^24 places and the tables of 256 behind them; and trees, a memory pool each, of two
+ * nodes for a route. */
+size_t fib_tree_bytes(uint32_t max_routes)
+{
+	enum { TREES = 6, POOL = 3 << 20 };
+	size_t places = 2 * ((size_t)1 << TBL24_BITS) +
+			256 * ((size_t)tbl8_of4(max_routes) + tbl8_of6(max_routes));
+
+	return 2 * places * sizeof(uint16_t) + TREES * (POOL + 2 * (size_t)max_routes * RTE_CACHE_LINE_SIZE);
+}
+
 int fib_tree_init(uint32_t max_routes, struct fib_copy copy[2])
 {
 	struct rte_rib6_conf c6 = {0};
@@ -260,8 +281,8 @@ int fib_tree_init(uint32_t max_routes, struct fib_copy copy[2])
 
 	memset(&t, 0, sizeof(t));
 	t.max_routes = max_routes;
-	t.max_tbl8_4 = RTE_MIN(max_routes, (uint32_t)TBL8_MAX);
-	t.max_tbl8_6 = RTE_MIN(max_routes * TBL8_EACH6, (uint32_t)TBL8_MAX);
+	t.max_tbl8_4 = tbl8_of4(max_routes);
+	t.max_tbl8_6 = tbl8_of6(max_routes);
 	/* a binary tree's inner nodes too */
 	c.max_nodes = c6.max_nodes = (int)max_routes * 2;
 	t.v4 = rte_rib_create("routes4", SOCKET_ID_ANY, &c);

@@ -23,6 +23,8 @@ struct fib_copy {
 /* What a copy says of an address without a route. */
 enum { FIB_TREE_NOWHERE = 0, FIB_TREE_VALUE_MAX = 32767 };
 
+/* What that takes of memory. */
+size_t fib_tree_bytes(uint32_t max_routes);
 /* Room for max_routes of each family. 0 or -ENOMEM. */
 int fib_tree_init(uint32_t max_routes, struct fib_copy copy[2]);
 void fib_tree_fini(struct fib_copy copy[2]);

@@ -149,10 +149,19 @@ void flow_begin(struct worker *w)
 	w->generation = now;
 }
 
+static uint32_t places_for(uint32_t policies)
+{
+	return rte_align32pow2(RTE_MIN(RTE_MAX(policies, PLACES_MIN / 2u), PLACES_MAX / 2u)) * 2;
+}
+
+size_t flow_bytes(uint32_t policies)
+{
+	return places_for(policies) * sizeof(struct flow);
+}
+
 bool flow_init(struct worker *w)
 {
-	uint32_t n =
-		rte_align32pow2(RTE_MIN(RTE_MAX(dp.conf.max_policies, PLACES_MIN / 2u), PLACES_MAX / 2u)) * 2;
+	uint32_t n = places_for(dp.conf.max_policies);
 
 	w->flow = rte_zmalloc("flows", n * sizeof(*w->flow), RTE_CACHE_LINE_SIZE);
 	w->flow_mask = n - 1;

@@ -33,6 +33,8 @@ void flow_begin(struct worker *w);
 
 /* Control thread, no worker runs.  False: no memory. */
 bool flow_init(struct worker *w);
+/* What a worker's table takes of memory with so many proxy-IDs. */
+size_t flow_bytes(uint32_t policies);
 void flow_free(struct worker *w);
 /* Places that a worker has. */
 uint32_t flow_places(const struct worker *w);

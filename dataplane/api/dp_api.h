@@ -158,6 +158,8 @@ struct dp_handlers {
 	void (*captured)(void *ctx, const struct dp_captured *p);
 };
 
+/* Bytes of memory that this takes, about: with ordinary pages dp_conf.memory_mb has to hold them.  Needs no dp_init(). */
+size_t dp_memory_needed(const struct dp_conf *conf);
 /* Start the EAL and reserve all tables.  Fails loudly: on error a text is in err. */
 int dp_init(const struct dp_conf *conf, const struct dp_handlers *h, void *ctx, char *err, size_t err_len);
 /* Launch the workers, after the ports have been added. */

@@ -64,6 +64,24 @@ static void tx_ring(void **state)
 	assert_int_equal(take_numbered(5), 1);
 }
 
+static uint64_t in_use(const char *name)
+{
+	struct dp_capacity c;
+
+	for (unsigned i = 0; dp_capacity(i, &c) == 0; i++)
+		if (strcmp(c.name, name) == 0)
+			return c.used;
+	fail_msg("%s is not counted", name);
+	return 0;
+}
+
+/* What is said beforehand is enough, and not much more than that. */
+static void memory_is_known(void **state)
+{
+	assert_in_range(dp_memory_needed(&dp.conf), in_use("memory-bytes"),
+			in_use("memory-bytes") * 11 / 10 + (8 << 20));
+}
+
 /* The worker that owns the SA does not come to its ring. */
 static void handover_ring(void **state)
 {
@@ -238,7 +256,8 @@ static void outer_route(void **state)
 
 static int setup(void **state)
 {
-	const struct dpt_conf c = {.n_workers = 2, .n_mbufs = BUFFERS};
+	const struct dpt_conf c = {
+		.n_workers = 2, .n_mbufs = BUFFERS, .max_sas = 5000, .max_policies = 20000};
 	struct dp_route r = {0};
 
 	dpt_init(&c);
@@ -263,8 +282,9 @@ static int teardown(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(handover_ring), cmocka_unit_test(tx_ring), cmocka_unit_test(inject_ring),
-		cmocka_unit_test(no_buffers),    cmocka_unit_test(no_room), cmocka_unit_test(outer_route),
+		cmocka_unit_test(memory_is_known), cmocka_unit_test(handover_ring), cmocka_unit_test(tx_ring),
+		cmocka_unit_test(inject_ring),     cmocka_unit_test(no_buffers),    cmocka_unit_test(no_room),
+		cmocka_unit_test(outer_route),
 	};
 
 	return cmocka_run_group_tests_name("limits", tests, setup, teardown);

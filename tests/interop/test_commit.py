@@ -2,8 +2,10 @@
 """What a commit does to interfaces: tunnel interfaces come, go and come back under traffic, zones change; what takes a
 restart is told by its name and changes nothing."""
 import copy
+import re
 import signal
 
+from lab.culvert import Culvertd
 from lab.proc import wait_for
 from lab.traffic import assert_ping, ping
 
@@ -133,6 +135,20 @@ def test_proxy_ids_change_their_gateways(pair):
     p.c.commit(**conf)
     p.up()
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_memory_is_planned(pair):
+    """What the tables take is known before anything is started."""
+    p = pair()
+    p.c = Culvertd(p.t.hq, f"{p.tmp}/culvert", p.conf(system={"memory": 300, "max-sas": 100000}))
+    r = p.c.check()
+    needed = re.search(r"memory: found 300; allowed: at least (\d+) \(MB\), for max-sas = 100000, 1 proxy-ID", r.stderr + r.stdout)
+    assert r.returncode and needed, r.stderr + r.stdout
+    p.c.conf["system"]["memory"] = int(needed[1])
+    p.c.write()
+    p.c.start()
+    used = {e["name"]: e["used"] for e in p.c.cli("show vpn capacity", json_out=True)["entries"]}["memory-bytes"]
+    assert used < int(needed[1]) << 20
 
 
 def test_reload_by_signal(pair):
