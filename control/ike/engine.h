@@ -72,7 +72,7 @@ struct ike {
 	struct timers timers;
 	struct pace pace;
 	struct calls *calls; /* strangers, for the operator */
-	struct bucket plain_errors, unknown_peers, strangers, starts, full;
+	struct bucket plain_errors, unknown_peers, strangers, starts, full, hints;
 	uint8_t cookie_secret[2][32];
 	uint64_t cookie_since; /* secret 0 in use since */
 	uint32_t next_serial, next_child, next_gw;

@@ -418,10 +418,10 @@ static bool choose(struct in *in, const struct proposals *p, struct choice *out,
 	char other[256] = "";
 	struct gw *gw;
 
-	for (gw = gw_candidate(in->k, l, r, NULL); gw; gw = gw_candidate(in->k, l, r, gw))
+	for (gw = gw_of_a_kind(in->k, l, r, NULL); gw; gw = gw_of_a_kind(in->k, l, r, gw))
 		if (choose_group(gw, p, in->m->ke.group, out))
 			return true;
-	for (gw = gw_candidate(in->k, l, r, NULL); gw; gw = gw_candidate(in->k, l, r, gw)) {
+	for (gw = gw_of_a_kind(in->k, l, r, NULL); gw; gw = gw_of_a_kind(in->k, l, r, gw)) {
 		bool nearest = !*why;
 
 		if (!prop_choose(p, &gw->conf.ike, PROP_IKE, IKE_ESN_NO, &out->suite, nearest ? why : other,

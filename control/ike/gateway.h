@@ -50,16 +50,32 @@ struct slot {
 struct gw_pair_key {
 	struct addr local, remote;
 };
+/* Those among them that have the same algorithms: before the peer has told who it is, one is as good as the other. */
+struct gw_kind {
+	UT_hash_handle hh; /* gw_pair->kinds */
+	struct ike_algs algs;
+	struct gw *gws;
+};
 struct gw_pair {
 	UT_hash_handle hh;
 	struct gw_pair_key key;
 	struct gw *gws;
+	struct gw_kind *kinds;
+	struct gw *by_id,
+		*others; /* by the peer's identity; those that have none of which that could be told */
+	unsigned n_ppk;  /* with a PPK */
 };
 
 struct gw {
 	UT_hash_handle hh;
 	struct gw *pair_prev, *pair_next;
 	struct gw_pair *pair;
+	struct gw *kind_prev, *kind_next;
+	struct gw_kind *kind;
+	UT_hash_handle hh_id;         /* pair->by_id */
+	struct gw *id_prev, *id_next; /* pair->others */
+	struct ike_id id_key;
+	bool in_by_id;
 	struct ike *k;
 	struct ike_gw_conf conf;
 	struct slot **slots;
@@ -95,6 +111,14 @@ void gw_put(struct gw *gw);
  * any.  Start with NULL. */
 struct gw *gw_candidate(struct ike *k, const struct addr *local, const struct addr *remote,
 			const struct gw *after);
+/* The same, one of each kind. */
+struct gw *gw_of_a_kind(struct ike *k, const struct addr *local, const struct addr *remote,
+			const struct gw *after);
+/* Has one of the candidates a PPK? */
+bool gw_with_ppk(struct ike *k, const struct addr *local, const struct addr *remote);
+/* Another gateway than self with the same pair of addresses and the same peer's identity: nothing in an exchange could
+ * tell which of the two is meant. */
+struct gw *gw_pair_twin(struct ike *k, const struct ike_gw_conf *g, const struct gw *self);
 /* The gateway among the candidates whose peer has this identity, and that would have agreed on suite. */
 struct gw *gw_by_id(struct ike *k, const struct addr *local, const struct addr *remote,
 		    const struct suite_choice *suite, const struct msg_id *idi, const struct msg_id *idr);

@@ -175,10 +175,6 @@ static int conf_copy(struct ike *k, const struct ike_gw_conf *g, struct ike_gw_c
 
 static int conf_check(struct ike *k, const struct ike_gw_conf *g, const struct gw *self)
 {
-	struct gw_pair *p;
-	struct ike_id a, b;
-	struct gw *o;
-
 	if (!g->name[0] || strnlen(g->name, sizeof(g->name)) == sizeof(g->name) || !g->local.v ||
 	    (g->remote.v && g->remote.v != g->local.v) || g->psk_len > IKE_PSK_MAX ||
 	    (!g->psk_len && (!g->own || !g->trust)))
@@ -192,18 +188,7 @@ static int conf_check(struct ike *k, const struct ike_gw_conf *g, const struct g
 		if (s && s->gw != self)
 			return -EINVAL;
 	}
-	/* The same pair of addresses and the same peer identity: nothing in an exchange could tell which of
-	 * the two is meant. */
-	p = gw_pair_find(k, &g->local, &g->remote);
-	for (o = p ? p->gws : NULL; o; o = o->pair_next) {
-		if (o == self)
-			continue;
-		gw_id_or_addr(&g->remote_id, &g->remote, &a);
-		gw_id_or_addr(&o->conf.remote_id, &o->conf.remote, &b);
-		if (id_eq(&a, &b))
-			return -EINVAL;
-	}
-	return 0;
+	return gw_pair_twin(k, g, self) ? -EINVAL : 0;
 }
 
 static void slot_free(struct slot *s)

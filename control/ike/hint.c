@@ -5,7 +5,7 @@
 
 /* How often a hint may make us do something, for an SA or a gateway; how old an SA has to be before the peer
  * can be believed not to have it, for its answer may still be on its way. */
-enum { HINT_EVERY_S = 10, SETTLED_S = 5 };
+enum { HINT_EVERY_S = 10, SETTLED_S = 5, HINTS_PER_S = 10, HINTS_BURST = 20 };
 
 static bool too_soon(uint64_t *last, uint64_t now)
 {
@@ -54,6 +54,11 @@ bool hint_unprotected_request(struct ike *k, const struct ike_packet *p, const s
 	if (h->exchange != INFORMATIONAL || msg_parse(p->data, p->len, &m) != MSG_OK)
 		return false;
 	n = msg_notify_find(&m, N_INVALID_SPI);
+	/* Anybody may say so, and whose SA it is has to be searched for. */
+	if (n && !bucket_take(&k->hints, k->now, HINTS_PER_S, HINTS_BURST)) {
+		COUNT(k, hint_ignored);
+		return true;
+	}
 	while (n && (gw = gw_candidate(k, &p->local.a, &p->remote.a, gw))) {
 		struct ike_sa *sa = sa_current(gw);
 

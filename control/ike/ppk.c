@@ -22,12 +22,7 @@ static struct bytes key_of(const struct gw *gw)
 
 bool ppk_wanted(struct ike *k, const struct addr *local, const struct addr *remote)
 {
-	const struct gw *gw;
-
-	for (gw = gw_candidate(k, local, remote, NULL); gw; gw = gw_candidate(k, local, remote, gw))
-		if (gw->conf.ppk_len)
-			return true;
-	return false;
+	return gw_with_ppk(k, local, remote);
 }
 
 /* An identity as a peer sends it, for the operator's eyes. */

@@ -16,15 +16,13 @@
 enum { GATEWAYS = 40, AT_ONCE = 4, STARTS_A_CALL = 16 };
 
 /* Gateway g of a side, with n proxy-IDs of its own. */
-static void set(int side, unsigned g, unsigned n, const char *remote)
+static struct ike_gw_conf gateway(int side, unsigned g, unsigned n)
 {
 	struct ike_gw_conf c = net_conf(side, n);
 	char id[32];
 
 	snprintf(c.name, sizeof(c.name), "GW-%u", g);
 	c.id = g + 1;
-	if (remote)
-		assert_int_equal(addr_parse(remote, &c.remote), 0);
 	for (int end = NET_A; end <= NET_B; end++) {
 		struct ike_id *to = end == side ? &c.local_id : &c.remote_id;
 
@@ -37,8 +35,16 @@ static void set(int side, unsigned g, unsigned n, const char *remote)
 		snprintf(c.children[i].tunnel, sizeof(c.children[i].tunnel), "TUN-%u", g);
 		c.children[i].policy = g * 100 + i + 1;
 	}
-	if (side == NET_B)
-		c.passive = true;
+	c.passive = side == NET_B;
+	return c;
+}
+
+static void set(int side, unsigned g, unsigned n, const char *remote)
+{
+	struct ike_gw_conf c = gateway(side, g, n);
+
+	if (remote)
+		assert_int_equal(addr_parse(remote, &c.remote), 0);
 	net_set(&net, side, &c);
 }
 
@@ -239,6 +245,47 @@ static void out_of_the_line(void **state)
 	assert_int_equal(net_sas_all(A), 0);
 }
 
+static bool one_each(void *arg, const struct ike_gw_info *i)
+{
+	assert_int_equal(i->n_ike, 1);
+	++*(unsigned *)arg;
+	return true;
+}
+
+/* Peers of any address at one of ours: only the identity tells whose they are, and half of them have other algorithms. */
+static void any_address(void **state)
+{
+	unsigned n = 0;
+
+	for (int side = NET_B; side >= NET_A; side--)
+		for (unsigned g = 0; g < GATEWAYS; g++) {
+			struct ike_gw_conf c = gateway(side, g, 1);
+
+			if (side == NET_B)
+				c.remote.v = 0;
+			if (g % 2)
+				c.ike.encr[0].key_bits = 128;
+			net_set(&net, side, &c);
+		}
+	assert_true(net_until(&net, all_up, 60 * NET_S));
+	ike_each_gateway(B->ike, one_each, &n);
+	assert_int_equal(n, GATEWAYS);
+	net_check_pairs(&net);
+	/* A second one for the same peer is refused, and one that has changed its identity is another's no more. */
+	for (unsigned twin = 0; twin < 2; twin++) {
+		struct ike_gw_conf c = gateway(NET_B, 7, 0);
+
+		c.remote.v = 0;
+		snprintf(c.name, sizeof(c.name), "TWIN");
+		assert_int_equal(ike_gateway_set(B->ike, &c, net.now), twin ? 0 : -EINVAL);
+		net_conf_free(&c);
+		c = gateway(NET_B, 7, 1);
+		c.remote.v = 0;
+		c.remote_id.data[0] = 'x';
+		net_set(&net, NET_B, &c);
+	}
+}
+
 /* An operator's request to all of them: a part at a time, each once, and what came up meanwhile is not of it. */
 static void request_in_parts(void **state)
 {
@@ -295,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_after_another, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(what_is_up_goes_first, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(out_of_the_line, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(any_address, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(request_in_parts, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(request_to_one, net_setup, net_teardown),
 	};
