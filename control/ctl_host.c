@@ -16,7 +16,7 @@
 #include "ike_capture.h"
 #include "journal.h"
 #include "log.h"
-#include "ping.h"
+#include "echo_user.h"
 #include "soft_limit.h"
 #include "wire.h"
 
@@ -418,7 +418,7 @@ static void dp_probe_answer_in(void *ctx, const struct dp_probe_answer *a)
 
 static void dp_echo_answer_in(void *ctx, const struct dp_echo_answer *a)
 {
-	cli_ping_answer(a);
+	cli_echo_answer(a);
 }
 
 static void dp_unknown_spi_in(void *ctx, const struct dp_unknown_spi *u)

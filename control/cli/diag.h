@@ -9,11 +9,13 @@
 #pragma once
 
 #include "journal.h"
+#include "mtu_found.h"
 #include "proxy_state.h"
 
 struct diag_facts {
-	const char *gateway, *tunnel_if, *outer_if, *remote_net; /* names; the proxy-ID's remote network */
-	char peer[ADDR_STR];                                     /* "" when it may be any */
+	/* names, and the proxy-ID's remote network; tunnel: with its proxy-ID's, as commands take it */
+	const char *gateway, *tunnel, *tunnel_if, *outer_if, *remote_net;
+	char peer[ADDR_STR]; /* "" when it may be any */
 	bool passive, start, natt_off;
 	bool certified; /* one of the ends authenticates itself by certificate */
 	/* Our own certificate is out of its time, by our own clock; told: which, its limit, the clock. */
@@ -53,7 +55,9 @@ struct diag_facts {
 	bool traced, routed_in, ruled_out, back_ruled_out;
 	/* sizes */
 	uint16_t mtu, path_mtu;
-	uint64_t too_big; /* packets of the whole box that were told so */
+	uint64_t too_big;              /* packets of the whole box that were told so */
+	const struct mtu_found *tried; /* test vpn mtu, lately; NULL: not */
+	uint64_t tried_ago_s;
 	/* monitor */
 	bool monitored, monitor_up;
 	uint64_t rtt_ns;

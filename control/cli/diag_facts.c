@@ -187,6 +187,8 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	f->window_needed = dp_window_needed(&s->in);
 	f->mtu = dp_sa_out_mtu(s->sa_out);
 	f->path_mtu = dp_sa_out_pmtu(s->sa_out);
+	f->tried = mtu_found_of(s->p->number, now);
+	f->tried_ago_s = f->tried ? (now - f->tried->at) / SECOND : 0;
 }
 
 /* The n-th host of a network, or its only one. */
@@ -286,13 +288,14 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
 	char name[DOC_NAME], remote[ADDR_STR], net[ADDR_STR + 4];
 	const struct cfg_ipsec_profile *prof;
-	struct diag_facts f = {.tunnel_if = t->interface, .remote_net = net};
+	struct diag_facts f = {.tunnel = name, .tunnel_if = t->interface, .remote_net = net};
 	struct diag_report r;
 
 	if (!g)
 		return;
 	snprintf(net, sizeof(net), "%s/%u", addr_str(&s->p->proxy->remote.a, remote),
 		 s->p->proxy->remote.len);
+	doc_tunnel_name(t->name, s->p->proxy->name, name);
 	prof = config_ipsec_profile(c->conf, t->profile);
 	f.pfs = prof && prof->algs.n_dh > 0;
 	take_gateway(c, g, &f);
@@ -302,7 +305,7 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	take_box(c, &f);
 	(void)cli_flaps(c, s->p, &f.flaps); /* without memory: no flaps to speak of */
 	diagnose(&f, &r);
-	doc_str(o, "name", doc_tunnel_name(t->name, s->p->proxy->name, name));
+	doc_str(o, "name", name);
 	doc_str(o, "gateway", t->gateway);
 	doc_str(o, "peer", f.peer);
 	doc_bool(o, "ike-sa", f.ike_up);

@@ -29,6 +29,7 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
 	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,
 	[CLI_TEST_VPN_PACKET] = cli_test_packet,
+	[CLI_TEST_VPN_MTU] = cli_test_mtu,
 	[CLI_TEST_FIB_LOOKUP] = cli_show_route,
 	[CLI_DIAGNOSE_VPN] = cli_diagnose,
 	[CLI_REKEY_IKE_SA] = cli_rekey_ike_sa,

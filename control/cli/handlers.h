@@ -11,10 +11,10 @@ cli_handler cli_show_ike_sa, cli_show_ipsec_sa, cli_show_flow, cli_show_gateway,
 cli_handler cli_show_counter_drop, cli_show_counter_ike, cli_show_counter_global, cli_show_log,
 	cli_show_dataplane, cli_show_interface, cli_show_route, cli_show_system_info, cli_show_capacity,
 	cli_show_rules, cli_show_monitor, cli_show_history, cli_diagnose;
-cli_handler cli_test_ike_sa, cli_test_ipsec_sa, cli_test_packet, cli_rekey_ike_sa, cli_rekey_ipsec_sa,
-	cli_reauthenticate, cli_clear_ike_sa, cli_clear_ipsec_sa, cli_debug_ike_on, cli_debug_ike_off,
-	cli_debug_ike_gateway, cli_debug_capture, cli_debug_capture_stop, cli_debug_capture_show, cli_commit,
-	cli_explain, cli_ping, cli_clear_flow;
+cli_handler cli_test_ike_sa, cli_test_ipsec_sa, cli_test_packet, cli_test_mtu, cli_rekey_ike_sa,
+	cli_rekey_ipsec_sa, cli_reauthenticate, cli_clear_ike_sa, cli_clear_ipsec_sa, cli_debug_ike_on,
+	cli_debug_ike_off, cli_debug_ike_gateway, cli_debug_capture, cli_debug_capture_stop,
+	cli_debug_capture_show, cli_commit, cli_explain, cli_ping, cli_clear_flow;
 
 /*
  * A page of a walk over one of the engine's tables.  The engine calls back for every element and may change

@@ -3,7 +3,7 @@
  * ping: echo requests of the gateway's own through the data plane, one a second, each answer told as it comes.  The
  * job waits in between and costs nothing; it ends when the last request was answered or given up, or with its client.
  */
-#include "ping.h"
+#include "echo_user.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -30,7 +30,7 @@ struct answer {
 };
 
 struct ping {
-	struct ping *next;
+	struct cli_echo user; /* first */
 	struct cli_job *job;
 	struct dp_echo echo;
 	ev_timer timer;
@@ -45,18 +45,12 @@ struct ping {
 	struct answer answers[ANSWERS];
 };
 
-static struct ping *pings;
-
 static void end(struct cli_job *j)
 {
-	struct ping *p = j->state, **link = &pings;
+	struct ping *p = j->state;
 
-	while (*link && *link != p)
-		link = &(*link)->next;
-	if (*link)
-		*link = p->next;
 	ev_timer_stop(j->c->loop, &p->timer);
-	dp_echo_close(p->echo.id);
+	cli_echo_close(&p->user);
 	free(p);
 	j->state = NULL;
 }
@@ -84,8 +78,9 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 	}
 }
 
-static void take(struct ping *p, const struct dp_echo_answer *a)
+static void take(struct cli_echo *u, const struct dp_echo_answer *a)
 {
+	struct ping *p = (struct ping *)u;
 	uint64_t now = ctl_now(), sent = p->sent_ns[a->echo.seq];
 	uint64_t rtt = now > sent + a->ago_ns ? now - sent - a->ago_ns : 0;
 
@@ -101,16 +96,6 @@ static void take(struct ping *p, const struct dp_echo_answer *a)
 			.seq = a->echo.seq, .len = a->echo.len, .ttl = a->ttl, .rtt_ns = rtt};
 	p->over = p->sent == p->count && p->received == p->count;
 	cli_job_wake(p->job);
-}
-
-void cli_ping_answer(const struct dp_echo_answer *a)
-{
-	for (struct ping *p = pings; p; p = p->next) {
-		if (p->echo.id == a->echo.id) {
-			take(p, a);
-			return;
-		}
-	}
 }
 
 /* ---- how it begins --------------------------------------------------------------------------------- */
@@ -221,19 +206,19 @@ static enum cli_page begin(struct cli_job *j)
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return refuse(j, "ping: %s", strerror(ENOMEM));
-	rc = dp_echo_open(&e.id);
+	p->user.answer = take;
+	rc = cli_echo_open(&p->user);
 	if (rc < 0) {
 		free(p);
 		return refuse(j, "ping: %s", "others are using all there are at once; try again");
 	}
+	e.id = p->user.id;
 	p->job = j;
 	p->count = count;
 	p->size = (uint16_t)size;
 	e.len = (uint16_t)(p->size + ICMP_HDR + (e.dst.v == 6 ? 40 : 20));
 	p->echo = e;
 	p->began = ctl_now();
-	p->next = pings;
-	pings = p;
 	j->state = p;
 	j->state_end = end;
 	ev_timer_init(&p->timer, on_timer, 0, INTERVAL_S);

@@ -19,8 +19,8 @@ render_fn render_ike_sa, render_ike_sa_detail, render_ipsec_sa, render_flow, ren
 render_fn render_counters, render_counters_global, render_log, render_interface, render_route_lookup,
 	render_routes, render_dataplane, render_security_policy, render_rule_hits, render_monitor,
 	render_history, render_diagnose, render_knowledge, render_system_info, render_capacity, render_test,
-	render_test_packet, render_ping, render_clear_flow, render_request, render_clear, render_debug,
-	render_debug_gateway, render_capture, render_commit;
+	render_test_packet, render_test_mtu, render_ping, render_clear_flow, render_request, render_clear,
+	render_debug, render_debug_gateway, render_capture, render_commit;
 
 /* The failures of a document of IKE SAs; at length: parameters, what to type at the peer, and those before. */
 void render_failures(FILE *out, const json_t *doc, bool at_length);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test vpn packet, show vpn tunnel-monitor, ping. */
+/* test vpn packet and mtu, show vpn tunnel-monitor, ping. */
 #include <string.h>
 
 #include "render.h"
@@ -31,6 +31,26 @@ void render_test_packet(FILE *out, const json_t *doc)
 	}
 	if (render_str(doc, "advice")[0])
 		fprintf(out, "what to do: %s\n", render_str(doc, "advice"));
+}
+
+/* A page of it or the whole. */
+void render_test_mtu(FILE *out, const json_t *doc)
+{
+	const json_t *start = json_object_get(doc, "start"), *result = json_object_get(doc, "result"), *e;
+	size_t i;
+
+	if (start)
+		fprintf(out, "%s: packets from %s to %s, not to be cut; the tunnel carries %lld bytes\n\n",
+			render_str(start, "tunnel"), render_str(start, "source"), render_str(start, "host"),
+			render_int(start, "mtu"));
+	json_array_foreach(render_list(doc, "tries"), i, e)
+		fprintf(out, "  %5lld bytes  %s\n", render_int(e, "bytes"),
+			render_bool(e, "answered") ? "answered" : "no answer");
+	if (!result)
+		return;
+	fprintf(out, "\nverdict: %s: %s\n", render_str(result, "verdict"), render_str(result, "text"));
+	if (render_str(result, "advice")[0])
+		fprintf(out, "what to do: %s\n", render_str(result, "advice"));
 }
 
 void render_monitor(FILE *out, const json_t *doc)

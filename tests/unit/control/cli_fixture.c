@@ -15,7 +15,7 @@
 #include "conn.h"
 #include "fake_world.h"
 #include "job.h"
-#include "ping.h"
+#include "echo_user.h"
 #include "render.h"
 #include "wire.h"
 
@@ -42,7 +42,7 @@ static char *line_of(struct cli_job *j)
 		ev_run(fake->ctl.loop, EVRUN_ONCE);
 		fake->now += 2000000;
 		if (fake->echoes > before && fake->answers_echoes)
-			cli_ping_answer(
+			cli_echo_answer(
 				&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63, .ago_ns = 500000});
 		text = cli_job_line(j);
 	}

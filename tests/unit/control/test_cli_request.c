@@ -24,6 +24,7 @@ static void test_every_command(void **state)
 		const char *words;
 	} needs[] = {
 		{CLI_TEST_VPN_PACKET, "source 10.20.20.10 destination 10.10.10.10"},
+		{CLI_TEST_VPN_MTU, "tunnel T1:P1 host 10.10.10.10"},
 		{CLI_TEST_FIB_LOOKUP, "ip 10.10.10.10"},
 		{CLI_DEBUG_CAPTURE, "T1 file /f.pcapng"},
 		{CLI_DEBUG_IKE_GATEWAY, "G1"},
@@ -36,6 +37,10 @@ static void test_every_command(void **state)
 	log_with("a line\n");
 	fake_ike_sa();
 	fake_child(1);
+	fake->policy.sa_out = 7;
+	fake->route.ifindex = 1;
+	fake->conf.interfaces[1].n_addr = 1;
+	prefix_parse("10.20.20.1/24", &fake->conf.interfaces[1].addr[0]);
 	for (size_t i = 0; i < cli_n_commands; i++) {
 		char words[256] = "";
 		struct got g;

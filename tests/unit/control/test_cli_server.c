@@ -22,7 +22,7 @@
 
 #include "fake_world.h"
 #include "log.h"
-#include "ping.h"
+#include "echo_user.h"
 #include "server.h"
 
 static char dir[] = "/tmp/culvert-test-cli-XXXXXX";
@@ -389,14 +389,14 @@ static void test_waiting(void **state)
 	assert_int_equal(read_lines(fd, big, sizeof(big), 1, &closed), 0);
 	assert_false(closed);
 	assert_alive();
-	cli_ping_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
 	read_lines(fd, big, sizeof(big), 1, &closed);
 	assert_non_null(strstr(big, "\"ttl\":63"));
 	assert_int_equal(fake->echo_closed, 0);
 	close(fd);
 	turn(5);
 	assert_int_equal(fake->echo_closed, 1);
-	cli_ping_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
 	assert_alive();
 }
 

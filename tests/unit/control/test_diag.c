@@ -44,6 +44,7 @@ static int begin(void **state)
 		.traced = true,
 		.routed_in = true,
 		.mtu = 1400,
+		.tunnel = "T",
 	};
 	why = (struct ike_reason){.text = "the text", .hint = "the hint", .exchange = IKE_AUTH};
 	return 0;
@@ -356,6 +357,30 @@ static void test_what_is_large_is_noted(void **state)
 	assert_string_equal(state_of("MTU"), "note");
 }
 
+/* What was tried goes before what traffic shows, while the tunnel takes packets as large as then. */
+static void test_large_packets_vanish(void **state)
+{
+	static struct mtu_found t = {.number = 1, .mtu = 1400, .carried = 1200, .port_mtu = 1300};
+
+	assert_int_equal(addr_parse("10.2.0.1", &t.host), 0);
+	f.tried = &t;
+	expect("up", "mtu-hole");
+	assert_string_equal(state_of("MTU"), "bad");
+	assert_non_null(strstr(r.fix, "set mtu = 1300 for ethernet1/1"));
+	assert_non_null(strstr(r.fix, "adjust-tcp-mss = 1160 "));
+	t.port_mtu = 0;
+	f.traffic = TRAFFIC_OUT_ONLY;
+	f.one_way_s = 20;
+	expect("one way", "mtu-hole");
+	assert_null(strstr(r.fix, "set mtu"));
+	f.mtu = 1200; /* mended */
+	expect("one way", "one-way-out");
+	assert_non_null(strstr(r.fix, "only large packets are lost: test vpn mtu tunnel T"));
+	f.traffic = TRAFFIC_BOTH;
+	expect("up", "healthy");
+	assert_string_equal(r.fix, "");
+}
+
 #define T(f) cmocka_unit_test_setup(f, begin)
 
 int main(void)
@@ -374,6 +399,7 @@ int main(void)
 		T(test_flapping_by_its_recorded_cause),
 		T(test_a_silent_peer),
 		T(test_what_is_large_is_noted),
+		T(test_large_packets_vanish),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
