@@ -37,6 +37,11 @@ struct diag_facts {
 	unsigned n_callers;
 	unsigned half_open, half_open_max; /* of the box */
 	char caller[200];                  /* the newest one: who, how, when */
+	/* Of those who call us from an address that no gateway has: how many there are, the one with most calls; and how many
+	 * gateways with a fixed peer-address are down, whose peer that may be.  IKE_SA_INIT does not say. */
+	unsigned n_strays, n_down;
+	uint64_t stray_calls, stray_ago_s;
+	char stray[ADDR_STR];
 	/* phase 2 */
 	bool child_up, negotiating;
 	const struct ike_reason *child_failure;

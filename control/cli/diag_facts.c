@@ -73,6 +73,20 @@ static const char *call_str(const struct ike_call *i, char buf[CALL_STR])
 	return buf;
 }
 
+/* A stranger where this gateway's peer would call, from another address than its. */
+static void take_stray(struct diag_facts *f, const struct ike_gw_conf *g, const struct ike_call *i)
+{
+	if (i->kind != IKE_CALL_NO_GATEWAY || !g->remote.v ||
+	    (g->local.v && !addr_eq(&g->local, &i->local.a)))
+		return;
+	f->n_strays++;
+	if (i->count <= f->stray_calls)
+		return;
+	f->stray_calls = i->count;
+	f->stray_ago_s = (ctl_now() - i->last) / SECOND;
+	addr_str(&i->remote.a, f->stray);
+}
+
 struct call_facts {
 	struct diag_facts *f;
 	const struct ike_gw_conf *g;
@@ -88,6 +102,7 @@ static bool on_call(void *arg, const struct ike_call *i)
 	if ((ctl_now() - i->last) / SECOND > RECENT_S)
 		return true;
 	a->f->n_callers++;
+	take_stray(a->f, a->g, i);
 	/* A call from the peer's own address says most. */
 	if (i->kind == IKE_CALL_VERSION && from_peer)
 		a->f->peer_v1 = true;
@@ -95,6 +110,14 @@ static bool on_call(void *arg, const struct ike_call *i)
 		return true;
 	a->newest = i->last;
 	call_str(i, a->f->caller);
+	return true;
+}
+
+static bool on_gateway_down(void *arg, const struct ike_gw_info *i)
+{
+	unsigned *n = arg;
+
+	*n += i->conf->remote.v && !i->n_children;
 	return true;
 }
 
@@ -137,6 +160,8 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 		    dp_if_stats(c->interfaces[i].ifindex, &s) == 0)
 			f->port_up = s.link_up;
 	ike_each_call(c->ike, on_call, &(struct call_facts){.f = f, .g = &g->ike});
+	if (f->n_strays)
+		ike_each_gateway(c->ike, on_gateway_down, &f->n_down);
 	f->half_open_max = ike_tuning(c->ike)->half_open_max;
 	ike_each_sa(c->ike, on_sa, &a);
 	ike_each_gateway(c->ike, on_gateway, &a);

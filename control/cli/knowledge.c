@@ -187,6 +187,11 @@ const struct knowledge knowledge[] = {
 	 "             us that keeps silent, or one at its limit of half-open negotiations.\n"
 	 "Key test     ping host PEER from here; then a capture at the peer: does our IKE_SA_INIT get there?",
 	 "phase1-down no-answer-4500 half-open-limit"},
+	{D, "peer-address", "The peer seems to call from another address than peer-address",
+	 "Nobody answers at peer-address, and somebody calls whom no gateway has. IKE_SA_INIT carries no identity, so it\n"
+	 "cannot be told who; ask the peer for its address, or look at what NAT is in front of it. With\n"
+	 "peer-address = \"any\" its identity decides, and it has to begin.",
+	 "no-answer waits-for-peer"},
 	{D, "no-answer-4500", "UDP 500 passes, UDP 4500 does not",
 	 "The first exchange was answered, IKE_AUTH was not. Where there is a NAT it goes to port 4500, which is often\n"
 	 "forgotten in firewall rules. Otherwise: fragments of a large IKE_AUTH are lost (fragment-size), or the peer\n"

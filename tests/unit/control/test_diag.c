@@ -357,6 +357,40 @@ static void test_what_is_large_is_noted(void **state)
 	assert_string_equal(state_of("MTU"), "note");
 }
 
+/* A stranger's call is as good a hint as nobody else calls, nobody else is missed, and the peer does not answer. */
+static void test_peer_calls_from_elsewhere(void **state)
+{
+	failed(IKE_CAUSE_NO_ANSWER, IKE_SA_INIT);
+	f.n_callers = f.n_strays = f.n_down = 1;
+	strcpy(f.stray, "192.0.2.7");
+	strcpy(f.caller, "192.0.2.7[500] called");
+	f.stray_calls = 2;
+	expect("tunnel down", "peer-address");
+	assert_non_null(strstr(r.cause, "seems to call from 192.0.2.7, and peer-address is 203.0.113.10"));
+	assert_non_null(strstr(r.cause, "not certain"));
+	assert_string_equal(state_of("peer-address"), "bad");
+	f.ike_failure = NULL;
+	expect("tunnel down", "peer-address");
+	f.ike_failure = &why;
+	why.cause = IKE_CAUSE_DPD;
+	expect("tunnel down", "peer-address");
+	why.cause = IKE_CAUSE_NO_ANSWER;
+
+	f.stray_calls = 1;
+	expect("tunnel down", "no-answer");
+	assert_string_equal(state_of("peer-address"), "note");
+	f.stray_calls = 2;
+	f.n_strays = 2;
+	expect("tunnel down", "no-answer");
+	f.n_strays = 1;
+	f.n_down = 2;
+	expect("tunnel down", "no-answer");
+	f.n_down = 1;
+	failed(IKE_CAUSE_AUTH_FAILED, IKE_AUTH);
+	expect("tunnel down", "auth-failed");
+	assert_string_equal(state_of("peer-address"), "note");
+}
+
 /* What was tried goes before what traffic shows, while the tunnel takes packets as large as then. */
 static void test_large_packets_vanish(void **state)
 {
@@ -400,6 +434,7 @@ int main(void)
 		T(test_a_silent_peer),
 		T(test_what_is_large_is_noted),
 		T(test_large_packets_vanish),
+		T(test_peer_calls_from_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
