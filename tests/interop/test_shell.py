@@ -2,13 +2,14 @@
 """The operator's shell on a real terminal: completion of words and of configured names, help, history, filters, the
 pager; and what culvert's exit statuses are."""
 import json
+import socket
 import subprocess
 import os
 
 import pytest
 
 from lab.culvert import binary
-from lab.proc import run
+from lab.proc import run, wait_for
 from lab.terminal import Terminal
 
 
@@ -221,3 +222,22 @@ def test_check_knows_the_machine(shell):
         p = c.check()
         assert p.returncode == 1 and says in p.stderr, p.stderr
         c.conf["system"] = sound
+
+
+def test_one_too_many(pair):
+    """Who finds all places taken is told so, and comes in when one is free."""
+    p = pair().start()
+    crowd = []
+    try:
+        for _ in range(64):
+            crowd.append(socket.socket(socket.AF_UNIX))
+            crowd[-1].connect(p.c.socket)
+        status, text = p.c.cli("show system info", check=False, rc=True)
+        assert status == 1 and "too many clients: culvertd answers 64 at a time" in text
+        status, text = p.c.cli("show system info", check=False, rc=True, json_out=True)
+        assert status == 1 and '"error": "too many clients' in text
+        crowd.pop().close()
+        wait_for("a place", lambda: p.c.cli("show system info", check=False, rc=True)[0] == 0)
+    finally:
+        for s in crowd:
+            s.close()
