@@ -421,6 +421,11 @@ static void dp_echo_answer_in(void *ctx, const struct dp_echo_answer *a)
 	cli_echo_answer(a);
 }
 
+static void dp_echo_error_in(void *ctx, const struct dp_echo_error *e)
+{
+	cli_echo_error(e);
+}
+
 static void dp_unknown_spi_in(void *ctx, const struct dp_unknown_spi *u)
 {
 	struct ctl *c = ctx;
@@ -439,4 +444,5 @@ const struct dp_handlers ctl_dp_handlers = {
 	.link = dp_link_in,
 	.probe_answer = dp_probe_answer_in,
 	.echo_answer = dp_echo_answer_in,
+	.echo_error = dp_echo_error_in,
 };

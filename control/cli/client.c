@@ -34,8 +34,14 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a)
 					 : strerror(errno));
 			return false;
 		}
-		if (conn_ask(k->conn, request, a))
+		if (conn_ask(k->conn, request, a)) {
+			conn = k->conn;
+			if (conn_spent(conn)) {
+				k->conn = NULL;
+				conn_close(conn);
+			}
 			return true;
+		}
 		conn = k->conn;
 		k->conn = NULL;
 		conn_close(conn);

@@ -280,9 +280,9 @@ static void sizes(const struct diag_facts *f, struct diag_report *r)
 {
 	static const char word[] = "mtu-hole";
 	const struct mtu_found *t = f->tried;
-	char host[ADDR_STR], port[200] = "";
+	char host[ADDR_STR], told[ADDR_STR], port[200] = "";
 
-	if (t && t->carried < f->mtu) {
+	if (t && t->carried < f->mtu && !t->told.v) {
 		diag_step(
 			r, "MTU", DIAG_BAD,
 			"the tunnel carries %u bytes, but of what was tried %llu s ago %s answered packets of up to %u only, and "
@@ -309,6 +309,12 @@ static void sizes(const struct diag_facts *f, struct diag_report *r)
 			"senders were told): if large transfers stall, ICMP is blocked behind here or the peer",
 			f->mtu, f->path_mtu ? ", a router on the way asks for less than the port" : "",
 			(unsigned long long)f->too_big);
+	} else if (t && t->told.v) {
+		diag_step(
+			r, "MTU", DIAG_OK,
+			"the tunnel carries %u bytes, and %s answered packets of up to %u; of larger ones %s, behind the "
+			"peer, says that they do not fit",
+			f->mtu, addr_str(&t->host, host), t->carried, addr_str(&t->told, told));
 	} else if (t) {
 		diag_step(r, "MTU", DIAG_OK,
 			  "the tunnel carries %u bytes; %s answered all of them %llu s ago", f->mtu,

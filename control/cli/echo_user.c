@@ -28,12 +28,27 @@ void cli_echo_close(struct cli_echo *u)
 	dp_echo_close(u->id);
 }
 
+static struct cli_echo *find(uint16_t id)
+{
+	struct cli_echo *u = users;
+
+	while (u && u->id != id)
+		u = u->next;
+	return u;
+}
+
 void cli_echo_answer(const struct dp_echo_answer *a)
 {
-	for (struct cli_echo *u = users; u; u = u->next) {
-		if (u->id == a->echo.id) {
-			u->answer(u, a);
-			return;
-		}
-	}
+	struct cli_echo *u = find(a->echo.id);
+
+	if (u)
+		u->answer(u, a);
+}
+
+void cli_echo_error(const struct dp_echo_error *e)
+{
+	struct cli_echo *u = find(e->id);
+
+	if (u)
+		u->error(u, e);
 }

@@ -11,6 +11,7 @@ struct mtu_found {
 	/* What the port would have to have for that; 0: less than it can be set to. */
 	uint16_t port_mtu;
 	struct addr host; /* who answered */
+	struct addr told; /* who, behind the peer, says of larger ones that they do not fit; none: nobody */
 };
 
 void mtu_found_note(const struct mtu_found *f);

@@ -92,8 +92,13 @@ static void ping_summary(FILE *out, const char *host, const json_t *s)
 	long long sent = render_int(s, "sent"), received = render_int(s, "received");
 
 	fprintf(out, "\n--- %s ping statistics ---\n", host);
-	fprintf(out, "%lld packets transmitted, %lld received, %lld%% packet loss, time %lldms\n", sent,
-		received, sent ? (sent - received) * 100 / sent : 0, render_int(s, "time-ms"));
+	fprintf(out, "%lld packets transmitted, %lld received, ", sent, received);
+	if (render_int(s, "duplicates"))
+		fprintf(out, "+%lld duplicates, ", render_int(s, "duplicates"));
+	if (render_int(s, "errors"))
+		fprintf(out, "+%lld errors, ", render_int(s, "errors"));
+	fprintf(out, "%lld%% packet loss, time %lldms\n", sent ? (sent - received) * 100 / sent : 0,
+		render_int(s, "time-ms"));
 	if (received)
 		fprintf(out, "rtt min/avg/max = %.3f/%.3f/%.3f ms\n",
 			(double)render_int(s, "rtt-min-ns") / 1e6, (double)render_int(s, "rtt-avg-ns") / 1e6,
@@ -111,9 +116,13 @@ void render_ping(FILE *out, const json_t *doc)
 		fprintf(out, "PING %s from %s: %lld(%lld) bytes of data%s.\n", host,
 			render_str(start, "source"), render_int(start, "size"), render_int(start, "length"),
 			render_bool(start, "do-not-fragment") ? ", not to be fragmented" : "");
-	json_array_foreach(render_list(doc, "replies"), i, e) fprintf(
-		out, "%lld bytes from %s: icmp_seq=%lld ttl=%lld time=%.3f ms\n", render_int(e, "bytes"),
-		host, render_int(e, "seq"), render_int(e, "ttl"), (double)render_int(e, "rtt-ns") / 1e6);
+	json_array_foreach(render_list(doc, "replies"), i, e)
+		fprintf(out, "%lld bytes from %s: icmp_seq=%lld ttl=%lld time=%.3f ms%s\n",
+			render_int(e, "bytes"), host, render_int(e, "seq"), render_int(e, "ttl"),
+			(double)render_int(e, "rtt-ns") / 1e6, render_bool(e, "duplicate") ? " (DUP!)" : "");
+	json_array_foreach(render_list(doc, "errors"), i, e)
+		fprintf(out, "From %s icmp_seq=%lld %s\n", render_str(e, "from"), render_int(e, "seq"),
+			render_str(e, "text"));
 	if (summary)
 		ping_summary(out, host, summary);
 }

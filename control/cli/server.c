@@ -177,12 +177,16 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0 || (n == 0 && k->job)) { /* one that waits for an answer and leaves */
+	if (n < 0) {
 		client_close(k);
 		return;
 	}
 	if (n == 0)
 		k->eof = true; /* half a request is nobody's; whole ones before it are answered */
+	if (k->eof && k->job) {
+		cli_job_stop(k->job); /* one that left altogether is closed when that is written to it */
+		return;
+	}
 	k->req_len += n > 0 ? (size_t)n : 0;
 	client_settle(k);
 }

@@ -45,6 +45,7 @@ struct sweep {
 	uint16_t lost;    /* the smallest above that, which was not */
 	struct try tries[SIZES];
 	unsigned n_tries, sent;
+	struct addr told; /* who says of larger ones that they do not fit */
 	uint16_t first_seq;
 	bool begun, round_over;
 };
@@ -85,7 +86,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int revents)
 }
 
 /* Some hosts cut their answer: that it came says that the request did. */
-static void take(struct cli_echo *u, const struct dp_echo_answer *a)
+static void on_answer(struct cli_echo *u, const struct dp_echo_answer *a)
 {
 	struct sweep *s = (struct sweep *)u;
 	unsigned i = (uint16_t)(a->echo.seq - s->first_seq);
@@ -99,6 +100,16 @@ static void take(struct cli_echo *u, const struct dp_echo_answer *a)
 		left += !s->tries[k].answered;
 	if (!left)
 		round_over(s);
+}
+
+/* The tunnel's own way says so of outer packets, to the data plane; of these a router behind the peer does. */
+static void on_error(struct cli_echo *u, const struct dp_echo_error *e)
+{
+	struct sweep *s = (struct sweep *)u;
+	bool too_big = e->from.v == 6 ? e->type == 2 : e->type == 3 && e->code == 4;
+
+	if (too_big && addr_eq(&e->host, &s->echo.dst))
+		s->told = e->from;
 }
 
 static void round_begin(struct sweep *s)
@@ -283,7 +294,8 @@ static enum cli_page begin(struct cli_job *j)
 	s->number = p->number;
 	s->mtu = s->mtu_before = mtu_of(s->policy);
 	s->lost = (uint16_t)(s->mtu + 1);
-	s->user.answer = take;
+	s->user.answer = on_answer;
+	s->user.error = on_error;
 	take_port(s, p->tunnel);
 	doc_tunnel_name(p->tunnel->name, p->proxy->name, s->name);
 	if (!s->mtu || cli_echo_open(&s->user) < 0) {
@@ -365,8 +377,9 @@ static enum cli_page result(struct cli_job *j, json_t *doc, struct sweep *s)
 			      .at = ctl_now(),
 			      .mtu = s->mtu,
 			      .carried = s->carried,
-			      .host = s->echo.dst};
-	char host[ADDR_STR];
+			      .host = s->echo.dst,
+			      .told = s->told};
+	char host[ADDR_STR], told[ADDR_STR], text[240];
 	int port = s->way_mtu - (s->mtu_before - s->carried);
 
 	addr_str(&s->echo.dst, host);
@@ -384,6 +397,16 @@ static enum cli_page result(struct cli_job *j, json_t *doc, struct sweep *s)
 	doc_uint(o, "mtu", s->mtu);
 	doc_uint(o, "carried", s->carried);
 	mtu_found_note(&f);
+	if (s->carried < s->mtu && s->told.v) {
+		snprintf(
+			text, sizeof(text),
+			"packets of up to %u bytes are answered, and of larger ones %s, behind the peer, says that they do not "
+			"fit: hosts are told so, too",
+			s->carried, addr_str(&s->told, told));
+		doc_str(o, "verdict", "ok");
+		doc_str(o, "text", text);
+		return CLI_LAST;
+	}
 	if (s->carried < s->mtu) {
 		hole(s, o, &f);
 		return CLI_LAST;

@@ -174,8 +174,20 @@ def test_router_that_says_so_is_no_hole(pair):
     assert p.c.verdict() == "healthy"
 
 
+def test_narrow_network_behind_the_peer_is_no_hole(pair):
+    """Its router says so, to us through the tunnel as to any sender."""
+    p = pair().start()
+    p.up()
+    for ns, dev in ((p.t.branch.gateway, "lan0"), (p.t.branch.host, "eth0")):
+        run("ip", "-n", ns, "link", "set", dev, "mtu", 1300)
+    got = p.c.cli(f"test vpn mtu tunnel tun host {p.t.branch.host_ip}", json_out=True)["result"]
+    assert (got["verdict"], got["carried"]) == ("ok", 1300) and f"of larger ones {p.t.branch.lan_ip}, behind" in got["text"]
+    assert p.c.verdict() == "healthy" and mtu_step(p)["state"] == "ok" and p.t.branch.lan_ip in mtu_step(p)["text"]
+    assert "tunnel-mtu-hole" not in p.c.log()
+
+
 def test_mtu_says_why_not(pair):
-    p = pair().start(tunnel={"tunnel-monitor": {"destination": "10.10.10.10", "interval": 2, "threshold": 3}})
+    p = pair().start()
     hq, branch = p.t.hq, p.t.branch
     for words, status, says in (
             ("", 2, "tunnel: missing"),
@@ -183,10 +195,12 @@ def test_mtu_says_why_not(pair):
             ("tunnel tun host x", 2, 'host: found "x"'),
             (f"tunnel tun host {branch.host_ip} source 192.0.2.1", 1, "none of this gateway's addresses"),
             ("tunnel tun host 192.0.2.9", 1, "no proxy-ID of tun holds packets"),
-            ("tunnel tun", 1, "tunnel tun:P1 is not up: diagnose vpn tunnel tun:P1")):
+            ("tunnel tun", 1, "has no monitored destination: name a host"),
+            (f"tunnel tun host {branch.host_ip}", 1, "tunnel tun:P1 is not up: diagnose vpn tunnel tun:P1")):
         got = p.c.cli(f"test vpn mtu {words}", check=False, rc=True)
         assert got[0] == status and says in got[1], (words, got)
     p.up()
+    p.c.commit(**p.conf(tunnel={"tunnel-monitor": {"destination": branch.host_ip, "interval": 2, "threshold": 3}}))
     wait_for("the monitored host", lambda: p.c.cli("test vpn mtu tunnel tun", check=False, rc=True)[0] == 0)
     status, text = p.c.cli(f"test vpn mtu tunnel tun host {branch.host_ip[:-2]}77", check=False, rc=True)
     assert status == 1 and "answers no small packet either" in text

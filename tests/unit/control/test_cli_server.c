@@ -478,11 +478,47 @@ static void test_waiting(void **state)
 	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
 	read_lines(fd, big, sizeof(big), 1, &closed);
 	assert_non_null(strstr(big, "\"ttl\":63"));
+	assert_non_null(strstr(big, "\"duplicate\":false"));
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_non_null(strstr(big, "\"duplicate\":true"));
 	assert_int_equal(fake->echo_closed, 0);
 	close(fd);
 	turn(5);
 	assert_int_equal(fake->echo_closed, 1);
 	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	assert_alive();
+}
+
+/* Who has enough shuts down his side: what is there is summed up, and the connection ends. */
+static void test_enough(void **state)
+{
+	int fd = dial(path);
+	struct dp_echo_error e = {.type = 11};
+	bool closed;
+
+	put(fd, "{\"command\":[\"ping\",\"host\",\"203.0.113.10\",\"source\",\"198.51.100.20\"]}\n");
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	turn(5);
+	e.host = fake->echo.dst;
+	e.id = fake->echo.id;
+	e.seq = fake->echo.seq;
+	addr_parse("192.0.2.1", &e.from);
+	cli_echo_error(&e);
+	cli_echo_error(&e); /* the second says nothing new */
+	e.seq++;
+	cli_echo_error(&e); /* of a request that was not sent */
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_non_null(strstr(
+		big, "\"errors\":[{\"seq\":1,\"from\":\"192.0.2.1\",\"text\":\"Time to live exceeded\"}]"));
+	shutdown(fd, SHUT_WR);
+	read_lines(fd, big, sizeof(big), 2, &closed);
+	assert_non_null(strstr(big, "\"summary\":{\"sent\":1,\"received\":0,\"duplicates\":0,\"errors\":1,"));
+	assert_non_null(strstr(big, "192.0.2.1 says: Time to live exceeded"));
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_true(closed);
+	assert_int_equal(fake->echo_closed, 1);
+	close(fd);
 	assert_alive();
 }
 
@@ -506,6 +542,7 @@ int main(void)
 		T(test_ask),
 		T(test_mode),
 		T(test_waiting),
+		T(test_enough),
 		T(test_several_on_one_connection),
 		T(test_dribble),
 		T(test_half_closed),

@@ -182,6 +182,9 @@ static void test_ping(void **state)
 	assert_int_equal(fake->echo.len, 128);
 	assert_true(fake->echo.df);
 	assert_int_equal(fake->echo_closed, 1);
+	assert_error("ping host 203.0.113.10 interval 0", 2, "interval: found \"0\"; allowed: 1 to 3600");
+	assert_error("ping host 203.0.113.10 ttl 256", 2, "ttl: found \"256\"; allowed: 1 to 255");
+	assert_error("ping host 203.0.113.10 tos 256", 2, "tos: found \"256\"; allowed: 0 to 255");
 	assert_error("ping host 203.0.113.10 count 0", 2, "count: found \"0\"; allowed: 1 to 65535");
 	assert_error("ping host 203.0.113.10 count 7x", 2, "count: found \"7x\"; allowed: 1 to 65535");
 	assert_error("ping host 198.51.100.20", 1, "ping: 198.51.100.20 is an address of this gateway's own");
@@ -189,6 +192,22 @@ static void test_ping(void **state)
 		"ping host 203.0.113.10 source 192.0.2.9", 1,
 		"ping: source 192.0.2.9 is none of this gateway's addresses; show interface all lists them");
 	assert_int_equal(fake->echo_closed, 1);
+}
+
+/* A second answer to one request, and what routers say. */
+static void test_ping_rendered(void **state)
+{
+	assert_rendered(
+		"{\"type\":\"ping\",\"stream\":true,\"host\":\"192.0.2.1\","
+		"\"replies\":[{\"seq\":1,\"bytes\":64,\"ttl\":63,\"rtt-ns\":1500000,\"duplicate\":true}],"
+		"\"errors\":[{\"seq\":2,\"from\":\"192.0.2.254\",\"text\":\"Destination Host Unreachable\"}],"
+		"\"summary\":{\"sent\":3,\"received\":1,\"duplicates\":1,\"errors\":1,\"time-ms\":5,\"rtt-min-ns\":1500000,"
+		"\"rtt-avg-ns\":1500000,\"rtt-max-ns\":1500000}}",
+		"64 bytes from 192.0.2.1: icmp_seq=1 ttl=63 time=1.500 ms (DUP!)\n"
+		"From 192.0.2.254 icmp_seq=2 Destination Host Unreachable\n"
+		"\n--- 192.0.2.1 ping statistics ---\n"
+		"3 packets transmitted, 1 received, +1 duplicates, +1 errors, 66% packet loss, time 5ms\n"
+		"rtt min/avg/max = 1.500/1.500/1.500 ms\n");
 }
 
 static void test_clear_flow(void **state)
@@ -252,9 +271,15 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, cli_begin, cli_end)
 	const struct CMUnitTest tests[] = {
-		T(test_actions_golden), T(test_capture),    T(test_packet),
-		T(test_ping),           T(test_clear_flow), T(test_debug_of_a_gateway),
-		T(test_engine_refuses), T(test_commit),
+		T(test_actions_golden),
+		T(test_capture),
+		T(test_packet),
+		T(test_ping),
+		T(test_ping_rendered),
+		T(test_clear_flow),
+		T(test_debug_of_a_gateway),
+		T(test_engine_refuses),
+		T(test_commit),
 	};
 
 	setenv("TZ", "UTC", 1);

@@ -402,6 +402,9 @@ static void test_large_packets_vanish(void **state)
 	assert_string_equal(state_of("MTU"), "bad");
 	assert_non_null(strstr(r.fix, "set mtu = 1300 for ethernet1/1"));
 	assert_non_null(strstr(r.fix, "adjust-tcp-mss = 1160 "));
+	assert_int_equal(addr_parse("10.2.0.254", &t.told), 0); /* whoever sends is told */
+	expect("up", "healthy");
+	t.told.v = 0;
 	t.port_mtu = 0;
 	f.traffic = TRAFFIC_OUT_ONLY;
 	f.one_way_s = 20;
