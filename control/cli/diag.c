@@ -355,6 +355,29 @@ static void quality(const struct diag_facts *f, struct diag_report *r)
 	}
 }
 
+/* Less than the proxy-ID may be what is wanted; packets that do not fit into it are not. */
+static void selectors(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "proxy-id-mismatch";
+
+	if (!f->narrowed[0])
+		return;
+	diag_step(r, "proxy-ID", f->cut_off ? DIAG_BAD : DIAG_NOTE,
+		  "the peer has narrowed it to %s; %llu packets outside of that were dropped", f->narrowed,
+		  (unsigned long long)f->cut_off);
+	if (!f->cut_off)
+		return;
+	diag_verdict(
+		r, word,
+		"the peer allows less than the proxy-ID, %s, and packets outside of that are dropped: some "
+		"hosts or applications fail",
+		f->narrowed);
+	diag_fix(
+		r, word,
+		"give the peer's selectors the proxy-ID's networks and masks (its local is our remote); if less is meant, "
+		"narrow the proxy-ID, and the route into the tunnel");
+}
+
 static void ike_sa(const struct diag_facts *f, struct diag_report *r)
 {
 	static const char word[] = "peer-silent";
@@ -408,6 +431,7 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 	monitor(f, r);
 	(void)diag_own_cert(f, r); /* it shows when the IKE SA is made anew */
 	diag_step(r, "IPsec SA", DIAG_OK, "up for %llu s", (unsigned long long)f->sa_age_s);
+	selectors(f, r);
 	rekeys(f, r);
 	if (!one_way_says_more)
 		history(f, r); /* before its traffic: a tunnel that was down just now has had little */

@@ -46,7 +46,9 @@ struct diag_facts {
 	bool child_up, negotiating;
 	const struct ike_reason *child_failure;
 	uint64_t sa_age_s;
-	bool pfs, sa_pfs; /* configured; used for the SA that is up */
+	bool pfs, sa_pfs;   /* configured; used for the SA that is up */
+	char narrowed[300]; /* to what the peer narrowed the proxy-ID; "": it did not */
+	uint64_t cut_off;   /* outbound packets outside of that */
 	uint64_t rekey_in_s, expires_in_s;
 	char rekey_at[8], expires_at[8];     /* the same by the clock, "14:05" */
 	const struct ike_reason *pfs_before; /* an earlier rekey of this proxy-ID failed so; NULL: none did */

@@ -178,6 +178,25 @@ static void clock_of(uint64_t at, char buf[8])
 		buf[0] = 0;
 }
 
+/* Does the SA carry less than is configured?  Of transport mode addresses are not those of the configuration. */
+static void take_narrowing(const struct proxy_state *s, struct diag_facts *f)
+{
+	struct ts_list local = {0}, remote = {0};
+	char a[120], b[120];
+
+	if (!s->conf || s->sa.transport)
+		return;
+	local.n = s->conf->n_local;
+	remote.n = s->conf->n_remote;
+	memcpy(local.t, s->conf->local, local.n * sizeof(local.t[0]));
+	memcpy(remote.t, s->conf->remote, remote.n * sizeof(remote.t[0]));
+	if (ts_list_within(&local, &s->sa.ts_local) && ts_list_within(&remote, &s->sa.ts_remote))
+		return;
+	snprintf(f->narrowed, sizeof(f->narrowed), "local %s remote %s",
+		 ts_list_str(&s->sa.ts_local, a, sizeof(a)), ts_list_str(&s->sa.ts_remote, b, sizeof(b)));
+	f->cut_off = s->out.selector_drops;
+}
+
 static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 {
 	struct dp_policy_stats p;
@@ -194,6 +213,7 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	if (!f->child_up)
 		return;
 	f->udp_encap = s->sa.udp_encap;
+	take_narrowing(s, f);
 	f->sa_pfs = s->sa.suite.dh;
 	f->rekey_in_s = s->sa.rekey_at > now ? (s->sa.rekey_at - now) / SECOND : 0;
 	f->expires_in_s = s->sa.expires > now ? (s->sa.expires - now) / SECOND : 0;

@@ -250,7 +250,8 @@ const struct knowledge knowledge[] = {
 	 "half-up pfs"},
 	{D, "proxy-id-mismatch", "The proxy-IDs do not fit",
 	 "Each end's local must be the other's remote: networks, masks, protocol, ports. diagnose shows both and how\n"
-	 "they differ: another mask, swapped, nothing in common.",
+	 "they differ: another mask, swapped, nothing in common. A peer may also take part of what is offered: the\n"
+	 "tunnel is up then, and packets outside of that part are dropped.",
 	 "proxy-id half-up ts-policy"},
 	{D, "nat-traversal-off", "A NAT on the way, and NAT traversal is off",
 	 "ESP has no ports, so no NAT lets it through. Set nat-traversal = \"auto\" here; the peer must have it on too.",

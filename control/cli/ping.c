@@ -373,10 +373,32 @@ static void replies(json_t *doc, struct ping *p)
 	p->n_answers = 0;
 }
 
+static bool holds(const struct ctl_policy *x, const struct ping *p)
+{
+	return prefix_has(&x->proxy->local, &p->echo.src) && prefix_has(&x->proxy->remote, &p->echo.dst);
+}
+
+/* It leaves by a port; should it, if some proxy-ID has such packets? */
+static void beside(const struct ctl *c, const struct ping *p, const char *port, char *buf, size_t cap)
+{
+	char name[DOC_NAME];
+
+	for (uint32_t i = 0; i < c->n_policies; i++) {
+		const struct ctl_policy *x = &c->policies[i];
+
+		if (!holds(x, p))
+			continue;
+		snprintf(buf, cap,
+			 ": proxy-ID %s holds such packets, but the route leads out of %s, in clear",
+			 doc_tunnel_name(x->tunnel->name, x->proxy->name, name), port);
+		return;
+	}
+}
+
 /* Into which tunnel it goes, as far as configuration and SAs tell; "" when there is nothing to say. */
 static void tunnel_words(const struct ctl *c, const struct ping *p, char *buf, size_t cap)
 {
-	const struct addr *src = &p->echo.src, *dst = &p->echo.dst;
+	const struct addr *dst = &p->echo.dst;
 	const struct cfg_interface *into;
 	char name[DOC_NAME];
 	struct dp_route way;
@@ -385,16 +407,19 @@ static void tunnel_words(const struct ctl *c, const struct ping *p, char *buf, s
 	if (dp_route_lookup(dst, &way) < 0)
 		return;
 	into = config_interface(c->conf, ctl_interface_name(c, way.ifindex));
-	if (!into || !into->tunnel)
+	if (!into)
 		return;
+	if (!into->tunnel) {
+		beside(c, p, into->name, buf, cap);
+		return;
+	}
 	snprintf(buf, cap, ": it goes to %s, where no proxy-ID holds such packets", into->name);
 	for (uint32_t i = 0; i < c->n_policies; i++) {
 		const struct ctl_policy *x = &c->policies[i];
 		struct dp_policy_stats s;
 		uint16_t mtu;
 
-		if (strcmp(ctl_interface_name(c, way.ifindex), x->tunnel->interface) != 0 ||
-		    !prefix_has(&x->proxy->local, src) || !prefix_has(&x->proxy->remote, dst) ||
+		if (strcmp(ctl_interface_name(c, way.ifindex), x->tunnel->interface) != 0 || !holds(x, p) ||
 		    dp_policy_stats(x->policy, &s) < 0)
 			continue;
 		mtu = dp_sa_out_mtu(s.sa_out);

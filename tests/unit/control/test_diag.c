@@ -391,6 +391,16 @@ static void test_peer_calls_from_elsewhere(void **state)
 	assert_string_equal(state_of("peer-address"), "note");
 }
 
+static void test_narrowed(void **state)
+{
+	strcpy(f.narrowed, "local 10.1.0.0/16 remote 10.2.0.0/24");
+	expect("up", "healthy");
+	assert_string_equal(state_of("proxy-ID"), "note");
+	f.cut_off = 3;
+	expect("up", "proxy-id-mismatch");
+	assert_non_null(strstr(r.cause, "less than the proxy-ID, local 10.1.0.0/16 remote 10.2.0.0/24"));
+}
+
 /* What was tried goes before what traffic shows, while the tunnel takes packets as large as then. */
 static void test_large_packets_vanish(void **state)
 {
@@ -437,6 +447,7 @@ int main(void)
 		T(test_a_silent_peer),
 		T(test_what_is_large_is_noted),
 		T(test_large_packets_vanish),
+		T(test_narrowed),
 		T(test_peer_calls_from_elsewhere),
 	};
 
