@@ -21,7 +21,7 @@ static void usage(FILE *out)
 	      "Without a command: an interactive shell.  Exit status: 0 done, 1 failed or refused, 2 not a command, "
 	      "3 culvertd not reachable.\n\nCommands:\n",
 	      out);
-	client_help(out);
+	client_help(out, false);
 }
 
 /* --json may stand behind the command as well; all else there is the command's, "-1" too. */
@@ -75,11 +75,14 @@ int main(int argc, char **argv)
 		default: usage(stderr); return CLI_EXIT_USAGE;
 		}
 	}
+	argc = take_json(argc, argv, optind, &k.json);
 	if (optind < argc && strcmp(argv[optind], "help") == 0) {
-		usage(stdout);
+		if (k.json)
+			client_help(stdout, true);
+		else
+			usage(stdout);
 		return 0;
 	}
-	argc = take_json(argc, argv, optind, &k.json);
 	if (optind == argc) {
 		status = shell_run(&k);
 	} else {

@@ -187,9 +187,11 @@ static enum cli_page addresses(struct cli_job *j, struct dp_echo *e)
 	const char *host = cli_arg(&j->m, "host"), *source = cli_arg(&j->m, "source");
 	struct dp_route way;
 
-	if (!host || addr_parse(host, &e->dst) < 0)
+	if (!host || addr_parse(host, &e->dst) < 0) {
+		j->exit = CLI_EXIT_USAGE;
 		return refuse(j, "ping: host %s: an address is needed, such as 192.0.2.1 or 2001:db8::1",
 			      host ? host : "is missing");
+	}
 	if (ours(j->c, &e->dst))
 		return refuse(j, "ping: %s is an address of this gateway's own", host);
 	if (dp_route_lookup(&e->dst, &way) < 0)

@@ -54,9 +54,11 @@ static char *filtered(char *text, const struct shell_line *l)
 
 /* ---- one line ----------------------------------------------------------------------------------- */
 
-static void shell_help(void)
+static void shell_help(bool json)
 {
-	client_help(stdout);
+	client_help(stdout, json);
+	if (json)
+		return;
 	puts("Behind a command: | match TEXT, | except TEXT (regular expressions, without regard to case).\n"
 	     "? lists what may come next, TAB completes, exit leaves. Long answers come a screen at a time: space goes on,\n"
 	     "q ends; PAGER in the environment takes another pager, an empty one none.");
@@ -85,7 +87,7 @@ static int run_line(struct client *k, const char *text)
 	if (l.n_words == 0)
 		return CLI_EXIT_OK;
 	if (l.n_words == 1 && strcmp(l.words[0], "help") == 0) {
-		shell_help();
+		shell_help(k->json);
 		return CLI_EXIT_OK;
 	}
 	/* One byte for the newline that filtering puts behind a last line without one. */

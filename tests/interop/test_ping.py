@@ -57,8 +57,8 @@ def test_ping_says_why_not(pair):
     p = pair().start()
     hq = p.t.hq
     for words, status, says in (
-            ("", 1, "an address is needed"),
-            ("host nowhere", 1, "an address is needed"),
+            ("", 2, "an address is needed"),
+            ("host nowhere", 2, "an address is needed"),
             (f"host {hq.wan_router} count 0", 2, "allowed: 1 to 65535"),
             (f"host {hq.wan_router} size 99999", 2, "allowed: 0 to 9000"),
             (f"host {hq.wan_router} do-not-fragment maybe", 2, "allowed: yes, no"),

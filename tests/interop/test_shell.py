@@ -164,7 +164,8 @@ def test_words_that_are_no_text(shell):
 
 def test_errors_as_json(shell):
     c, _ = shell
-    for words, status in (("show vpn ike-sa gateway nope", 1), ("show nonsense", 2), ("diagnose vpn tunnel nope", 1)):
+    for words, status in (("show vpn ike-sa gateway nope", 1), ("show nonsense", 2), ("diagnose vpn tunnel nope", 1),
+                          ("reference nope", 1)):
         p = subprocess.run([binary("culvert"), "-s", c.socket, "--json", *words.split()], capture_output=True, timeout=20)
         assert p.returncode == status and json.loads(p.stdout)["error"] == p.stderr.decode().strip()
 
@@ -172,6 +173,7 @@ def test_errors_as_json(shell):
 def test_json_of_every_show(shell):
     """Each answer is one JSON document that names its type."""
     c, _ = shell
+    assert len(c.cli("help", json_out=True)["entries"]) > 30
     text = run(binary("culvert"), "--help").stdout
     shows = [line.split(" [")[0].split("   ")[0].strip() for line in text.splitlines() if line.startswith("  show ") or
              line.startswith("  diagnose ") or line.startswith("  debug capture show")]
