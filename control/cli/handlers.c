@@ -83,6 +83,15 @@ const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name)
 	return NULL;
 }
 
+bool cli_own_address(const struct ctl *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->conf->n_interfaces; i++)
+		for (unsigned k = 0; k < c->conf->interfaces[i].n_addr; k++)
+			if (addr_eq(&c->conf->interfaces[i].addr[k].a, a))
+				return true;
+	return false;
+}
+
 bool cli_tunnel_known(const struct ctl *c, const char *name)
 {
 	for (size_t i = 0; i < c->conf->n_tunnels; i++) {

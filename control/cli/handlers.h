@@ -39,6 +39,8 @@ enum cli_page cli_no_gateway(struct cli_job *j, const char *name);
 enum cli_page cli_no_tunnel(struct cli_job *j, const char *name);
 /* The configured gateway of this name, or NULL. */
 const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name);
+/* Is it one of the configured interfaces'? */
+bool cli_own_address(const struct ctl *c, const struct addr *a);
 /* Does "tunnel" or "tunnel:proxy-id" name something configured? */
 bool cli_tunnel_known(const struct ctl *c, const char *name);
 

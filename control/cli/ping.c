@@ -148,15 +148,6 @@ static void on_error(struct cli_echo *u, const struct dp_echo_error *e)
 
 /* ---- how it begins --------------------------------------------------------------------------------- */
 
-static bool ours(const struct ctl *c, const struct addr *a)
-{
-	for (size_t i = 0; i < c->conf->n_interfaces; i++)
-		for (unsigned k = 0; k < c->conf->interfaces[i].n_addr; k++)
-			if (addr_eq(&c->conf->interfaces[i].addr[k].a, a))
-				return true;
-	return false;
-}
-
 /* The address of the interface that the packet would leave by. */
 static bool source_of(const struct ctl *c, struct addr *src, const struct addr *dst)
 {
@@ -192,7 +183,7 @@ static enum cli_page addresses(struct cli_job *j, struct dp_echo *e)
 		return refuse(j, "ping: host %s: an address is needed, such as 192.0.2.1 or 2001:db8::1",
 			      host ? host : "is missing");
 	}
-	if (ours(j->c, &e->dst))
+	if (cli_own_address(j->c, &e->dst))
 		return refuse(j, "ping: %s is an address of this gateway's own", host);
 	if (dp_route_lookup(&e->dst, &way) < 0)
 		return refuse(j, "ping: no route leads to %s: show routing route", host);
@@ -202,7 +193,7 @@ static enum cli_page addresses(struct cli_job *j, struct dp_echo *e)
 			"ping: the interface towards %s has no address of that family: say which is the "
 			"source; for a tunnel one that the proxy-ID's local network holds",
 			host);
-	if (source && (addr_parse(source, &e->src) < 0 || !ours(j->c, &e->src)))
+	if (source && (addr_parse(source, &e->src) < 0 || !cli_own_address(j->c, &e->src)))
 		return refuse(
 			j,
 			"ping: source %s is none of this gateway's addresses; show interface all lists them",

@@ -26,7 +26,7 @@
 #include "log.h"
 
 enum {
-	CLIENTS_MAX = 64, /* on_accept() says it, too */
+	CLIENTS_MAX = 64,
 	REQUEST_MAX = 65536,
 	IDLE_S = 60,  /* for the next request to begin: the shell connects anew without a word */
 	STALL_S = 60, /* for a request to be there whole; for a line of an answer to be taken */
@@ -265,11 +265,20 @@ static struct client *client_new(struct cli_server *s, int fd)
 
 /* ---- accepting ------------------------------------------------------------------------------------- */
 
+static void say_full(int fd)
+{
+	char text[160];
+	int n = snprintf(
+		text, sizeof(text),
+		"{\"status\":\"error\",\"error\":\"too many clients: culvertd answers %d at a time; try again "
+		"when one has left\",\"exit\":%d}\n",
+		CLIENTS_MAX, CLI_EXIT_FAILED);
+
+	(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
-	static const char full[] =
-		"{\"status\":\"error\",\"error\":\"too many clients: culvertd answers 64 at a time; try again when one "
-		"has left\",\"exit\":1}\n";
 	struct cli_server *s = w->data;
 	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *k;
@@ -283,7 +292,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	if (s->n_clients >= CLIENTS_MAX) {
-		(void)!send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		say_full(fd);
 		close(fd);
 		return;
 	}

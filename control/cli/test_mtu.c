@@ -157,15 +157,6 @@ static enum cli_page refuse(struct cli_job *j, const char *fmt, const char *a, c
 	return CLI_FAILED;
 }
 
-static bool ours(const struct ctl *c, const struct addr *a)
-{
-	for (size_t i = 0; i < c->conf->n_interfaces; i++)
-		for (unsigned k = 0; k < c->conf->interfaces[i].n_addr; k++)
-			if (addr_eq(&c->conf->interfaces[i].addr[k].a, a))
-				return true;
-	return false;
-}
-
 /* An address of ours that the proxy-ID's local network holds: the monitor's, if it has one. */
 static bool own_in(const struct ctl *c, const struct ctl_policy *p, struct addr *src)
 {
@@ -232,7 +223,7 @@ static enum cli_page where(struct cli_job *j, const char *tunnel, struct dp_echo
 		return cli_no_tunnel(j, tunnel);
 	if (!address(j, "host", &e->dst) || !address(j, "source", &e->src))
 		return CLI_FAILED;
-	if (source && !ours(j->c, &e->src))
+	if (source && !cli_own_address(j->c, &e->src))
 		return refuse(
 			j,
 			"test vpn mtu: source %s is none of this gateway's addresses; show interface all lists them%s",

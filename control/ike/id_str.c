@@ -58,19 +58,17 @@ const char *id_type_str(const struct ike_id *id)
 	}
 }
 
-/* What an operator would have typed; "" for bytes that nobody types. */
-static const char *typed(const struct ike_id *id, char buf[ID_STR])
+/* What an operator would have typed, len bytes; of most types that is what goes over the wire. */
+static const char *typed(const struct ike_id *id, char buf[ID_STR], size_t *len)
 {
-	if (id->type == ID_DER_ASN1_DN)
-		return cert_dn_str((struct bytes){.p = id->data, .len = id->len}, buf, ID_STR);
-	if (id->type != ID_KEY_ID)
-		return id_str(id, buf, ID_STR);
-	for (size_t i = 0; i < id->len; i++) {
-		buf[i] = (char)id->data[i];
-		if (!isprint(id->data[i]))
-			return "";
+	switch (id->type) {
+	case ID_FQDN:
+	case ID_RFC822_ADDR:
+	case ID_KEY_ID: *len = id->len; return (const char *)id->data;
+	case ID_DER_ASN1_DN: cert_dn_str((struct bytes){.p = id->data, .len = id->len}, buf, ID_STR); break;
+	default: id_str(id, buf, ID_STR);
 	}
-	buf[id->len] = '\0';
+	*len = strlen(buf);
 	return buf;
 }
 
@@ -78,10 +76,11 @@ bool id_alike(const struct ike_id *a, const struct ike_id *b)
 {
 	char s[ID_STR], t[ID_STR];
 	const char *x, *y;
+	size_t n, m;
 
 	if (!a->type || !b->type || a->type == b->type)
 		return false;
-	x = typed(a, s);
-	y = typed(b, t);
-	return x[0] && strcasecmp(x, y) == 0;
+	x = typed(a, s, &n);
+	y = typed(b, t, &m);
+	return n > 0 && n == m && strncasecmp(x, y, n) == 0;
 }
