@@ -8,6 +8,7 @@
  */
 #include "handlers.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,9 +152,14 @@ static void round_judge(struct sweep *s)
 
 /* ---- how it begins --------------------------------------------------------------------------------- */
 
-static enum cli_page refuse(struct cli_job *j, const char *fmt, const char *a, const char *b)
+static enum cli_page refuse(struct cli_job *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static enum cli_page refuse(struct cli_job *j, const char *fmt, ...)
 {
-	snprintf(j->err, sizeof(j->err), fmt, a, b);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(j->err, sizeof(j->err), fmt, ap);
+	va_end(ap);
 	return CLI_FAILED;
 }
 
@@ -212,42 +218,44 @@ static bool address(struct cli_job *j, const char *option, struct addr *a)
 	return false;
 }
 
-/* CLI_FAILED with the reason in err. */
-static enum cli_page where(struct cli_job *j, const char *tunnel, struct dp_echo *e,
-			   const struct ctl_policy **p)
+/* Whose packets they are, addresses filled in; NULL with the reason in err. */
+static const struct ctl_policy *where(struct cli_job *j, const char *tunnel, struct dp_echo *e)
 {
 	const char *host = cli_arg(&j->m, "host"), *source = cli_arg(&j->m, "source");
+	const struct ctl_policy *p;
 	struct dp_route way;
 
-	if (!cli_tunnel_known(j->c, tunnel))
-		return cli_no_tunnel(j, tunnel);
+	if (!cli_tunnel_known(j->c, tunnel)) {
+		cli_no_tunnel(j, tunnel);
+		return NULL;
+	}
 	if (!address(j, "host", &e->dst) || !address(j, "source", &e->src))
-		return CLI_FAILED;
-	if (source && !cli_own_address(j->c, &e->src))
-		return refuse(
-			j,
-			"test vpn mtu: source %s is none of this gateway's addresses; show interface all lists them%s",
-			source, "");
-	*p = policy_of(j->c, tunnel, e);
-	if (!*p && !host)
-		return refuse(
-			j,
-			"test vpn mtu: tunnel %s has no monitored destination: name a host behind the peer that answers "
-			"pings: test vpn mtu tunnel %s host ADDRESS",
-			tunnel, tunnel);
-	if (!*p)
-		return refuse(
-			j,
-			"test vpn mtu: no proxy-ID of %s holds packets from %s to that host: name a source and a host that "
-			"one does",
-			tunnel, source ? source : "an address of this gateway's");
-	if (dp_route_lookup(&e->dst, &way) < 0 ||
-	    strcmp(ctl_interface_name(j->c, way.ifindex), (*p)->tunnel->interface) != 0)
-		return refuse(
-			j,
-			"test vpn mtu: no route leads to the host through %s: show routing route; diagnose vpn tunnel %s",
-			(*p)->tunnel->interface, tunnel);
-	return CLI_LAST;
+		return NULL;
+	if (source && !cli_own_address(j->c, &e->src)) {
+		refuse(j,
+		       "test vpn mtu: source %s is none of this gateway's addresses; show interface all lists them",
+		       source);
+		return NULL;
+	}
+	p = policy_of(j->c, tunnel, e);
+	if (p && dp_route_lookup(&e->dst, &way) == 0 &&
+	    strcmp(ctl_interface_name(j->c, way.ifindex), p->tunnel->interface) == 0)
+		return p;
+	if (p)
+		refuse(j,
+		       "test vpn mtu: no route leads to the host through %s: show routing route; diagnose vpn tunnel %s",
+		       p->tunnel->interface, tunnel);
+	else if (host)
+		refuse(j,
+		       "test vpn mtu: no proxy-ID of %s holds packets from %s to that host: name a source and a host that "
+		       "one does",
+		       tunnel, source ? source : "an address of this gateway's");
+	else
+		refuse(j,
+		       "test vpn mtu: tunnel %s has no monitored destination: name a host behind the peer that answers "
+		       "pings: test vpn mtu tunnel %s host ADDRESS",
+		       tunnel, tunnel);
+	return NULL;
 }
 
 static void take_port(struct sweep *s, const struct cfg_tunnel *t)
@@ -266,20 +274,22 @@ static void take_port(struct sweep *s, const struct cfg_tunnel *t)
 static enum cli_page begin(struct cli_job *j)
 {
 	const char *tunnel = cli_arg(&j->m, "tunnel");
-	const struct ctl_policy *p = NULL;
+	const struct ctl_policy *p;
 	struct dp_echo e = {.df = true};
 	struct sweep *s;
 
 	if (!tunnel) {
 		j->exit = CLI_EXIT_USAGE;
-		return refuse(j, "tunnel: missing; allowed: a tunnel, or tunnel:proxy-id; %s%s",
-			      "show vpn tunnel lists them", "");
+		return refuse(
+			j,
+			"tunnel: missing; allowed: a tunnel, or tunnel:proxy-id; show vpn tunnel lists them");
 	}
-	if (where(j, tunnel, &e, &p) == CLI_FAILED)
+	p = where(j, tunnel, &e);
+	if (!p)
 		return CLI_FAILED;
 	s = calloc(1, sizeof(*s));
 	if (!s)
-		return refuse(j, "test vpn mtu: %s%s", "out of memory", "");
+		return refuse(j, "test vpn mtu: out of memory");
 	s->job = j;
 	s->policy = p->policy;
 	s->number = p->number;
@@ -289,13 +299,15 @@ static enum cli_page begin(struct cli_job *j)
 	s->user.error = on_error;
 	take_port(s, p->tunnel);
 	doc_tunnel_name(p->tunnel->name, p->proxy->name, s->name);
-	if (!s->mtu || cli_echo_open(&s->user) < 0) {
-		refuse(j,
-		       s->mtu ? "test vpn mtu: others are using all echo requests there are at once; try again%s%s"
-			      : "test vpn mtu: tunnel %s is not up: diagnose vpn tunnel %s",
-		       s->mtu ? "" : s->name, s->mtu ? "" : s->name);
+	if (!s->mtu) {
+		refuse(j, "test vpn mtu: tunnel %s is not up: diagnose vpn tunnel %s", s->name, s->name);
 		free(s);
 		return CLI_FAILED;
+	}
+	if (cli_echo_open(&s->user) < 0) {
+		free(s);
+		return refuse(
+			j, "test vpn mtu: others are using all echo requests there are at once; try again");
 	}
 	e.id = s->user.id;
 	s->echo = e;
