@@ -16,7 +16,7 @@
 #include "ike_capture.h"
 #include "journal.h"
 #include "log.h"
-#include "ping.h"
+#include "echo_user.h"
 #include "soft_limit.h"
 #include "wire.h"
 
@@ -418,7 +418,12 @@ static void dp_probe_answer_in(void *ctx, const struct dp_probe_answer *a)
 
 static void dp_echo_answer_in(void *ctx, const struct dp_echo_answer *a)
 {
-	cli_ping_answer(a);
+	cli_echo_answer(a);
+}
+
+static void dp_echo_error_in(void *ctx, const struct dp_echo_error *e)
+{
+	cli_echo_error(e);
 }
 
 static void dp_unknown_spi_in(void *ctx, const struct dp_unknown_spi *u)
@@ -439,4 +444,5 @@ const struct dp_handlers ctl_dp_handlers = {
 	.link = dp_link_in,
 	.probe_answer = dp_probe_answer_in,
 	.echo_answer = dp_echo_answer_in,
+	.echo_error = dp_echo_error_in,
 };

@@ -54,10 +54,11 @@ static void put4(uint8_t *at, const struct dp_echo *e)
 
 	memset(ip, 0, sizeof(*ip));
 	ip->version_ihl = 0x45;
+	ip->type_of_service = e->tos;
 	ip->total_length = htons(e->len);
 	ip->packet_id = (uint16_t)rte_rand();
 	ip->fragment_offset = e->df ? htons(RTE_IPV4_HDR_DF_FLAG) : 0;
-	ip->time_to_live = TTL_OWN;
+	ip->time_to_live = e->ttl ? e->ttl : TTL_OWN;
 	ip->next_proto_id = IPPROTO_ICMP;
 	memcpy(&ip->src_addr, e->src.b, 4);
 	memcpy(&ip->dst_addr, e->dst.b, 4);
@@ -74,10 +75,11 @@ static void put6(uint8_t *ip, const struct dp_echo *e)
 	uint16_t sum;
 
 	memset(ip, 0, IP6_HDR);
-	ip[0] = 0x60;
+	ip[0] = (uint8_t)(0x60 | e->tos >> 4);
+	ip[1] = (uint8_t)(e->tos << 4);
 	put16(ip + 4, len);
 	ip[6] = IPPROTO_ICMPV6;
-	ip[7] = TTL_OWN;
+	ip[7] = e->ttl ? e->ttl : TTL_OWN;
 	memcpy(ip + 8, e->src.b, 16);
 	memcpy(ip + 24, e->dst.b, 16);
 	put_echo(icmp, e, ICMP6_ECHO, len);

@@ -22,10 +22,18 @@ enum {
 	ICMP_UNREACHABLE = 3,
 	FRAG_NEEDED = 4,
 	ICMP_ECHO = 8,
+	ICMP_EXCEEDED = 11,
+	ICMP_PARAMETER = 12,
 	ICMP_HDR = 8,
 	TTL_OWN = 64
 };
-enum { ICMP6_TOO_BIG = 2, ICMP6_ECHO = 128, ICMP6_ECHO_REPLY = 129 };
+enum {
+	ICMP6_UNREACHABLE = 1,
+	ICMP6_TOO_BIG = 2,
+	ICMP6_PARAMETER = 4,
+	ICMP6_ECHO = 128,
+	ICMP6_ECHO_REPLY = 129
+};
 
 struct arp { /* RFC 826; parse_arp_frame has checked that it is there and for Ethernet and IPv4 */
 	uint8_t kind[6];
@@ -91,6 +99,51 @@ static bool awaited(const struct pkt *p, const uint8_t *icmp)
 	return id >= ECHO_ID_FIRST ? echo_wanted(id) : !dp.ifs[p->in_if].is_port;
 }
 
+/* An error that quotes an echo request of the operator's, from the address that the error was sent to: what control is told
+ * of it.  icmp: the error, len bytes. */
+static bool echo_error4(const struct rte_ipv4_hdr *ip, const uint8_t *icmp, uint16_t len,
+			struct dp_echo_error *e)
+{
+	const uint8_t *q = icmp + ICMP_HDR, *echo;
+
+	if ((icmp[0] != ICMP_UNREACHABLE && icmp[0] != ICMP_EXCEEDED && icmp[0] != ICMP_PARAMETER) ||
+	    len < ICMP_HDR + sizeof(*ip) || q[0] >> 4 != 4 || (q[0] & 15) < 5 ||
+	    len < ICMP_HDR + (q[0] & 15) * 4 + ICMP_HDR)
+		return false;
+	echo = q + (q[0] & 15) * 4;
+	if (q[9] != IPPROTO_ICMP || (q[6] & 0x1f) || q[7] || memcmp(q + 12, &ip->dst_addr, 4) != 0 ||
+	    echo[0] != ICMP_ECHO || !echo_wanted(be16_at(echo + 4)))
+		return false;
+	*e = (struct dp_echo_error){
+		.host = addr_v4(q + 16),
+		.from = addr_v4((const uint8_t *)&ip->src_addr),
+		.id = be16_at(echo + 4),
+		.seq = be16_at(echo + 6),
+		.type = icmp[0],
+		.code = icmp[1],
+		.mtu = icmp[0] == ICMP_UNREACHABLE && icmp[1] == FRAG_NEEDED ? be16_at(icmp + 6) : 0};
+	return true;
+}
+
+static bool echo_error6(const struct rte_ipv6_hdr *ip, const uint8_t *icmp, uint16_t len,
+			struct dp_echo_error *e)
+{
+	const uint8_t *q = icmp + ICMP_HDR, *echo = q + sizeof(*ip);
+
+	if (icmp[0] < ICMP6_UNREACHABLE || icmp[0] > ICMP6_PARAMETER ||
+	    len < ICMP_HDR + sizeof(*ip) + ICMP_HDR || q[0] >> 4 != 6 || q[6] != IPPROTO_ICMPV6 ||
+	    memcmp(q + 8, &ip->dst_addr, 16) != 0 || echo[0] != ICMP6_ECHO || !echo_wanted(be16_at(echo + 4)))
+		return false;
+	*e = (struct dp_echo_error){.host = addr_v6(q + 24),
+				    .from = addr_v6((const uint8_t *)&ip->src_addr),
+				    .id = be16_at(echo + 4),
+				    .seq = be16_at(echo + 6),
+				    .type = icmp[0],
+				    .code = icmp[1],
+				    .mtu = icmp[0] == ICMP6_TOO_BIG ? be16_at(icmp + 6) : 0};
+	return true;
+}
+
 /* RFC 792, RFC 1812 4.3.3.6: the request becomes its answer, from the address it was sent to. */
 static bool echo_answer(struct worker *w, struct pkt *p)
 {
@@ -98,6 +151,7 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 	uint8_t *icmp = (uint8_t *)ip + p->l3_len;
 	uint16_t len = (uint16_t)(p->ip_len - p->l3_len);
 	uint32_t src = ip->src_addr;
+	struct dp_echo_error error;
 	uint16_t sum;
 
 	if (len < ICMP_HDR || rte_raw_cksum(icmp, len) != 0xffff) {
@@ -106,6 +160,11 @@ static bool echo_answer(struct worker *w, struct pkt *p)
 	}
 	if (icmp[0] == ICMP_ECHO_REPLY && icmp[1] == 0 && awaited(p, icmp)) {
 		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6), ip->time_to_live);
+		pkt_drop(w, p, DROP_PROBE_DONE);
+		return false;
+	}
+	if (echo_error4(ip, icmp, len, &error)) {
+		punt_echo_error(w, &error);
 		pkt_drop(w, p, DROP_PROBE_DONE);
 		return false;
 	}
@@ -141,6 +200,7 @@ static bool echo_answer6(struct worker *w, struct pkt *p)
 	struct rte_ipv6_hdr *ip = pkt_l3(p);
 	uint8_t *icmp = (uint8_t *)ip + p->l3_len, src[16];
 	uint16_t len = (uint16_t)(p->ip_len - p->l3_len), sum;
+	struct dp_echo_error error;
 
 	if (ip6_sum(ip, IPPROTO_ICMPV6, icmp, len) != 0xffff) {
 		pkt_drop(w, p, DROP_ICMP_MALFORMED);
@@ -148,6 +208,11 @@ static bool echo_answer6(struct worker *w, struct pkt *p)
 	}
 	if (icmp[0] == ICMP6_ECHO_REPLY && icmp[1] == 0 && awaited(p, icmp)) {
 		punt_probe_answer(w, p, be16_at(icmp + 4), be16_at(icmp + 6), ip->hop_limits);
+		pkt_drop(w, p, DROP_PROBE_DONE);
+		return false;
+	}
+	if (echo_error6(ip, icmp, len, &error)) {
+		punt_echo_error(w, &error);
 		pkt_drop(w, p, DROP_PROBE_DONE);
 		return false;
 	}

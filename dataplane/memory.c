@@ -14,7 +14,7 @@ enum {
 	HASH_ENTRY = 8 + 4 + 2 * 64 / 8,
 	WINDOW = 256,     /* bytes of an SA's anti-replay window, 1024 packets being the default */
 	WORKER = 1 << 20, /* rings, the crypto library's state, tables of fragments */
-	DPDK = 28 << 20, /* its own, what ports take, and what is small */
+	DPDK = 28 << 20,  /* its own, what ports take, and what is small */
 };
 
 static size_t hashes(size_t n)

@@ -30,6 +30,7 @@ enum event_kind {
 	EV_ICMP,
 	EV_RULE,
 	EV_PROBE,
+	EV_ECHO_ERROR,
 	EV_UNKNOWN_SPI
 };
 
@@ -60,6 +61,7 @@ struct event {
 			struct addr from, to;
 			uint64_t tsc; /* when it arrived */
 		} probe;
+		struct dp_echo_error echo_error;
 	};
 };
 static_assert(sizeof(struct event) <= 64, "an event is one cache line");
@@ -239,6 +241,14 @@ void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint1
 		(void)put(w, &e); /* the next probe asks again */
 }
 
+void punt_echo_error(struct worker *w, const struct dp_echo_error *echo)
+{
+	struct event e = {.kind = EV_ECHO_ERROR, .echo_error = *echo};
+
+	if (may_punt(w, PUNT_ECHO) == DROP_NONE)
+		(void)put(w, &e); /* so it is not told */
+}
+
 void punt_unknown_spi(struct worker *w, const struct pkt *p)
 {
 	struct event e = {.kind = EV_UNKNOWN_SPI, .unknown_spi = {.spi = p->spi}};
@@ -408,6 +418,10 @@ static void deliver(const struct event *e)
 			dp.handlers.moved(dp.ctx, &e->moved);
 		break;
 	case EV_PROBE: deliver_probe(e); break;
+	case EV_ECHO_ERROR:
+		if (dp.handlers.echo_error)
+			dp.handlers.echo_error(dp.ctx, &e->echo_error);
+		break;
 	case EV_UNKNOWN_SPI:
 		if (dp.handlers.unknown_spi)
 			dp.handlers.unknown_spi(dp.ctx, &e->unknown_spi);

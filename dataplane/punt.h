@@ -25,6 +25,8 @@ bool punt_expire(struct worker *w, const struct dp_expire *e);
 void punt_rule_hit(struct worker *w, uint32_t rule, bool allow, const struct pkt *p);
 /* An echo reply that a monitor or the operator waits for; p stays the caller's. */
 void punt_probe_answer(struct worker *w, const struct pkt *p, uint16_t id, uint16_t seq, uint8_t ttl);
+/* An ICMP error about an echo request of the operator's; p stays the caller's. */
+void punt_echo_error(struct worker *w, const struct dp_echo_error *e);
 /* An ESP packet with an SPI that is not in use; rate-limited, no matter whether it comes through. */
 void punt_unknown_spi(struct worker *w, const struct pkt *p);
 bool punt_moved(struct worker *w, uint32_t spi, const struct endpoint *from);

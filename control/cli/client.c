@@ -74,8 +74,14 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a)
 					 : strerror(errno));
 			return false;
 		}
-		if (conn_ask(k->conn, request, a))
+		if (conn_ask(k->conn, request, a)) {
+			conn = k->conn;
+			if (conn_spent(conn)) {
+				k->conn = NULL;
+				conn_close(conn);
+			}
 			return true;
+		}
 		conn = k->conn;
 		k->conn = NULL;
 		conn_close(conn);
@@ -94,6 +100,20 @@ static void print_document(const struct client *k, const json_t *doc, FILE *out)
 		json_dumpf(doc, out, JSON_INDENT(2));
 		fputc('\n', out);
 	}
+}
+
+/* For whoever reads JSON: an error is a document, too. */
+static void print_error(const struct client *k, const char *why, FILE *out, FILE *err)
+{
+	json_t *doc = k->json ? json_object() : NULL;
+
+	if (doc) {
+		json_object_set_new(doc, "error", json_string(why));
+		print_document(k, doc, out);
+		json_decref(doc);
+	}
+	fflush(out);
+	fprintf(err, "%s\n", why);
 }
 
 /* What is no question to the daemon is answered without it. */
@@ -115,26 +135,12 @@ static bool look_up(const struct client *k, const char *const *words, size_t n, 
 		found = true;
 	} else if (vendor) {
 		knowledge_unknown(cli_arg(&m, ""), vendor, why, sizeof(why));
-		fprintf(err, "%s\n", why);
+		print_error(k, why, out, err);
 		*status = CLI_EXIT_FAILED;
 		found = true;
 	}
 	json_decref(doc);
 	return found; /* of its counters the daemon knows */
-}
-
-/* For whoever reads JSON: an error is a document, too. */
-static void print_error(const struct client *k, const char *why, FILE *out, FILE *err)
-{
-	json_t *doc = k->json ? json_object() : NULL;
-
-	if (doc) {
-		json_object_set_new(doc, "error", json_string(why));
-		print_document(k, doc, out);
-		json_decref(doc);
-	}
-	fflush(out);
-	fprintf(err, "%s\n", why);
 }
 
 /* An answer that was cut off ends where it was cut off: totals below it would be none. */
@@ -206,8 +212,27 @@ int client_run(struct client *k, const char *const *words, size_t n, FILE *out, 
 	return status;
 }
 
-void client_help(FILE *out)
+static void help_document(FILE *out)
 {
+	json_t *doc = json_pack("{s:s, s:[]}", "type", "help", "entries");
+	char syntax[256];
+
+	for (size_t i = 0; i < cli_n_commands; i++)
+		json_array_append_new(json_object_get(doc, "entries"),
+				      json_pack("{s:s, s:s}", "syntax",
+						cli_syntax(&cli_commands[i], syntax, sizeof(syntax)), "help",
+						cli_commands[i].help));
+	json_dumpf(doc, out, JSON_INDENT(2));
+	fputc('\n', out);
+	json_decref(doc);
+}
+
+void client_help(FILE *out, bool json)
+{
+	if (json) {
+		help_document(out);
+		return;
+	}
 	for (size_t i = 0; i < cli_n_commands; i++) {
 		char syntax[256];
 

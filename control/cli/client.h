@@ -21,7 +21,7 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a);
 /* Run a command: its text (or JSON) to out, what is wrong to err.  Exit status. */
 int client_run(struct client *k, const char *const *words, size_t n, FILE *out, FILE *err);
 /* The commands and what they do. */
-void client_help(FILE *out);
+void client_help(FILE *out, bool json);
 
 /* The interactive shell.  Exit status. */
 int shell_run(struct client *k);

@@ -18,7 +18,7 @@ struct conn {
 	int fd;
 	char *line;
 	size_t cap;
-	volatile sig_atomic_t interrupted;
+	volatile sig_atomic_t interrupted, streaming, spent;
 	conn_page_fn *on_page;
 	void *on_page_arg;
 };
@@ -64,6 +64,19 @@ void conn_interrupt(struct conn *c)
 {
 	c->interrupted = 1;
 	shutdown(c->fd, SHUT_RDWR);
+}
+
+bool conn_stop(struct conn *c)
+{
+	if (!c->streaming || c->spent)
+		return false;
+	c->spent = 1;
+	return shutdown(c->fd, SHUT_WR) == 0;
+}
+
+bool conn_spent(const struct conn *c)
+{
+	return c->spent;
 }
 
 void conn_on_page(struct conn *c, conn_page_fn *cb, void *arg)
@@ -164,7 +177,8 @@ bool conn_ask(struct conn *c, const json_t *request, struct answer *a)
 			break;
 		}
 		a->begun = true;
-		if (c->on_page && json_is_true(json_object_get(doc, "stream")))
+		c->streaming = json_is_true(json_object_get(doc, "stream"));
+		if (c->on_page && c->streaming)
 			c->on_page(c->on_page_arg, doc);
 		else if (!a->doc)
 			a->doc = json_incref(doc);
@@ -172,6 +186,7 @@ bool conn_ask(struct conn *c, const json_t *request, struct answer *a)
 			conn_merge(a->doc, doc);
 		json_decref(o);
 	}
+	c->streaming = 0;
 	a->exit = (int)json_integer_value(json_object_get(a->last, "exit"));
 	if (json_string_value(json_object_get(a->last, "error")))
 		snprintf(a->err, sizeof(a->err), "%s", json_string_value(json_object_get(a->last, "error")));

@@ -20,6 +20,11 @@ struct answer {
 	char err[1536]; /* "" when it went well */
 };
 
+/* From a signal handler: a command whose pages come as they are made is asked to conclude; its answer goes on to its end.
+ * False: it is none such, or was asked already. */
+bool conn_stop(struct conn *c);
+/* It was: nothing more can be asked on this connection. */
+bool conn_spent(const struct conn *c);
 /* From a signal handler: what is being asked on it is given up, and the connection with it. */
 void conn_interrupt(struct conn *c);
 /* Pages with "stream" go here as they come, and are no part of a->doc; NULL: they are put together as well. */

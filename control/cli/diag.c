@@ -216,9 +216,10 @@ static void one_way(const struct diag_facts *f, struct diag_report *r)
 	diag_fix(
 		r, out,
 		"at the peer: a route for our network into its tunnel, a policy that allows it, NAT exemption, and that it "
-		"still has its SA; on the way: %s must pass%s",
+		"still has its SA; on the way: %s must pass%s; if only large packets are lost: test vpn mtu tunnel %s",
 		f->udp_encap ? "UDP 4500, also when it is idle" : "ESP, IP protocol 50",
-		f->udp_encap || !f->nat ? "" : ", which no NAT lets through: turn nat-traversal on");
+		f->udp_encap || !f->nat ? "" : ", which no NAT lets through: turn nat-traversal on",
+		f->tunnel);
 	r->ask_peer |= r->verdict == out;
 }
 
@@ -270,6 +271,63 @@ static void history(const struct diag_facts *f, struct diag_report *r)
 	diag_fix(r, word, "%s", flapping_fix(h));
 }
 
+/*
+ * Where a way is narrower than it should be and nobody on it says so, large packets vanish and nothing here shows it: it
+ * has to be tried.  What was found then goes before what traffic shows, which large packets alone make one-way; it holds
+ * while the tunnel still takes packets that large.
+ */
+static void sizes(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "mtu-hole";
+	const struct mtu_found *t = f->tried;
+	char host[ADDR_STR], told[ADDR_STR], port[200] = "";
+
+	if (t && t->carried < f->mtu && !t->told.v) {
+		diag_step(
+			r, "MTU", DIAG_BAD,
+			"the tunnel carries %u bytes, but of what was tried %llu s ago %s answered packets of up to %u only, and "
+			"no router told of a narrower way",
+			f->mtu, (unsigned long long)f->tried_ago_s, addr_str(&t->host, host), t->carried);
+		diag_verdict(
+			r, word,
+			"packets of more than %u bytes vanish on the way there or back, and no ICMP says so: small ones "
+			"pass, large transfers stall",
+			t->carried);
+		if (t->port_mtu)
+			snprintf(port, sizeof(port),
+				 "set mtu = %u for %s, and every sender is told what fits; or ", t->port_mtu,
+				 f->outer_if);
+		diag_fix(
+			r, word,
+			"%sset adjust-tcp-mss = %u for the tunnel, which helps TCP only; or have the narrow link on the way "
+			"widened, or its router send ICMP \"fragmentation needed\"; then test vpn mtu tunnel %s again",
+			port, mtu_found_mss(t), f->tunnel);
+	} else if (f->path_mtu || f->too_big) {
+		diag_step(
+			r, "MTU", DIAG_NOTE,
+			"the tunnel carries %u bytes%s; %llu packets were too big for their way and may not be cut (their "
+			"senders were told): if large transfers stall, ICMP is blocked behind here or the peer",
+			f->mtu, f->path_mtu ? ", a router on the way asks for less than the port" : "",
+			(unsigned long long)f->too_big);
+	} else if (t && t->told.v) {
+		diag_step(
+			r, "MTU", DIAG_OK,
+			"the tunnel carries %u bytes, and %s answered packets of up to %u; of larger ones %s, behind the "
+			"peer, says that they do not fit",
+			f->mtu, addr_str(&t->host, host), t->carried, addr_str(&t->told, told));
+	} else if (t) {
+		diag_step(r, "MTU", DIAG_OK,
+			  "the tunnel carries %u bytes; %s answered all of them %llu s ago", f->mtu,
+			  addr_str(&t->host, host), (unsigned long long)f->tried_ago_s);
+	} else {
+		diag_step(
+			r, "MTU", DIAG_OK,
+			"the tunnel carries %u bytes; nothing was too big; whether all of that arrives was not tried: test "
+			"vpn mtu tunnel %s",
+			f->mtu, f->tunnel);
+	}
+}
+
 /* What may be wrong with a tunnel that works. */
 static void quality(const struct diag_facts *f, struct diag_report *r)
 {
@@ -286,15 +344,6 @@ static void quality(const struct diag_facts *f, struct diag_report *r)
 			"anti-replay-window = %u for this tunnel; look for unequal paths or QoS behind the peer",
 			f->window_needed > f->window ? f->window_needed : f->window);
 	}
-	if (f->path_mtu || f->too_big)
-		diag_step(
-			r, "MTU", DIAG_NOTE,
-			"the tunnel carries %u bytes%s; %llu packets were too big for their way and may not be cut (their "
-			"senders were told): if large transfers stall, ICMP is blocked behind here or the peer",
-			f->mtu, f->path_mtu ? ", a router on the way asks for less than the port" : "",
-			(unsigned long long)f->too_big);
-	else
-		diag_step(r, "MTU", DIAG_OK, "the tunnel carries %u bytes; nothing was too big", f->mtu);
 	if (f->busy_percent >= BUSY_PERCENT) {
 		diag_step(r, "load", DIAG_BAD, "the busiest worker is busy %u %% of the time",
 			  f->busy_percent);
@@ -304,6 +353,29 @@ static void quality(const struct diag_facts *f, struct diag_report *r)
 		diag_step(r, "load", DIAG_OK, "the busiest worker is busy %u %% of the time",
 			  f->busy_percent);
 	}
+}
+
+/* Less than the proxy-ID may be what is wanted; packets that do not fit into it are not. */
+static void selectors(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "proxy-id-mismatch";
+
+	if (!f->narrowed[0])
+		return;
+	diag_step(r, "proxy-ID", f->cut_off ? DIAG_BAD : DIAG_NOTE,
+		  "the peer has narrowed it to %s; %llu packets outside of that were dropped", f->narrowed,
+		  (unsigned long long)f->cut_off);
+	if (!f->cut_off)
+		return;
+	diag_verdict(
+		r, word,
+		"the peer allows less than the proxy-ID, %s, and packets outside of that are dropped: some "
+		"hosts or applications fail",
+		f->narrowed);
+	diag_fix(
+		r, word,
+		"give the peer's selectors the proxy-ID's networks and masks (its local is our remote); if less is meant, "
+		"narrow the proxy-ID, and the route into the tunnel");
 }
 
 static void ike_sa(const struct diag_facts *f, struct diag_report *r)
@@ -351,6 +423,7 @@ static void monitor(const struct diag_facts *f, struct diag_report *r)
 
 static void up(const struct diag_facts *f, struct diag_report *r)
 {
+	static const char well[] = "healthy";
 	bool one_way_says_more = (f->traffic == TRAFFIC_OUT_ONLY || f->traffic == TRAFFIC_IN_ONLY) &&
 				 f->flaps.cause != FLAPS_PEER_SILENT;
 
@@ -358,9 +431,11 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 	monitor(f, r);
 	(void)diag_own_cert(f, r); /* it shows when the IKE SA is made anew */
 	diag_step(r, "IPsec SA", DIAG_OK, "up for %llu s", (unsigned long long)f->sa_age_s);
+	selectors(f, r);
 	rekeys(f, r);
 	if (!one_way_says_more)
 		history(f, r); /* before its traffic: a tunnel that was down just now has had little */
+	sizes(f, r);
 	counters(f, r);
 	if (f->traffic == TRAFFIC_NONE)
 		no_traffic(f, r);
@@ -373,7 +448,10 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 	quality(f, r);
 	if (!r->tree)
 		r->tree = "up";
-	diag_verdict(r, "healthy", "nothing is wrong that can be seen from here");
+	diag_verdict(r, well, "nothing is wrong that can be seen from here");
+	if (!f->tried)
+		diag_fix(r, well, "if small packets pass and large ones do not: test vpn mtu tunnel %s",
+			 f->tunnel);
 }
 
 void diagnose(const struct diag_facts *f, struct diag_report *r)

@@ -9,11 +9,13 @@
 #pragma once
 
 #include "journal.h"
+#include "mtu_found.h"
 #include "proxy_state.h"
 
 struct diag_facts {
-	const char *gateway, *tunnel_if, *outer_if, *remote_net; /* names; the proxy-ID's remote network */
-	char peer[ADDR_STR];                                     /* "" when it may be any */
+	/* names, and the proxy-ID's remote network; tunnel: with its proxy-ID's, as commands take it */
+	const char *gateway, *tunnel, *tunnel_if, *outer_if, *remote_net;
+	char peer[ADDR_STR]; /* "" when it may be any */
 	bool passive, start, natt_off;
 	bool certified; /* one of the ends authenticates itself by certificate */
 	/* Our own certificate is out of its time, by our own clock; told: which, its limit, the clock. */
@@ -35,11 +37,18 @@ struct diag_facts {
 	unsigned n_callers;
 	unsigned half_open, half_open_max; /* of the box */
 	char caller[200];                  /* the newest one: who, how, when */
+	/* Of those who call us from an address that no gateway has: how many there are, the one with most calls; and how many
+	 * gateways with a fixed peer-address are down, whose peer that may be.  IKE_SA_INIT does not say. */
+	unsigned n_strays, n_down;
+	uint64_t stray_calls, stray_ago_s;
+	char stray[ADDR_STR];
 	/* phase 2 */
 	bool child_up, negotiating;
 	const struct ike_reason *child_failure;
 	uint64_t sa_age_s;
-	bool pfs, sa_pfs; /* configured; used for the SA that is up */
+	bool pfs, sa_pfs;   /* configured; used for the SA that is up */
+	char narrowed[300]; /* to what the peer narrowed the proxy-ID; "": it did not */
+	uint64_t cut_off;   /* outbound packets outside of that */
 	uint64_t rekey_in_s, expires_in_s;
 	char rekey_at[8], expires_at[8];     /* the same by the clock, "14:05" */
 	const struct ike_reason *pfs_before; /* an earlier rekey of this proxy-ID failed so; NULL: none did */
@@ -53,7 +62,9 @@ struct diag_facts {
 	bool traced, routed_in, ruled_out, back_ruled_out;
 	/* sizes */
 	uint16_t mtu, path_mtu;
-	uint64_t too_big; /* packets of the whole box that were told so */
+	uint64_t too_big;              /* packets of the whole box that were told so */
+	const struct mtu_found *tried; /* test vpn mtu, lately; NULL: not */
+	uint64_t tried_ago_s;
 	/* monitor */
 	bool monitored, monitor_up;
 	uint64_t rtt_ns;

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* diagnose vpn, the trees of a tunnel that is down: phase 1, then phase 2. */
 #include "diag_tree.h"
+
+#include <stdio.h>
+#include <string.h>
+
 #include "wire.h"
 
 /* ---- the way to the peer --------------------------------------------------------------------------- */
@@ -276,12 +280,60 @@ static void callers(const struct diag_facts *f, struct diag_report *r)
 	diag_fix(r, word, "set the peer's gateway to IKEv2; culvert has no IKEv1");
 }
 
+/*
+ * Somebody calls us from an address that no gateway has, and this gateway's peer is missed at its own: it may be the
+ * peer, moved or written down wrong here.  IKE_SA_INIT carries no identity, so this is as certain as it gets: when
+ * he calls again and again, is the only one, this is the only gateway that is down, and where its peer should be
+ * nobody answers.  Else it is a remark.
+ */
+static void elsewhere(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "peer-address";
+	const struct ike_reason *why = f->ike_failure;
+	bool answered = why && got_of(why) != GOT_NOTHING;
+	bool likely = f->stray_calls > 1 && f->n_strays == 1 && f->n_down <= 1 && !answered;
+
+	if (!f->n_strays)
+		return;
+	diag_step(
+		r, word, likely ? DIAG_BAD : DIAG_NOTE,
+		"%s, which no gateway has, called %llu time%s, last %llu s ago; peer-address is %s.  IKE_SA_INIT carries no "
+		"identity: it %s this peer%s",
+		f->stray, (unsigned long long)f->stray_calls, f->stray_calls > 1 ? "s" : "",
+		(unsigned long long)f->stray_ago_s, f->peer, likely ? "is likely" : "may be",
+		f->n_down > 1 ? ", or another one's that is down" : "");
+	if (!likely)
+		return;
+	diag_verdict(r, word,
+		     "the peer seems to call from %s, and peer-address is %s, which %s (likely, not certain: "
+		     "IKE_SA_INIT carries no identity)",
+		     f->stray, f->peer, !why && !f->ike_trying ? "was not asked" : "does not answer");
+	diag_fix(
+		r, word,
+		"if the peer is at %s: set peer-address = \"%s\" for gateway %s, or \"any\", then its peer-id tells who it "
+		"is; if it is not, see explain no-answer",
+		f->stray, f->stray, f->gateway);
+}
+
+/* Who answers at peer-address may be somebody else, who does not know us. */
+static void or_elsewhere(const struct diag_facts *f, struct diag_report *r)
+{
+	const struct ike_reason *why = f->ike_failure;
+	size_t n = strlen(r->fix);
+
+	if (f->n_strays == 1 && f->stray_calls > 1 && why->reported_by_peer && r->reason == why)
+		snprintf(r->fix + n, sizeof(r->fix) - n,
+			 "; or, if the peer is the one who calls from %s: set peer-address = \"%s\"",
+			 f->stray, f->stray);
+}
+
 void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r)
 {
 	r->tree = "tunnel down";
 	if (!reach(f, r))
 		return;
 	callers(f, r);
+	elsewhere(f, r);
 	if (!f->ike_failure) {
 		if (!unanswered(f, r)) {
 			ask_own_cert(f, r);
@@ -293,6 +345,7 @@ void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r)
 		ask_own_cert(f, r);
 	ask_ports(f, r, got_of(f->ike_failure));
 	ask_rest(f, r, got_of(f->ike_failure));
+	or_elsewhere(f, r);
 }
 
 void diag_nat_off(const struct diag_facts *f, struct diag_report *r)

@@ -73,6 +73,20 @@ static const char *call_str(const struct ike_call *i, char buf[CALL_STR])
 	return buf;
 }
 
+/* A stranger where this gateway's peer would call, from another address than its. */
+static void take_stray(struct diag_facts *f, const struct ike_gw_conf *g, const struct ike_call *i)
+{
+	if (i->kind != IKE_CALL_NO_GATEWAY || !g->remote.v ||
+	    (g->local.v && !addr_eq(&g->local, &i->local.a)))
+		return;
+	f->n_strays++;
+	if (i->count <= f->stray_calls)
+		return;
+	f->stray_calls = i->count;
+	f->stray_ago_s = (ctl_now() - i->last) / SECOND;
+	addr_str(&i->remote.a, f->stray);
+}
+
 struct call_facts {
 	struct diag_facts *f;
 	const struct ike_gw_conf *g;
@@ -88,6 +102,7 @@ static bool on_call(void *arg, const struct ike_call *i)
 	if ((ctl_now() - i->last) / SECOND > RECENT_S)
 		return true;
 	a->f->n_callers++;
+	take_stray(a->f, a->g, i);
 	/* A call from the peer's own address says most. */
 	if (i->kind == IKE_CALL_VERSION && from_peer)
 		a->f->peer_v1 = true;
@@ -95,6 +110,14 @@ static bool on_call(void *arg, const struct ike_call *i)
 		return true;
 	a->newest = i->last;
 	call_str(i, a->f->caller);
+	return true;
+}
+
+static bool on_gateway_down(void *arg, const struct ike_gw_info *i)
+{
+	unsigned *n = arg;
+
+	*n += i->conf->remote.v && !i->n_children;
 	return true;
 }
 
@@ -137,6 +160,8 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 		    dp_if_stats(c->interfaces[i].ifindex, &s) == 0)
 			f->port_up = s.link_up;
 	ike_each_call(c->ike, on_call, &(struct call_facts){.f = f, .g = &g->ike});
+	if (f->n_strays)
+		ike_each_gateway(c->ike, on_gateway_down, &f->n_down);
 	f->half_open_max = ike_tuning(c->ike)->half_open_max;
 	ike_each_sa(c->ike, on_sa, &a);
 	ike_each_gateway(c->ike, on_gateway, &a);
@@ -151,6 +176,25 @@ static void clock_of(uint64_t at, char buf[8])
 
 	if (!at || !localtime_r(&t, &tm) || strftime(buf, 8, "%H:%M", &tm) == 0)
 		buf[0] = 0;
+}
+
+/* Does the SA carry less than is configured?  Of transport mode addresses are not those of the configuration. */
+static void take_narrowing(const struct proxy_state *s, struct diag_facts *f)
+{
+	struct ts_list local = {0}, remote = {0};
+	char a[120], b[120];
+
+	if (!s->conf || s->sa.transport)
+		return;
+	local.n = s->conf->n_local;
+	remote.n = s->conf->n_remote;
+	memcpy(local.t, s->conf->local, local.n * sizeof(local.t[0]));
+	memcpy(remote.t, s->conf->remote, remote.n * sizeof(remote.t[0]));
+	if (ts_list_within(&local, &s->sa.ts_local) && ts_list_within(&remote, &s->sa.ts_remote))
+		return;
+	snprintf(f->narrowed, sizeof(f->narrowed), "local %s remote %s",
+		 ts_list_str(&s->sa.ts_local, a, sizeof(a)), ts_list_str(&s->sa.ts_remote, b, sizeof(b)));
+	f->cut_off = s->out.selector_drops;
 }
 
 static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
@@ -169,6 +213,7 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	if (!f->child_up)
 		return;
 	f->udp_encap = s->sa.udp_encap;
+	take_narrowing(s, f);
 	f->sa_pfs = s->sa.suite.dh;
 	f->rekey_in_s = s->sa.rekey_at > now ? (s->sa.rekey_at - now) / SECOND : 0;
 	f->expires_in_s = s->sa.expires > now ? (s->sa.expires - now) / SECOND : 0;
@@ -187,6 +232,8 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	f->window_needed = dp_window_needed(&s->in);
 	f->mtu = dp_sa_out_mtu(s->sa_out);
 	f->path_mtu = dp_sa_out_pmtu(s->sa_out);
+	f->tried = mtu_found_of(s->p->number, now);
+	f->tried_ago_s = f->tried ? (now - f->tried->at) / SECOND : 0;
 }
 
 /* The n-th host of a network, or its only one. */
@@ -286,13 +333,14 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
 	char name[DOC_NAME], remote[ADDR_STR], net[ADDR_STR + 4];
 	const struct cfg_ipsec_profile *prof;
-	struct diag_facts f = {.tunnel_if = t->interface, .remote_net = net};
+	struct diag_facts f = {.tunnel = name, .tunnel_if = t->interface, .remote_net = net};
 	struct diag_report r;
 
 	if (!g)
 		return;
 	snprintf(net, sizeof(net), "%s/%u", addr_str(&s->p->proxy->remote.a, remote),
 		 s->p->proxy->remote.len);
+	doc_tunnel_name(t->name, s->p->proxy->name, name);
 	prof = config_ipsec_profile(c->conf, t->profile);
 	f.pfs = prof && prof->algs.n_dh > 0;
 	take_gateway(c, g, &f);
@@ -302,7 +350,7 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	take_box(c, &f);
 	(void)cli_flaps(c, s->p, &f.flaps); /* without memory: no flaps to speak of */
 	diagnose(&f, &r);
-	doc_str(o, "name", doc_tunnel_name(t->name, s->p->proxy->name, name));
+	doc_str(o, "name", name);
 	doc_str(o, "gateway", t->gateway);
 	doc_str(o, "peer", f.peer);
 	doc_bool(o, "ike-sa", f.ike_up);

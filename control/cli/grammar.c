@@ -31,6 +31,8 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_PORT: return "<port>";
 	case CLI_ARG_BYTES: return "<bytes>";
 	case CLI_ARG_COUNT: return "<count>";
+	case CLI_ARG_SECONDS: return "<seconds>";
+	case CLI_ARG_NUMBER: return "<number>";
 	case CLI_ARG_MINUTES: return "<minutes>";
 	case CLI_ARG_FILE: return "<file>";
 	case CLI_ARG_TEXT: return "<text>";

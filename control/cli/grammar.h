@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { CLI_WORDS = 5, CLI_OPTIONS = 7, CLI_WORDS_MAX = 32, CLI_WORD_LEN = 255, CLI_WHY = 1024 };
+enum { CLI_WORDS = 5, CLI_OPTIONS = 8, CLI_WORDS_MAX = 32, CLI_WORD_LEN = 255, CLI_WHY = 1024 };
 
 /* Exit statuses of the client; the daemon's answers carry the first three. */
 enum { CLI_EXIT_OK = 0, CLI_EXIT_FAILED = 1, CLI_EXIT_USAGE = 2, CLI_EXIT_UNREACHABLE = 3 };
@@ -36,6 +36,7 @@ enum cli_cmd {
 	CLI_TEST_VPN_IKE_SA,
 	CLI_TEST_VPN_IPSEC_SA,
 	CLI_TEST_VPN_PACKET,
+	CLI_TEST_VPN_MTU,
 	CLI_TEST_FIB_LOOKUP,
 	CLI_DIAGNOSE_VPN,
 	CLI_REKEY_IKE_SA,
@@ -69,6 +70,8 @@ enum cli_arg {
 	CLI_ARG_PORT,
 	CLI_ARG_BYTES,
 	CLI_ARG_COUNT,
+	CLI_ARG_SECONDS,
+	CLI_ARG_NUMBER,
 	CLI_ARG_MINUTES,
 	CLI_ARG_FILE,
 	CLI_ARG_TEXT,

@@ -29,6 +29,7 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_TEST_VPN_IKE_SA] = cli_test_ike_sa,
 	[CLI_TEST_VPN_IPSEC_SA] = cli_test_ipsec_sa,
 	[CLI_TEST_VPN_PACKET] = cli_test_packet,
+	[CLI_TEST_VPN_MTU] = cli_test_mtu,
 	[CLI_TEST_FIB_LOOKUP] = cli_show_route,
 	[CLI_DIAGNOSE_VPN] = cli_diagnose,
 	[CLI_REKEY_IKE_SA] = cli_rekey_ike_sa,
@@ -69,6 +70,15 @@ const struct cfg_gateway *cli_gateway_of(const struct ctl *c, const char *name, 
 bool cli_leads(const struct ctl *c, const struct ctl_policy *p)
 {
 	return p->policy >= c->n_leaders || c->leaders[p->policy] == p->policy;
+}
+
+bool cli_own_address(const struct ctl *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->conf->n_interfaces; i++)
+		for (unsigned k = 0; k < c->conf->interfaces[i].n_addr; k++)
+			if (addr_eq(&c->conf->interfaces[i].addr[k].a, a))
+				return true;
+	return false;
 }
 
 const struct cfg_tunnel *cli_tunnel_of(const struct ctl *c, const char *name)

@@ -147,6 +147,12 @@ void cli_job_wake(struct cli_job *j)
 		j->wake(j->wake_arg);
 }
 
+void cli_job_stop(struct cli_job *j)
+{
+	j->stopped = true;
+	cli_job_wake(j);
+}
+
 /* ---- answers ----------------------------------------------------------------------------------- */
 
 static char *line_of(json_t *o)
@@ -292,7 +298,9 @@ char *cli_job_line(struct cli_job *j)
 	if (p == CLI_FAILED || p == CLI_WAIT) {
 		json_decref(doc);
 		json_decref(o);
-		j->waiting = p == CLI_WAIT;
+		j->waiting = p == CLI_WAIT && !j->stopped;
+		if (p == CLI_WAIT && j->stopped)
+			refuse(j, CLI_EXIT_FAILED, "interrupted");
 		return j->waiting ? NULL : last_line(j);
 	}
 	if (j->stream)

@@ -9,9 +9,10 @@
  * The answer, also one line each:
  *     {"document": {"type": "vpn-ike-sa", "entries": […], …}, "more": true}        any number of these
  *     {"status": "ok", "exit": 0}   or   {"status": "error", "error": "…", "exit": 1}
- * The documents of an answer are pages of one: arrays of the same name are continued (one after the other), other members
- * replaced; those of a document with "stream" (what the option asks for, and what has no end) are to be shown as they
- * come.  exit: 0 done, 1 failed or refused, 2 not a command.
+ * A client that has enough of a command that goes on shuts down its side of the connection, and gets what there is to
+ * conclude with.  The documents of an answer are pages of one: arrays of the same name are continued (one after the other),
+ * other members replaced; those of a document with "stream" (what the option asks for, and what has no end) are to be shown
+ * as they come.  exit: 0 done, 1 failed or refused, 2 not a command.
  */
 #pragma once
 
@@ -39,6 +40,8 @@ struct cli_job {
 	/* the handler's: what it holds between pages, and how that is given back when the job ends */
 	void *state;
 	void (*state_end)(struct cli_job *j);
+	/* Its client has enough: it should come to its end, and tell what there is to conclude with. */
+	bool stopped;
 	/* It has nothing to tell yet: cli_job_wake() calls wake. */
 	bool waiting;
 	void (*wake)(void *arg);
@@ -48,7 +51,8 @@ struct cli_job {
 	int exit;
 };
 
-/* CLI_WAIT: doc is dropped; the handler is called again after cli_job_wake(). */
+/* CLI_WAIT: doc is dropped; the handler is called again after cli_job_wake(), but for a job that is stopped: it is over
+ * then. */
 enum cli_page { CLI_LAST, CLI_MORE, CLI_FAILED, CLI_WAIT };
 /* Add the next page of the answer to doc.  CLI_FAILED: err says why, doc is dropped.  CLI_LAST with err set:
  * doc is told, and then that the command failed. */
@@ -61,6 +65,8 @@ struct cli_job *cli_job_new(struct ctl *c, const char *line, size_t len);
 char *cli_job_line(struct cli_job *j);
 /* There is something to tell. */
 void cli_job_wake(struct cli_job *j);
+/* The client wants no more of it. */
+void cli_job_stop(struct cli_job *j);
 void cli_job_free(struct cli_job *j);
 
 /* Every command's handler, by enum cli_cmd. */

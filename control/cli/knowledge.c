@@ -95,8 +95,8 @@ const struct knowledge knowledge[] = {
 	 "slow"},
 	{T, "mtu", "MTU and MSS",
 	 "ESP adds 50 to 80 bytes, so less fits into a packet. Hosts are told by ICMP, and TCP by the MSS that\n"
-	 "culvert lowers; where ICMP is blocked, small packets pass and large ones vanish.",
-	 "slow some-applications"},
+	 "culvert lowers; where ICMP is blocked, small packets pass and large ones vanish: test vpn mtu shows it.",
+	 "mtu-hole slow some-applications"},
 	{T, "initiator", "Initiator and responder",
 	 "Who began. The responder sees both proposals and knows why it refused; the initiator hears a short no.\n"
 	 "Look for the reason in the responder's log, or let the other end begin.",
@@ -162,14 +162,15 @@ const struct knowledge knowledge[] = {
 	 "Looks like   pings pass, transfers crawl.\n"
 	 "Causes       fragments and blocked ICMP (MTU); a worker without time left; drops on the way; packets out\n"
 	 "             of order beyond the anti-replay window.\n"
-	 "Key test     ping with 1400 bytes and DF through the tunnel; show dataplane; show counter drop; round-trip\n"
-	 "             time of the monitor beside that to the peer itself.",
+	 "Key test     test vpn mtu; show dataplane; show counter drop; round-trip time of the monitor beside that to\n"
+	 "             the peer itself.",
 	 "mtu anti-replay"},
 	{C, "some-applications", "Some applications fail",
 	 "Looks like   one protocol works, another does not.\n"
 	 "Causes       proxy-IDs or rules with ports; large packets only (MTU); names resolved past the tunnel; a\n"
 	 "             source address outside the proxy-IDs.\n"
-	 "Key test     test vpn packet with the protocol and ports that fail; debug capture tunnel NAME inner.",
+	 "Key test     test vpn packet with the protocol and ports that fail; test vpn mtu; debug capture tunnel\n"
+	 "             NAME inner.",
 	 "mtu proxy-id"},
 
 	/* ---- verdicts of diagnose ---- */
@@ -186,6 +187,11 @@ const struct knowledge knowledge[] = {
 	 "             us that keeps silent, or one at its limit of half-open negotiations.\n"
 	 "Key test     ping host PEER from here; then a capture at the peer: does our IKE_SA_INIT get there?",
 	 "phase1-down no-answer-4500 half-open-limit"},
+	{D, "peer-address", "The peer seems to call from another address than peer-address",
+	 "Nobody answers at peer-address, and somebody calls whom no gateway has. IKE_SA_INIT carries no identity, so it\n"
+	 "cannot be told who; ask the peer for its address, or look at what NAT is in front of it. With\n"
+	 "peer-address = \"any\" its identity decides, and it has to begin.",
+	 "no-answer waits-for-peer"},
 	{D, "no-answer-4500", "UDP 500 passes, UDP 4500 does not",
 	 "The first exchange was answered, IKE_AUTH was not. Where there is a NAT it goes to port 4500, which is often\n"
 	 "forgotten in firewall rules. Otherwise: fragments of a large IKE_AUTH are lost (fragment-size), or the peer\n"
@@ -244,7 +250,8 @@ const struct knowledge knowledge[] = {
 	 "half-up pfs"},
 	{D, "proxy-id-mismatch", "The proxy-IDs do not fit",
 	 "Each end's local must be the other's remote: networks, masks, protocol, ports. diagnose shows both and how\n"
-	 "they differ: another mask, swapped, nothing in common.",
+	 "they differ: another mask, swapped, nothing in common. A peer may also take part of what is offered: the\n"
+	 "tunnel is up then, and packets outside of that part are dropped.",
 	 "proxy-id half-up ts-policy"},
 	{D, "nat-traversal-off", "A NAT on the way, and NAT traversal is off",
 	 "ESP has no ports, so no NAT lets it through. Set nat-traversal = \"auto\" here; the peer must have it on too.",
@@ -295,6 +302,12 @@ const struct knowledge knowledge[] = {
 	{D, "one-way-in", "Packets come in, nothing goes out",
 	 "The hosts' own route back does not lead here, or a host firewall drops. test vpn packet follows an answer.",
 	 "one-way"},
+	{D, "mtu-hole", "Large packets vanish on the way",
+	 "Small ones pass. A link on the way is narrower than the ends take it to be, and the ICMP that would say so\n"
+	 "is blocked or not sent; test vpn mtu has tried it. Set mtu of the port to what it names: all senders are\n"
+	 "told then what fits. adjust-tcp-mss helps TCP at once. The narrow way may be the one back, and the peer need\n"
+	 "the same.",
+	 "mtu slow some-applications"},
 	{D, "unsupported", "One end lacks what the other asks for",
 	 "A way to authenticate (a pre-shared key against a certificate), or an extension. The record says which: show\n"
 	 "vpn ike-sa detail gateway NAME.",

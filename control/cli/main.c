@@ -2,6 +2,7 @@
 /* culvert: the operator's client.  With words, one command; without, a shell. */
 #include <getopt.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +21,7 @@ static void usage(FILE *out)
 	      "Without a command: an interactive shell.  Exit status: 0 done, 1 failed or refused, 2 not a command, "
 	      "3 culvertd not reachable.\n\nCommands:\n",
 	      out);
-	client_help(out);
+	client_help(out, false);
 }
 
 /* --json may stand behind the command as well; all else there is the command's, "-1" too. */
@@ -37,6 +38,17 @@ static int take_json(int argc, char **argv, int from, bool *json)
 	return n;
 }
 
+static struct client k;
+
+/* What comes line by line is concluded, anything else just ends; and so does the former when asked twice. */
+static void on_sigint(int sig)
+{
+	if (k.conn && conn_stop(k.conn))
+		return;
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -47,9 +59,10 @@ int main(int argc, char **argv)
 		{0},
 	};
 	const char *env = getenv("CULVERT_SOCKET");
-	struct client k = {.socket = env && env[0] ? env : "/run/culvert/culvert.sock"};
+	const struct sigaction act = {.sa_handler = on_sigint, .sa_flags = SA_RESTART};
 	int opt, status;
 
+	k.socket = env && env[0] ? env : "/run/culvert/culvert.sock";
 	setlocale(LC_CTYPE, "");
 	if (argc > 1 && strcmp(argv[1], "pki") == 0)
 		return pki_main(argc - 1, argv + 1);
@@ -62,16 +75,20 @@ int main(int argc, char **argv)
 		default: usage(stderr); return CLI_EXIT_USAGE;
 		}
 	}
+	argc = take_json(argc, argv, optind, &k.json);
 	if (optind < argc && strcmp(argv[optind], "help") == 0) {
-		usage(stdout);
+		if (k.json)
+			client_help(stdout, true);
+		else
+			usage(stdout);
 		return 0;
 	}
-	argc = take_json(argc, argv, optind, &k.json);
 	if (optind == argc) {
 		status = shell_run(&k);
 	} else {
 		k.live = stdout;
 		k.as_it_comes = true;
+		sigaction(SIGINT, &act, NULL);
 		status = client_run(&k, (const char *const *)argv + optind, (size_t)(argc - optind), stdout,
 				    stderr);
 	}

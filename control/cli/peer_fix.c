@@ -161,6 +161,24 @@ static const char *id_value(const json_t *id)
 	return json_string_value(json_object_get(id, "value"));
 }
 
+/* As strongSwan writes it: without a type it guesses one from how the text looks. */
+static const char *swan_id(const json_t *id, char *buf, size_t cap)
+{
+	const char *type = id_type(id), *value = id_value(id);
+	bool mail = strchr(value, '@');
+	struct addr a;
+	const char *prefix = "";
+
+	if (strcmp(type, "keyid") == 0)
+		prefix = "keyid:";
+	else if (strcmp(type, "fqdn") == 0 && (mail || addr_parse(value, &a) == 0))
+		prefix = "fqdn:";
+	else if (strcmp(type, "ufqdn") == 0 && !mail)
+		prefix = "email:";
+	snprintf(buf, cap, "%s%.80s", prefix, value);
+	return buf;
+}
+
 /* An identity that is not set is the address. */
 static void identities(struct fix *f)
 {
@@ -172,6 +190,7 @@ static void identities(struct fix *f)
 	json_t *o = json_object();
 	const json_t *ours, *theirs;
 	const char *a = "address", *b = "address";
+	char id[LINE - 16];
 
 	doc_id(o, "ours", &f->g->local_id, &f->g->local);
 	doc_id(o, "theirs", &f->g->remote_id, &f->g->remote);
@@ -190,10 +209,10 @@ static void identities(struct fix *f)
 		say(f, IOSXE, " identity local %s %.80s", a, id_value(theirs));
 		say(f, IOSXE, " match identity remote %s %.80s", b, id_value(ours));
 		say(f, STRONGSWAN, "local {");
-		say(f, STRONGSWAN, "    id = %.80s", id_value(theirs));
+		say(f, STRONGSWAN, "    id = %s", swan_id(theirs, id, sizeof(id)));
 		say(f, STRONGSWAN, "}");
 		say(f, STRONGSWAN, "remote {");
-		say(f, STRONGSWAN, "    id = %.80s", id_value(ours));
+		say(f, STRONGSWAN, "    id = %s", swan_id(ours, id, sizeof(id)));
 		say(f, STRONGSWAN, "}");
 	}
 	json_decref(o);

@@ -33,6 +33,7 @@ static const struct {
 	{"capacity", render_capacity},
 	{"test-vpn", render_test},
 	{"test-vpn-packet", render_test_packet},
+	{"test-vpn-mtu", render_test_mtu},
 	{"request-vpn", render_request},
 	{"clear-vpn", render_clear},
 	{"clear-vpn-flow", render_clear_flow},

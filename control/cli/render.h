@@ -43,8 +43,8 @@ render_fn render_ike_sa, render_ike_sa_detail, render_ipsec_sa, render_flow, ren
 render_fn render_counters, render_counters_global, render_log, render_interface, render_route_lookup,
 	render_routes, render_dataplane, render_security_policy, render_rule_hits, render_monitor,
 	render_history, render_diagnose, render_knowledge, render_system_info, render_capacity, render_test,
-	render_test_packet, render_ping, render_clear_flow, render_request, render_clear, render_debug,
-	render_debug_gateway, render_capture, render_commit;
+	render_test_packet, render_test_mtu, render_ping, render_clear_flow, render_request, render_clear,
+	render_debug, render_debug_gateway, render_capture, render_commit;
 
 /* Is there something to print of a list: rows, or titles over none at the end? */
 bool render_part_due(const struct render_parts *p, unsigned list, const json_t *rows);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test vpn packet, show vpn tunnel-monitor, ping. */
+/* test vpn packet and mtu, show vpn tunnel-monitor, ping. */
 #include <string.h>
 
 #include "render.h"
@@ -31,6 +31,26 @@ void render_test_packet(FILE *out, const json_t *doc)
 	}
 	if (render_str(doc, "advice")[0])
 		fprintf(out, "what to do: %s\n", render_str(doc, "advice"));
+}
+
+/* A page of it or the whole. */
+void render_test_mtu(FILE *out, const json_t *doc)
+{
+	const json_t *start = json_object_get(doc, "start"), *result = json_object_get(doc, "result"), *e;
+	size_t i;
+
+	if (start)
+		fprintf(out, "%s: packets from %s to %s, not to be cut; the tunnel carries %lld bytes\n\n",
+			render_str(start, "tunnel"), render_str(start, "source"), render_str(start, "host"),
+			render_int(start, "mtu"));
+	json_array_foreach(render_list(doc, "tries"), i, e)
+		fprintf(out, "  %5lld bytes  %s\n", render_int(e, "bytes"),
+			render_bool(e, "answered") ? "answered" : "no answer");
+	if (!result)
+		return;
+	fprintf(out, "\nverdict: %s: %s\n", render_str(result, "verdict"), render_str(result, "text"));
+	if (render_str(result, "advice")[0])
+		fprintf(out, "what to do: %s\n", render_str(result, "advice"));
 }
 
 void render_monitor(FILE *out, const json_t *doc)
@@ -73,8 +93,13 @@ static void ping_summary(FILE *out, const char *host, const json_t *s)
 	long long sent = render_int(s, "sent"), received = render_int(s, "received");
 
 	fprintf(out, "\n--- %s ping statistics ---\n", host);
-	fprintf(out, "%lld packets transmitted, %lld received, %lld%% packet loss, time %lldms\n", sent,
-		received, sent ? (sent - received) * 100 / sent : 0, render_int(s, "time-ms"));
+	fprintf(out, "%lld packets transmitted, %lld received, ", sent, received);
+	if (render_int(s, "duplicates"))
+		fprintf(out, "+%lld duplicates, ", render_int(s, "duplicates"));
+	if (render_int(s, "errors"))
+		fprintf(out, "+%lld errors, ", render_int(s, "errors"));
+	fprintf(out, "%lld%% packet loss, time %lldms\n", sent ? (sent - received) * 100 / sent : 0,
+		render_int(s, "time-ms"));
 	if (received)
 		fprintf(out, "rtt min/avg/max = %.3f/%.3f/%.3f ms\n",
 			(double)render_int(s, "rtt-min-ns") / 1e6, (double)render_int(s, "rtt-avg-ns") / 1e6,
@@ -92,9 +117,13 @@ void render_ping(FILE *out, const json_t *doc)
 		fprintf(out, "PING %s from %s: %lld(%lld) bytes of data%s.\n", host,
 			render_str(start, "source"), render_int(start, "size"), render_int(start, "length"),
 			render_bool(start, "do-not-fragment") ? ", not to be fragmented" : "");
-	json_array_foreach(render_list(doc, "replies"), i, e) fprintf(
-		out, "%lld bytes from %s: icmp_seq=%lld ttl=%lld time=%.3f ms\n", render_int(e, "bytes"),
-		host, render_int(e, "seq"), render_int(e, "ttl"), (double)render_int(e, "rtt-ns") / 1e6);
+	json_array_foreach(render_list(doc, "replies"), i, e)
+		fprintf(out, "%lld bytes from %s: icmp_seq=%lld ttl=%lld time=%.3f ms%s\n",
+			render_int(e, "bytes"), host, render_int(e, "seq"), render_int(e, "ttl"),
+			(double)render_int(e, "rtt-ns") / 1e6, render_bool(e, "duplicate") ? " (DUP!)" : "");
+	json_array_foreach(render_list(doc, "errors"), i, e)
+		fprintf(out, "From %s icmp_seq=%lld %s\n", render_str(e, "from"), render_int(e, "seq"),
+			render_str(e, "text"));
 	if (summary)
 		ping_summary(out, host, summary);
 }

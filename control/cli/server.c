@@ -4,6 +4,10 @@
  * slowness: a request is a line of bounded length, one at a time is answered, and the next line of an
  * answer is made only when the one before has been written.  Each wake-up does one line of one client, so
  * that a long listing shares the loop with everything else.
+ *
+ * Nor does a client keep its place for nothing: one that asks nothing is let go after a while, and so is one that does not
+ * come to the end of its request, or does not take the line that is written to it.  A command that goes on and has
+ * nothing to tell, as "show log system follow yes", may take any time: its client is read meanwhile, and seen to leave.
  */
 #include "server.h"
 
@@ -24,17 +28,21 @@
 enum {
 	CLIENTS_MAX = 64,
 	REQUEST_MAX = 65536,
-	IDLE_S = 600, /* a client that asks nothing */
-	STALL_S = 60, /* a client that reads nothing, or stops inside a request */
+	IDLE_S = 60,  /* for the next request to begin: the shell connects anew without a word */
+	STALL_S = 60, /* for a request to be there whole; for a line of an answer to be taken */
 	REFUSE_S = 1, /* pause of accept() when descriptors ran out */
 	BACKLOG = 16,
 };
+
+/* What a client is waited for. */
+enum wait { WAIT_NONE, WAIT_REQUEST, WAIT_END_OF_REQUEST, WAIT_READER };
 
 struct client {
 	struct cli_server *s;
 	struct client *next, **link;
 	ev_io in, out;
-	ev_timer timer;
+	ev_timer timer; /* of what it is waited for */
+	enum wait wait;
 	int fd;
 	char *req; /* what has arrived and was not taken yet */
 	size_t req_len;
@@ -51,6 +59,7 @@ struct cli_server {
 	ev_timer pause;
 	struct client *clients;
 	unsigned n_clients;
+	double idle_s, stall_s;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	dev_t dev;
 	ino_t ino;
@@ -76,9 +85,15 @@ static void client_close(struct client *k)
 	free(k);
 }
 
-static void client_patience(struct client *k, double seconds)
+/* From now on for this; what it is waited for already goes on, be it bit by bit. */
+static void client_wait(struct client *k, enum wait what)
 {
-	k->timer.repeat = seconds;
+	if (k->wait == what)
+		return;
+	k->wait = what;
+	k->timer.repeat = what == WAIT_NONE      ? 0 /* stops */
+			  : what == WAIT_REQUEST ? k->s->idle_s
+						 : k->s->stall_s;
 	ev_timer_again(k->s->c->loop, &k->timer);
 }
 
@@ -134,13 +149,14 @@ static void client_settle(struct client *k)
 			ev_io_start(loop, &k->in);
 		else
 			ev_io_stop(loop, &k->in);
-		client_patience(k, IDLE_S);
+		client_wait(k, WAIT_NONE);
 		return;
 	}
 	if (!k->job && !k->line && !k->doomed && !client_next_job(k) && k->req_len >= REQUEST_MAX)
 		client_refuse(k, "a request is at most 65536 bytes long");
 	if (k->job || k->line) {
 		/* Not read while being answered: the kernel's buffer is all that a client can pile up. */
+		client_wait(k, WAIT_READER);
 		ev_io_stop(loop, &k->in);
 		ev_io_start(loop, &k->out);
 		return;
@@ -151,7 +167,7 @@ static void client_settle(struct client *k)
 	}
 	ev_io_stop(loop, &k->out);
 	ev_io_start(loop, &k->in);
-	client_patience(k, k->req_len ? STALL_S : IDLE_S);
+	client_wait(k, k->req_len ? WAIT_END_OF_REQUEST : WAIT_REQUEST);
 }
 
 static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
@@ -161,12 +177,16 @@ static void on_readable(struct ev_loop *loop, ev_io *w, int revents)
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n < 0 || (n == 0 && k->job)) { /* one that waits for an answer and leaves */
+	if (n < 0) {
 		client_close(k);
 		return;
 	}
 	if (n == 0)
 		k->eof = true; /* half a request is nobody's; whole ones before it are answered */
+	if (k->eof && k->job) {
+		cli_job_stop(k->job); /* one that left altogether is closed when that is written to it */
+		return;
+	}
 	k->req_len += n > 0 ? (size_t)n : 0;
 	client_settle(k);
 }
@@ -177,6 +197,8 @@ static void client_next_line(struct client *k)
 	k->line = cli_job_line(k->job);
 	k->line_len = k->line ? strlen(k->line) : 0;
 	k->line_done = 0;
+	client_wait(k, WAIT_NONE);
+	client_wait(k, WAIT_READER);
 	if (k->line || k->job->waiting)
 		return;
 	cli_job_free(k->job);
@@ -201,7 +223,6 @@ static void on_writable(struct ev_loop *loop, ev_io *w, int revents)
 		client_close(k);
 		return;
 	}
-	client_patience(k, STALL_S);
 	k->line_done += (size_t)n;
 	if (k->line_done < k->line_len)
 		return;
@@ -244,9 +265,20 @@ static struct client *client_new(struct cli_server *s, int fd)
 
 /* ---- accepting ------------------------------------------------------------------------------------- */
 
+static void say_full(int fd)
+{
+	char text[160];
+	int n = snprintf(
+		text, sizeof(text),
+		"{\"status\":\"error\",\"error\":\"too many clients: culvertd answers %d at a time; try again "
+		"when one has left\",\"exit\":%d}\n",
+		CLIENTS_MAX, CLI_EXIT_FAILED);
+
+	(void)!send(fd, text, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 {
-	static const char full[] = "{\"status\":\"error\",\"error\":\"too many clients\",\"exit\":1}\n";
 	struct cli_server *s = w->data;
 	int fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct client *k;
@@ -260,7 +292,7 @@ static void on_accept(struct ev_loop *loop, ev_io *w, int revents)
 		return;
 	}
 	if (s->n_clients >= CLIENTS_MAX) {
-		(void)!send(fd, full, sizeof(full) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+		say_full(fd);
 		close(fd);
 		return;
 	}
@@ -381,6 +413,8 @@ struct cli_server *cli_server_start(struct ctl *c, const char *path, char *err, 
 		return NULL;
 	}
 	s->c = c;
+	s->idle_s = IDLE_S;
+	s->stall_s = STALL_S;
 	s->fd = -1;
 	memcpy(s->path, path, strlen(path) + 1);
 	if (listen_at(s, err, err_len) < 0) {
@@ -395,6 +429,12 @@ struct cli_server *cli_server_start(struct ctl *c, const char *path, char *err, 
 	s->accept.data = s->pause.data = s;
 	ev_io_start(c->loop, &s->accept);
 	return s;
+}
+
+void cli_server_patience(struct cli_server *s, double idle_s, double stall_s)
+{
+	s->idle_s = idle_s;
+	s->stall_s = stall_s;
 }
 
 void cli_server_stop(struct cli_server *s)

@@ -23,7 +23,7 @@ static struct client *volatile asking; /* while it waits for an answer */
 static void on_sigint(int sig)
 {
 	interrupted = 1;
-	if (asking && asking->conn)
+	if (asking && asking->conn && !conn_stop(asking->conn))
 		conn_interrupt(asking->conn);
 }
 
@@ -54,12 +54,22 @@ static char *filtered(char *text, const struct shell_line *l)
 
 /* ---- one line ----------------------------------------------------------------------------------- */
 
-static void shell_help(void)
+static void shell_help(bool json)
 {
-	client_help(stdout);
+	client_help(stdout, json);
+	if (json)
+		return;
 	puts("Behind a command: | match TEXT, | except TEXT (regular expressions, without regard to case).\n"
 	     "? lists what may come next, TAB completes, exit leaves. Long answers come a screen at a time: space goes on,\n"
 	     "q ends; PAGER in the environment takes another pager, an empty one none.");
+}
+
+/* ^C ends the reading of a line at once; reading an answer, which it may only ask to conclude, it does not break off. */
+static void on_interrupt(bool breaks_reads)
+{
+	sigaction(SIGINT,
+		  &(struct sigaction){.sa_handler = on_sigint, .sa_flags = breaks_reads ? 0 : SA_RESTART},
+		  NULL);
 }
 
 static int run_line(struct client *k, const char *text)
@@ -77,7 +87,7 @@ static int run_line(struct client *k, const char *text)
 	if (l.n_words == 0)
 		return CLI_EXIT_OK;
 	if (l.n_words == 1 && strcmp(l.words[0], "help") == 0) {
-		shell_help();
+		shell_help(k->json);
 		return CLI_EXIT_OK;
 	}
 	/* One byte for the newline that filtering puts behind a last line without one. */
@@ -268,7 +278,6 @@ static EditLine *edit_new(struct client *k, History *h)
 
 static int interactive(struct client *k)
 {
-	struct sigaction act = {.sa_handler = on_sigint}; /* no SA_RESTART: ^C ends reading the line */
 	History *h = history_init();
 	char path[4096];
 	const char *file = history_path(path, sizeof(path));
@@ -284,7 +293,7 @@ static int interactive(struct client *k)
 	history(h, &ev, H_SETUNIQUE, 1);
 	if (file)
 		history(h, &ev, H_LOAD, file);
-	sigaction(SIGINT, &act, NULL);
+	on_interrupt(true);
 	signal(SIGPIPE, SIG_IGN); /* a pager that is left early */
 	make_prompt(k);
 	for (;;) {
@@ -303,7 +312,9 @@ static int interactive(struct client *k)
 			break;
 		if (line[strspn(line, " \t\r\n")])
 			history(h, &ev, H_ENTER, line);
+		on_interrupt(false);
 		status = run_line(k, line);
+		on_interrupt(true);
 	}
 	if (file) {
 		mode_t mask = umask(077);

@@ -165,7 +165,7 @@ static enum cli_page follow_on(struct cli_job *j, json_t *doc)
 	free(text);
 	doc_str(doc, "type", "log-system");
 	doc_bool(doc, "stream", true);
-	return json_array_size(list) ? CLI_MORE : CLI_WAIT;
+	return json_array_size(list) ? CLI_MORE : j->stopped ? CLI_LAST : CLI_WAIT;
 }
 
 static bool follow_given(struct cli_job *j, bool *follow)

@@ -154,13 +154,7 @@ static bool responder_right(struct in *in, struct ike_reason *r)
 		reason_set(r, in->k->now, IKE_CAUSE_ID_MISMATCH, IKE_INITIATOR, IKE_AUTH,
 			   "peer's identity is %.100s, configured is %.100s", id_str(&got, a, sizeof(a)),
 			   id_str(&want, b, sizeof(b)));
-		reason_ours(r, "peer-id %s", b);
-		reason_theirs(r, "local id %s", a);
-		reason_diff(r, "peer's identity", false, NULL, b, a);
-		reason_hint(
-			r,
-			"set peer-id here to what the peer sends, or the peer's local id to peer-id; type and "
-			"spelling count");
+		reason_peer_id(r, &want, &got);
 		return false;
 	}
 	return ppk_judge_response(in, r) && keys_done(in, r);
@@ -269,8 +263,8 @@ void auth_refused_ids(const struct ike_sa *sa, struct ike_reason *r)
 
 	gw_local_id(sa->gw, &sa->local.a, &local);
 	gw_remote_id(sa->gw, &sa->remote.a, &remote);
-	reason_ours(r, "local-id %.110s, peer-id %.110s", id_str(&local, a, sizeof(a)),
-		    id_str(&remote, b, sizeof(b)));
+	reason_ours(r, "local-id %.100s (%s), peer-id %.100s (%s)", id_str(&local, a, sizeof(a)),
+		    id_type_str(&local), id_str(&remote, b, sizeof(b)), id_type_str(&remote));
 	if (sa->gw->conf.own)
 		reason_hint(
 			r,
@@ -311,30 +305,43 @@ static void deny(struct in *in, struct gw *gw, struct ike_reason *r)
 	sa_fail(sa, r);
 }
 
-/* Nobody has this identity.  Where just one gateway has the address, that is where the operator looks. */
+/* Nobody has this identity.  A gateway that has it as another type, or just one that has the address, is where the
+ * operator looks. */
+static struct gw *meant(const struct ike_sa *sa, const struct ike_id *got, struct ike_id *want)
+{
+	struct gw *gw = NULL;
+
+	while ((gw = gw_candidate(sa->k, &sa->local.a, &sa->remote.a, gw))) {
+		gw_remote_id(gw, &sa->remote.a, want);
+		if (id_alike(want, got))
+			return gw;
+	}
+	gw = gw_candidate(sa->k, &sa->local.a, &sa->remote.a, NULL);
+	if (gw)
+		gw_remote_id(gw, &sa->remote.a, want);
+	return gw;
+}
+
 static void unknown_id(struct in *in)
 {
 	struct ike_sa *sa = in->sa;
-	struct gw *gw = gw_candidate(in->k, &sa->local.a, &sa->remote.a, NULL);
 	struct ike_id want, got;
-	char a[ID_STR], b[ID_STR];
 	struct ike_reason r;
+	struct gw *gw;
+	char a[ID_STR];
 
 	id_of(&in->m->idi, &got);
+	gw = meant(sa, &got, &want);
 	reason_set(&r, in->k->now, IKE_CAUSE_ID_MISMATCH, IKE_RESPONDER, IKE_AUTH,
 		   "peer's identity %.100s belongs to no gateway for its address",
 		   id_str(&got, a, sizeof(a)));
-	reason_theirs(&r, "local id %s", a);
-	if (gw) {
-		gw_remote_id(gw, &sa->remote.a, &want);
-		reason_ours(&r, "peer-id %s", id_str(&want, b, sizeof(b)));
-		reason_diff(&r, "peer's identity", false, NULL, b, a);
-	}
 	(void)calls_note(in->k, IKE_CALL_IDENTITY, &sa->local, &sa->remote, "IKEv2", a);
-	reason_hint(
-		&r,
-		"set peer-id here to what the peer sends, or the peer's local id to peer-id; type and spelling "
-		"count");
+	if (gw) {
+		reason_peer_id(&r, &want, &got);
+	} else {
+		reason_theirs(&r, "local id %.200s (%s)", a, id_type_str(&got));
+		reason_hint(&r, "set peer-id of a gateway to what the peer sends; type and spelling count");
+	}
 	deny(in, gw, &r);
 }
 

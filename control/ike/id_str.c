@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <ctype.h>
 #include <stdio.h>
+#include <string.h>
+#include <strings.h>
 
 #include "cert.h"
 #include "reason.h"
@@ -40,4 +42,45 @@ const char *id_str(const struct ike_id *id, char *buf, size_t cap)
 			n += (size_t)snprintf(buf + n, cap - n, "%02x", id->data[i]);
 	}
 	return buf;
+}
+
+const char *id_type_str(const struct ike_id *id)
+{
+	switch (id->type) {
+	case 0: return "any";
+	case ID_IPV4_ADDR:
+	case ID_IPV6_ADDR: return "ipaddr";
+	case ID_FQDN: return "fqdn";
+	case ID_RFC822_ADDR: return "ufqdn";
+	case ID_DER_ASN1_DN: return "dn";
+	case ID_KEY_ID: return "keyid";
+	default: return "unknown";
+	}
+}
+
+/* What an operator would have typed, len bytes; of most types that is what goes over the wire. */
+static const char *typed(const struct ike_id *id, char buf[ID_STR], size_t *len)
+{
+	switch (id->type) {
+	case ID_FQDN:
+	case ID_RFC822_ADDR:
+	case ID_KEY_ID: *len = id->len; return (const char *)id->data;
+	case ID_DER_ASN1_DN: cert_dn_str((struct bytes){.p = id->data, .len = id->len}, buf, ID_STR); break;
+	default: id_str(id, buf, ID_STR);
+	}
+	*len = strlen(buf);
+	return buf;
+}
+
+bool id_alike(const struct ike_id *a, const struct ike_id *b)
+{
+	char s[ID_STR], t[ID_STR];
+	const char *x, *y;
+	size_t n, m;
+
+	if (!a->type || !b->type || a->type == b->type)
+		return false;
+	x = typed(a, s, &n);
+	y = typed(b, t, &m);
+	return n > 0 && n == m && strncasecmp(x, y, n) == 0;
 }

@@ -90,7 +90,7 @@ void reason_notify(struct ike_reason *r, uint16_t type, bool child)
 			r,
 			"likely pre-shared key mismatch or wrong identity, the peer's log says which: compare "
 			"the key byte by byte (no stray blank or line end), local-id here with the peer's remote "
-			"id, and peer-id here with the peer's local id");
+			"id, and peer-id here with the peer's local id, types too");
 		break;
 	case N_TS_UNACCEPTABLE:
 		r->cause = IKE_CAUSE_TS_UNACCEPTABLE;

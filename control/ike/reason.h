@@ -26,6 +26,13 @@ void reason_ts(struct ike_reason *r, const struct ts_list *our_local, const stru
 	       const struct ts_list *their_local, const struct ts_list *their_remote, bool exact_policy);
 /* Fill in cause, text and hint from an error notify of the peer. */
 void reason_notify(struct ike_reason *r, uint16_t type, bool child);
+/* The peer has another identity than it should; texts, hint and diff, the cause is set.  Where only the type differs,
+ * it is that which is told. */
+void reason_peer_id(struct ike_reason *r, const struct ike_id *want, const struct ike_id *got);
 /* "10.1.2.3", "gw.example", "user@example", "keyid:0011ff", "dn:…" */
 const char *id_str(const struct ike_id *id, char *buf, size_t cap);
 enum { ID_STR = 300 };
+/* "ipaddr", "fqdn", "ufqdn", "dn", "keyid", as the configuration has them; "any" */
+const char *id_type_str(const struct ike_id *id);
+/* Of different types, and the same as an operator types them? */
+bool id_alike(const struct ike_id *a, const struct ike_id *b);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "reason.h"
+#include "wire.h"
 
 void reason_diff(struct ike_reason *r, const char *what, bool same, const char *how, const char *ours,
 		 const char *theirs)
@@ -18,6 +19,37 @@ void reason_diff(struct ike_reason *r, const char *what, bool same, const char *
 	d->how = how;
 	snprintf(d->ours, sizeof(d->ours), "%s", ours);
 	snprintf(d->theirs, sizeof(d->theirs), "%s", theirs);
+}
+
+/* ---- identities -------------------------------------------------------------------------------------- */
+
+void reason_peer_id(struct ike_reason *r, const struct ike_id *want, const struct ike_id *got)
+{
+	const char *ours = id_type_str(want), *theirs = id_type_str(got);
+	char a[ID_STR], b[ID_STR];
+
+	id_str(want, a, sizeof(a));
+	id_str(got, b, sizeof(b));
+	reason_ours(r, "peer-id %.200s (%s)", a, ours);
+	reason_theirs(r, "local id %.200s (%s)", b, theirs);
+	if (id_alike(want, got)) {
+		const char *text = want->type == ID_KEY_ID ? b : a;
+
+		snprintf(
+			r->text, sizeof(r->text),
+			"peer's identity is the %s %.80s, and peer-id the %s of the same text: the type differs",
+			theirs, text, ours);
+		reason_diff(r, "type of identity", false, "the value is alike", ours, theirs);
+		reason_hint(
+			r,
+			"set the type of peer-id here to %s, or the type of the peer's local id to %s; the value "
+			"is right",
+			theirs, ours);
+		return;
+	}
+	reason_diff(r, "peer's identity", false, NULL, a, b);
+	reason_hint(r, "set peer-id here to what the peer sends, or the peer's local id to peer-id; type and "
+		       "spelling count");
 }
 
 /* ---- proposals --------------------------------------------------------------------------------------- */

@@ -125,11 +125,20 @@ struct dp_echo {
 	uint16_t id, seq;     /* id: from dp_echo_open() */
 	uint16_t len;         /* of the IP packet */
 	bool df;              /* IPv4: don't fragment */
+	uint8_t ttl, tos;     /* ttl 0: 64; tos: IPv6's traffic class */
 };
 struct dp_echo_answer {
 	struct dp_echo echo; /* src, dst as they were asked; len of the answer */
 	uint8_t ttl;
 	uint64_t ago_ns; /* since it arrived */
+};
+
+/* An ICMP error about one of them.  Anybody can send such a message who guesses the request's addresses. */
+struct dp_echo_error {
+	struct addr host, from; /* whom it was sent to; who says so */
+	uint16_t id, seq;
+	uint8_t type, code; /* of ICMP, of ICMPv6 between IPv6 addresses */
+	uint16_t mtu;       /* what would fit, where that is told; else 0 */
 };
 
 enum dp_capture_side { DP_CAPTURE_INNER = 1, DP_CAPTURE_OUTER = 2 };
@@ -155,6 +164,7 @@ struct dp_handlers {
 	void (*link)(void *ctx, const struct dp_link *l);
 	void (*probe_answer)(void *ctx, const struct dp_probe_answer *a);
 	void (*echo_answer)(void *ctx, const struct dp_echo_answer *a);
+	void (*echo_error)(void *ctx, const struct dp_echo_error *e);
 	void (*captured)(void *ctx, const struct dp_captured *p);
 };
 

@@ -56,6 +56,12 @@ static void on_unknown_spi(void *ctx, const struct dp_unknown_spi *u)
 	dpt_seen.unknown_spi = *u;
 }
 
+static void on_echo_error(void *ctx, const struct dp_echo_error *e)
+{
+	dpt_seen.n_echo_error++;
+	dpt_seen.echo_error = *e;
+}
+
 static void on_echo(void *ctx, const struct dp_echo_answer *a)
 {
 	dpt_seen.n_echo++;
@@ -130,7 +136,8 @@ void dpt_init(const struct dpt_conf *want)
 				      .expire = on_expire,
 				      .moved = on_moved,
 				      .unknown_spi = on_unknown_spi,
-				      .echo_answer = on_echo};
+				      .echo_answer = on_echo,
+				      .echo_error = on_echo_error};
 
 	snprintf(name, sizeof(name), "dpt%d", getpid());
 	if (dp_init(&conf, &h, NULL, err, sizeof(err)) < 0)

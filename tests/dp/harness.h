@@ -79,7 +79,7 @@ void dpt_neighbour(unsigned port, const char *ip, const uint8_t mac[6]);
 
 /* What the handlers were given last, and how often. */
 struct dpt_seen {
-	unsigned n_udp, n_acquire, n_expire, n_moved, n_unknown_spi, n_echo;
+	unsigned n_udp, n_acquire, n_expire, n_moved, n_unknown_spi, n_echo, n_echo_error;
 	struct dp_udp udp; /* data points into udp_data */
 	uint8_t udp_data[DPT_UDP_MAX];
 	struct dp_acquire acquire;
@@ -87,6 +87,7 @@ struct dpt_seen {
 	struct dp_moved moved;
 	struct dp_unknown_spi unknown_spi;
 	struct dp_echo_answer echo;
+	struct dp_echo_error echo_error;
 	char log[512]; /* last line */
 };
 extern struct dpt_seen dpt_seen;

@@ -287,6 +287,77 @@ static void own_through_a_tunnel(void **state)
 	dp_echo_close(id);
 }
 
+/* Somebody on the way says that the request at `packet` did not get through; of its n bytes `quote` are quoted. */
+static void error_in(uint8_t type, uint8_t code, size_t quote, const char *why)
+{
+	struct dpt_ip4 h = {.src = PEER_IP, .dst = OWN_IP, .proto = IPPROTO_ICMP};
+	uint8_t icmp[8 + 200] = {type, code, 0, 0, 0, 0, 0x05, 0x14}, *p = dpt_eth(frame, 0, 0x0800);
+	uint32_t sum = 0;
+	size_t len;
+
+	memcpy(icmp + 8, packet, quote);
+	for (size_t i = 0; i < 8 + quote; i++)
+		sum += i & 1 ? icmp[i] : (uint32_t)icmp[i] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	icmp[2] = (uint8_t)(~sum >> 8);
+	icmp[3] = (uint8_t)~sum;
+	len = dpt_ip4(p, &h, icmp, 8 + quote);
+	dpt_drops(0, frame, ETH + len, why);
+}
+
+/* It is told, if it quotes a request of ours with an identifier in use, up to its sequence number. */
+static void own_error(void **state)
+{
+	unsigned before = dpt_seen.n_echo_error;
+	struct dp_echo e;
+	struct addr from;
+	uint16_t id;
+	size_t n;
+
+	assert_int_equal(dp_echo_open(&id), 0);
+	e = own_echo(OWN_IP, HOST, id, 100);
+	e.ttl = 1;
+	e.tos = 0xb8;
+	assert_int_equal(dp_echo_send(&e), 0);
+	dpt_run();
+	n = dpt_take_one(0, frame) - ETH;
+	memcpy(packet, frame + ETH, n);
+	assert_true(dpt_sums_right(packet, n));
+	assert_int_equal(packet[1], 0xb8);
+	assert_int_equal(packet[8], 1);
+
+	error_in(11, 0, 28, "monitor-answer"); /* the least that is quoted, RFC 792 */
+	assert_int_equal(dpt_seen.n_echo_error, before + 1);
+	assert_int_equal(addr_parse(PEER_IP, &from), 0);
+	assert_true(addr_eq(&dpt_seen.echo_error.from, &from));
+	assert_true(addr_eq(&dpt_seen.echo_error.host, &e.dst));
+	assert_int_equal(dpt_seen.echo_error.id, id);
+	assert_int_equal(dpt_seen.echo_error.seq, e.seq);
+	assert_int_equal(dpt_seen.echo_error.type, 11);
+	assert_int_equal(dpt_seen.echo_error.mtu, 0);
+	error_in(3, 4, n, "monitor-answer");
+	assert_int_equal(dpt_seen.echo_error.code, 4);
+	assert_int_equal(dpt_seen.echo_error.mtu, 0x0514);
+	before += 2;
+
+	for (size_t cut = 0; cut < 28; cut++)
+		error_in(3, 1, cut, "local-no-service");
+	error_in(5, 1, n, "local-no-service"); /* a redirect is no error */
+	packet[7] = 1;                         /* of a later fragment nothing can be told */
+	error_in(3, 1, n, "local-no-service");
+	packet[7] = 0;
+	packet[15] ^= 1; /* not ours */
+	error_in(3, 1, n, "local-no-service");
+	packet[15] ^= 1;
+	packet[20] = 0; /* an answer */
+	error_in(3, 1, n, "local-no-service");
+	packet[20] = 8;
+	dp_echo_close(id);
+	error_in(3, 1, n, "local-no-service");
+	assert_int_equal(dpt_seen.n_echo_error, before);
+}
+
 static void own_refused(void **state)
 {
 	uint16_t id[DP_ECHO_MAX], more;
@@ -368,6 +439,7 @@ int main(void)
 		cmocka_unit_test(one_way_tunnel),
 		cmocka_unit_test(own_by_a_port),
 		cmocka_unit_test(own_through_a_tunnel),
+		cmocka_unit_test(own_error),
 		cmocka_unit_test(own_refused),
 	};
 

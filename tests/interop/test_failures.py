@@ -6,7 +6,7 @@ import time
 import pytest
 
 from test_scenarios import blocked
-from lab.proc import wait_for
+from lab.proc import run, wait_for
 from lab.traffic import assert_ping, ping
 
 pytestmark = pytest.mark.core
@@ -197,6 +197,31 @@ def test_unknown_peer(pair):
     (call,) = p.c.cli("diagnose vpn", json_out=True)["callers"]
     assert (call["kind"], call["remote-ip"], call["identity"]) == ("no-gateway", "203.0.113.10", "")
     assert "203.0.113.10[500] called in IKEv2" in p.c.cli("diagnose vpn tunnel tun")
+
+
+@pytest.mark.parametrize("there", ["nobody", "somebody-else"])
+def test_peer_calls_from_another_address(pair, there):
+    """Our peer-address is another than the peer's, where nobody or somebody else answers, and the peer calls from its
+    own: named as likely, with what to set; and when that is set, it works."""
+    wrong = {"peer-address": "203.0.113.77"}
+    p = pair()
+    if there == "somebody-else":  # another of the box's addresses, at which no connection of charon's is
+        run("ip", "-n", p.t.branch.gateway, "addr", "add", "203.0.113.77/24", "dev", "wan0")
+    p.start(gateway=wrong)
+    p.c.cli("test vpn ipsec-sa tunnel tun")
+    for _ in range(2):
+        p.s.initiate(check=False, timeout=3)
+    want = "peer-address" if there == "nobody" else "no-proposal"
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.verdict() == want, 60)
+    (got,) = p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"]
+    (step,) = (s for s in got["steps"] if s["step"] == "peer-address")
+    assert "203.0.113.10, which no gateway has, called 2 times" in step["text"] and "carries no identity" in step["text"]
+    if there == "nobody":
+        assert "seems to call from 203.0.113.10, and peer-address is 203.0.113.77" in got["cause"]
+    assert 'peer-address = "203.0.113.10"' in got["fix"]
+    p.c.commit(**p.conf(gateway={"peer-address": "203.0.113.10"}))
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
 
 
 def test_bad_configuration_is_not_committed(pair):

@@ -2,7 +2,9 @@
 """Identities of every type, in both roles."""
 import pytest
 
+from lab.proc import wait_for
 from lab.traffic import assert_ping
+from test_failures import as_configured
 
 # culvert's type: (culvert's local value, peer's value, and the two as strongSwan writes them)
 IDS = {
@@ -29,5 +31,42 @@ def test_different_types_at_the_two_ends(pair, initiator):
     p = pair().start(gateway={"local-id": {"type": "ufqdn", "value": "vpn@hq.example"},
                               "peer-id": {"type": "fqdn", "value": "branch.example"}},
                      strongswan={"local_id": "fqdn:branch.example", "remote_id": "email:vpn@hq.example"})
+    p.up(initiator)
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+# What we expect of the peer, and what it has instead, as strongSwan writes it: the same to read, of another type.
+TYPES = {
+    "keyid": ({"type": "fqdn", "value": "branch.example"}, "keyid:branch.example", ("fqdn", "keyid")),
+    "ufqdn": ({"type": "fqdn", "value": "branch.example"}, "email:branch.example", ("fqdn", "ufqdn")),
+    "fqdn": ({"type": "ipaddr", "value": "203.0.113.10"}, "fqdn:203.0.113.10", ("ipaddr", "fqdn")),
+    "expects-keyid": ({"type": "keyid", "value": "branch.example"}, "branch.example", ("keyid", "fqdn")),
+}
+
+
+@pytest.mark.parametrize("initiator", ["culvert", "strongswan"])
+@pytest.mark.parametrize("kind", TYPES)
+def test_same_text_of_another_type(pair, kind, initiator):
+    """Who is called sees both, and says that the type alone differs; who calls is told no more than no, and names the
+    types it has.  What is printed for the peer mends it either way."""
+    want, theirs, types = TYPES[kind]
+    p = pair().start(gateway={"peer-id": want}, strongswan={"local_id": theirs})
+    if initiator == "culvert":
+        p.c.cli("test vpn ike-sa gateway peer")
+    else:
+        p.s.initiate(check=False, timeout=3)
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), p.c.failures)
+    (reason,) = (f for f in p.c.failures() if f["tunnel"] is None)
+    (got,) = p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"]
+    if initiator == "culvert":
+        assert got["verdict"] == "auth-failed" and f" ({types[0]})" in reason["ours"].partition("peer-id")[2]
+    else:
+        assert got["verdict"] == "identity-mismatch" and "the type differs" in got["cause"]
+        assert [(d["parameter"], d["ours"], d["theirs"], d["how"]) for d in reason["parameters"]] == [
+            ("type of identity", *types, "the value is alike")]
+        assert f"type of peer-id here to {types[1]}" in got["fix"] and "the type differs" in p.c.log()
+    (commands,) = (e["commands"] for e in got["reason"]["at-peer"] if e["system"] == "strongSwan")
+    p.s.configure(**as_configured(commands, {}))
+    p.c.cli("clear vpn ike-sa gateway peer")
     p.up(initiator)
     assert_ping(p.t.hq.host, p.t.branch.host_ip)

@@ -3,9 +3,12 @@
 
 The WAN's router sends "fragmentation needed" for outer packets of ours that have DF and do not fit; hosts get theirs
 from culvert.  strongSwan's TUN device takes 1400 bytes, so answers bigger than that come back in fragments."""
+import contextlib
+import re
+
 import pytest
 
-from lab.proc import run
+from lab.proc import run, wait_for
 from lab.traffic import assert_ping, iperf, mbit, ping
 
 TUN_MTU = 1400  # of strongSwan's TUN device; less than any suite's exact figure at an outer 1500
@@ -84,3 +87,120 @@ def test_tcp_through_a_narrow_wan_does_not_stall(pair, tmp_path, clamp):
     flow = p.c.flow("tun")
     assert flow["path-mtu"] == 1400 and 1400 - 90 < flow["mtu"] < 1400 - 40
     assert p.c.drops()["pmtu-learned"] >= 1
+
+
+@contextlib.contextmanager
+def hole(p, most, come_in_by):
+    """The WAN's router drops larger packets that go one way, and does not say so."""
+    run("nft", "-f", "-", ns=p.t.wan, stdin=f"""
+        table ip hole {{
+            chain forward {{
+                type filter hook forward priority filter
+                iifname "{come_in_by}" meta length > {most} drop
+            }}
+        }}""")
+    yield
+    run("nft", "delete", "table", "ip", "hole", ns=p.t.wan)
+
+
+def diagnosed(p):
+    return p.c.cli("diagnose vpn tunnel tun:P1", json_out=True)["entries"][0]
+
+
+def mtu_step(p):
+    return next(s for s in diagnosed(p)["steps"] if s["step"] == "MTU")
+
+
+@pytest.mark.core
+@pytest.mark.parametrize("come_in_by", ["to-hq", "to-branch"], ids=["there", "back"])
+def test_hole_in_the_path_is_found_and_told(pair, come_in_by):
+    """155, 156.  Small packets pass, large ones vanish, no ICMP: diagnose names the test; the test finds the edge to
+    the byte, and its finding is the verdict until it no longer holds."""
+    p = pair().start()
+    p.up()
+    hq, branch = p.t.hq, p.t.branch
+    test = f"test vpn mtu tunnel tun host {branch.host_ip}"
+    assert_ping(hq.host, branch.host_ip)
+    assert "test vpn mtu tunnel tun:P1" in mtu_step(p)["text"] and "test vpn mtu tunnel tun:P1" in diagnosed(p)["fix"]
+    got = p.c.cli(test, json_out=True)
+    mtu = p.c.flow("tun")["mtu"]
+    assert got["result"]["verdict"] == "ok" and got["result"]["carried"] == got["result"]["mtu"] == mtu
+    assert p.c.verdict() == "healthy" and mtu_step(p)["state"] == "ok" and branch.host_ip in mtu_step(p)["text"]
+
+    with hole(p, 1300, come_in_by):
+        assert_ping(hq.host, branch.host_ip, size=1000, df="do")
+        assert ping(hq.host, branch.host_ip, size=1300, df="do", count=2, wait=1)[1] == 0
+        text = p.c.cli(test)
+        assert "verdict: mtu-hole: packets of up to" in text and "no router says so" in text
+        got = p.c.cli(test, json_out=True)["result"]
+        most = got["carried"]
+        assert got["verdict"] == "mtu-hole" and 1300 - 90 < most < 1300 - 40
+        assert_ping(hq.host, branch.host_ip, size=most - 28, df="do")
+        assert ping(hq.host, branch.host_ip, size=most - 27, df="do", count=2, wait=1)[1] == 0
+        got = diagnosed(p)
+        assert got["verdict"] == "mtu-hole" and [s["step"] for s in got["steps"] if s["state"] == "bad"] == ["MTU"]
+        assert f"adjust-tcp-mss = {most - 40}" in got["fix"]
+        port = int(re.search(r"set mtu = (\d+) for ethernet1/1", got["fix"])[1])
+        assert port - 50 > most and port <= 1300
+        p.c.wait_log(r" medium vpn tunnel-mtu-hole tun:P1 Tunnel tun:P1: packets of up to \d+ bytes are answered; larger")
+
+        # One way as traffic sees it: still the same cause.
+        assert ping(hq.host, branch.host_ip, size=1300, df="do", count=30, interval=0.2, wait=1)[1] == 0
+        assert p.c.flow("tun")["traffic"] == "out only" and p.c.verdict() == "mtu-hole"
+
+        # What it says to do, done.
+        conf = p.c.conf["interfaces"]
+        conf[0]["mtu"] = port
+        p.c.stop()
+        p.c.write()
+        p.c.start()
+        p.up()
+        assert p.c.flow("tun")["mtu"] == most
+        assert ping(hq.host, branch.host_ip, size=1300, df="do", count=1, wait=1)[1] == 0
+        assert f"mtu {most}" in run("ip", "-n", hq.host, "route", "get", branch.host_ip).stdout
+        if come_in_by == "to-hq":
+            assert_ping(hq.host, branch.host_ip, size=1300, df="dont")
+        assert p.c.cli(test, json_out=True)["result"]["verdict"] == "ok" and p.c.verdict() == "healthy"
+
+
+def test_router_that_says_so_is_no_hole(pair):
+    """The way is narrow, and its router is heard in the middle of the test."""
+    p = pair().start()
+    p.up()
+    wan_mtu(p, 1400)
+    got = p.c.cli(f"test vpn mtu tunnel tun host {p.t.branch.host_ip}", json_out=True)["result"]
+    flow = p.c.flow("tun")
+    assert flow["path-mtu"] == 1400 and got["verdict"] == "ok" and got["carried"] == got["mtu"] == flow["mtu"]
+    assert p.c.verdict() == "healthy"
+
+
+def test_narrow_network_behind_the_peer_is_no_hole(pair):
+    """Its router says so, to us through the tunnel as to any sender."""
+    p = pair().start()
+    p.up()
+    for ns, dev in ((p.t.branch.gateway, "lan0"), (p.t.branch.host, "eth0")):
+        run("ip", "-n", ns, "link", "set", dev, "mtu", 1300)
+    got = p.c.cli(f"test vpn mtu tunnel tun host {p.t.branch.host_ip}", json_out=True)["result"]
+    assert (got["verdict"], got["carried"]) == ("ok", 1300) and f"of larger ones {p.t.branch.lan_ip}, behind" in got["text"]
+    assert p.c.verdict() == "healthy" and mtu_step(p)["state"] == "ok" and p.t.branch.lan_ip in mtu_step(p)["text"]
+    assert "tunnel-mtu-hole" not in p.c.log()
+
+
+def test_mtu_says_why_not(pair):
+    p = pair().start()
+    hq, branch = p.t.hq, p.t.branch
+    for words, status, says in (
+            ("", 2, "tunnel: missing"),
+            ("tunnel nix", 1, "no tunnel, or proxy-ID of a tunnel"),
+            ("tunnel tun host x", 2, 'host: found "x"'),
+            (f"tunnel tun host {branch.host_ip} source 192.0.2.1", 1, "none of this gateway's addresses"),
+            ("tunnel tun host 192.0.2.9", 1, "no proxy-ID of tun holds packets"),
+            ("tunnel tun", 1, "has no monitored destination: name a host"),
+            (f"tunnel tun host {branch.host_ip}", 1, "tunnel tun:P1 is not up: diagnose vpn tunnel tun:P1")):
+        got = p.c.cli(f"test vpn mtu {words}", check=False, rc=True)
+        assert got[0] == status and says in got[1], (words, got)
+    p.up()
+    p.c.commit(**p.conf(tunnel={"tunnel-monitor": {"destination": branch.host_ip, "interval": 2, "threshold": 3}}))
+    wait_for("the monitored host", lambda: p.c.cli("test vpn mtu tunnel tun", check=False, rc=True)[0] == 0)
+    status, text = p.c.cli(f"test vpn mtu tunnel tun host {branch.host_ip[:-2]}77", check=False, rc=True)
+    assert status == 1 and "answers no small packet either" in text

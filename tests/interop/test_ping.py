@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """ping out of the data plane, through a tunnel to strongSwan and past it; and what it says when nobody answers."""
 import re
+import signal
 import subprocess
 import time
 
 import pytest
 
 from lab.culvert import binary
-from lab.proc import wait_for
+from lab.proc import run, wait_for
 
 pytestmark = pytest.mark.core
 
@@ -56,8 +57,8 @@ def test_ping_says_why_not(pair):
     p = pair().start()
     hq = p.t.hq
     for words, status, says in (
-            ("", 1, "an address is needed"),
-            ("host nowhere", 1, "an address is needed"),
+            ("", 2, "an address is needed"),
+            ("host nowhere", 2, "an address is needed"),
             (f"host {hq.wan_router} count 0", 2, "allowed: 1 to 65535"),
             (f"host {hq.wan_router} size 99999", 2, "allowed: 0 to 9000"),
             (f"host {hq.wan_router} do-not-fragment maybe", 2, "allowed: yes, no"),
@@ -69,6 +70,52 @@ def test_ping_says_why_not(pair):
     with p.t.wan_cut():
         status, text = pings(p.c, f"source {hq.lan_ips[0]} host {p.t.branch.host_ip} count 1")
     assert status == 1 and "no answer: the tunnel, tun:P1, is not up: diagnose vpn tunnel tun:P1; test vpn packet" in text
+
+
+def test_ping_tells_errors(pair):
+    """What routers say of a request is shown beside the answers, and it is not waited for what will not come."""
+    p = pair().start()
+    p.up()
+    hq, branch = p.t.hq, p.t.branch
+    status, text = pings(p.c, f"host {branch.wan_ip} ttl 1 count 2")
+    assert status == 1 and text.count(f"From {hq.wan_router} icmp_seq=") == 2 and "Time to live exceeded" in text
+    assert "2 packets transmitted, 0 received, +2 errors, 100% packet loss" in text
+    assert f"no answer: {hq.wan_router} says: Time to live exceeded" in text
+    got = p.c.cli(f"ping host {branch.wan_ip} ttl 2 tos 184 count 1", json_out=True)
+    assert got["summary"]["received"] == 1 and got["start"]["tos"] == 184
+
+    # The same out of the tunnel: a rule of the peer's network refuses.
+    run("nft", "-f", "-", ns=branch.gateway, stdin="""
+        table ip no {
+            chain forward {
+                type filter hook forward priority filter
+                icmp type echo-request reject with icmp type admin-prohibited
+            }
+        }""")
+    status, text = pings(p.c, f"source {hq.lan_ips[0]} host {branch.host_ip} count 1")
+    assert status == 1 and re.search(r"From 10\.10\.10\.1 icmp_seq=1 Packet filtered", text)
+    run("nft", "delete", "table", "ip", "no", ns=branch.gateway)
+
+
+def test_ping_sums_up_when_interrupted(pair):
+    p = pair().start()
+    argv = [binary("culvert"), "-s", p.c.socket, "ping", "host", p.t.hq.wan_router, "count", "1000"]
+    c = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    c.stdout.readline(), c.stdout.readline()
+    c.send_signal(signal.SIGINT)
+    out, err = c.communicate(timeout=20)
+    assert c.returncode == 0 and err == "" and re.search(r"ping statistics ---\n\d+ packets transmitted, \d+ received, ", out)
+    argv[5] = "198.51.100.77"  # nobody
+    c = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert c.stdout.readline().startswith("PING ")
+    c.send_signal(signal.SIGINT)
+    out, err = c.communicate(timeout=20)
+    assert c.returncode == 1 and "0 received, 100% packet loss" in out and "no answer" in err
+    c = subprocess.Popen(argv[:3] + ["show", "log", "system", "follow", "yes"], stdout=subprocess.PIPE, text=True)
+    assert "culvertd running" in c.stdout.readline()
+    c.send_signal(signal.SIGINT)
+    assert c.wait(20) == 0
+    wait_for("room for all", lambda: pings(p.c, f"host {p.t.hq.wan_router} count 1")[0] == 0)
 
 
 def test_ping_ends_with_its_client(pair):
@@ -96,3 +143,5 @@ def test_ping_ipv6(culverts):
     wait_for("a Child SA", a.children)
     got = a.cli(f"ping host {t.hq.wan6_router} count 2", json_out=True)
     assert got["summary"]["received"] == 2
+    got = a.cli(f"ping host {t.branch.wan6_ip} ttl 1 count 1", json_out=True, check=False)
+    assert [(e["from"], e["text"]) for e in got["errors"]] == [(t.hq.wan6_router, "Time to live exceeded")]

@@ -31,7 +31,8 @@ ITEMS = {
     "147 clocks and certificates": ["test_certificates.py::test_expired", "test_certificates.py::test_not_yet_valid"],
     "148 NAT traversal off behind a NAT": ["test_scenarios.py::test_nat_traversal_off_behind_a_nat"],
     "149 proxy-IDs do not fit": ["test_failures.py::test_cause_in_words_and_recovery",
-                                 "test_selectors.py::test_exact_policy_refuses_to_narrow"],
+                                 "test_selectors.py::test_exact_policy_refuses_to_narrow",
+                                 "test_scenarios.py::test_peer_takes_part_of_it"],
     "150 PFS differs": ["test_worked_cases.py::test_pfs_shows_at_the_rekey"],
     "151 phase 2 transforms differ": ["test_failures.py::test_cause_in_words_and_recovery"],
     "152 up, but no traffic: route, policy, NAT": ["test_scenarios.py::test_up_but_no_traffic",
@@ -40,11 +41,13 @@ ITEMS = {
     "153 one way": ["test_scenarios.py::test_up_but_no_traffic", "test_scenarios.py::test_comes_in_and_goes_nowhere"],
     "154 flapping on schedule": ["test_scenarios.py::test_peer_with_shorter_lifetime",
                                 "test_scenarios.py::test_peer_is_silent_on_schedule"],
-    "155 slow: MTU": ["test_scenarios.py::test_large_packets_vanish", "test_mtu.py::test_host_is_told_the_exact_mtu",
+    "155 slow: MTU": ["test_scenarios.py::test_large_packets_vanish", "test_mtu.py::test_hole_in_the_path_is_found_and_told",
+                      "test_mtu.py::test_host_is_told_the_exact_mtu",
                       "test_mtu.py::test_tcp_through_a_narrow_wan_does_not_stall"],
     "156 some applications fail": ["test_selectors.py::test_port_selector", "test_packet.py::test_verdicts",
                                    "test_first_tunnel.py::test_outside_the_proxy_ids_nothing_passes",
-                                   "test_scenarios.py::test_large_packets_vanish"],
+                                   "test_scenarios.py::test_large_packets_vanish",
+                                   "test_mtu.py::test_hole_in_the_path_is_found_and_told"],
     "157 certificates are refused": ["test_certificates.py::test_unknown_issuer", "test_certificates.py::test_expired",
                                      "test_certificates.py::test_revoked_by_a_list", "test_certificates.py::test_wrong_identity",
                                      "test_certificates.py::test_without_extended_key_usage_for_ike",
@@ -177,6 +180,8 @@ def test_up_but_no_traffic(pair):
     assert got["advice"] == (f"proxy-ID tun:P1 holds such packets, but no route takes them to tunnel.1 and they leave "
                              f"in the clear: add one to {branch.host_ip}")
     assert p.c.flow("tun")["pkt-encap"] == before
+    status, text = p.c.cli(f"ping source {hq.lan_ip} host {branch.host_ip} count 1", check=False, rc=True)
+    assert status == 1 and "proxy-ID tun:P1 holds such packets, but the route leads out of ethernet1/1, in clear" in text
     got = diagnosed(p)
     assert got["verdict"] == "no-route-into-tunnel" and bad(got) == ["route into tunnel"]
     assert "destination 10.10.10.0/24, interface tunnel.1" in got["fix"]
@@ -289,6 +294,18 @@ def test_comes_up_from_one_side_only(pair):
     assert p.c.children() == []
     p.up("culvert")
     both_ways(p)
+
+
+def test_peer_takes_part_of_it(pair):
+    """149, 156.  The peer has a longer mask: the tunnel is up, and half of the hosts are not reached."""
+    p = pair().start(strongswan={"children": {"net": {"local_ts": "10.10.10.0/25", "remote_ts": "10.20.20.0/24"}}})
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    (step,) = (s for s in diagnosed(p)["steps"] if s["step"] == "proxy-ID")
+    assert p.c.verdict() == "healthy" and "narrowed it to local 10.20.20.0/24 remote 10.10.10.0/25; 0 packets" in step["text"]
+    assert lost(p.t.hq.host, "10.10.10.200", count=3)
+    got = diagnosed(p)
+    assert got["verdict"] == "proxy-id-mismatch" and bad(got) == ["proxy-ID"] and "10.10.10.0/25" in got["cause"]
 
 
 def test_half_open_limit(pair):

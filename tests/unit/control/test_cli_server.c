@@ -22,7 +22,7 @@
 
 #include "fake_world.h"
 #include "log.h"
-#include "ping.h"
+#include "echo_user.h"
 #include "server.h"
 
 static char dir[] = "/tmp/culvert-test-cli-XXXXXX";
@@ -297,6 +297,92 @@ static void test_too_many(void **state)
 	assert_alive();
 }
 
+/* ---- patience ------------------------------------------------------------------------------------- */
+
+/* Has the server closed?  Bytes that are there are read away. */
+static bool gone(int fd)
+{
+	char buf[4096];
+	ssize_t n;
+
+	while ((n = recv(fd, buf, sizeof(buf), MSG_DONTWAIT)) > 0)
+		continue;
+	return n == 0 || errno != EAGAIN;
+}
+
+static bool gone_in_time(int fd)
+{
+	for (unsigned i = 0; i < 500 && !gone(fd); i++) {
+		turn(2);
+		usleep(10000);
+	}
+	return gone(fd);
+}
+
+/* One that says nothing, and one that says half a request, however slowly it goes on. */
+static void test_idle(void **state)
+{
+	int idle = dial(path), half = dial(path);
+	bool closed = false;
+
+	cli_server_patience(server, 0.1, 0.1);
+	turn(5);
+	for (unsigned i = 0; i < 500 && !closed; i++) {
+		closed = send(half, "x", 1, MSG_NOSIGNAL) < 0;
+		turn(2);
+		usleep(10000);
+	}
+	assert_true(closed);
+	assert_true(gone_in_time(idle));
+	close(idle);
+	close(half);
+	assert_alive();
+}
+
+/* One that asks and does not read, or reads a few bytes now and then, is let go; nobody waits for it. */
+static void test_no_reader(void **state)
+{
+	int fd = dial(path), one = 1;
+	bool closed = false;
+
+	for (int i = 0; i < 4000; i++)
+		fake_ike_sa();
+	cli_server_patience(server, 0.1, 0.1);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &one, sizeof(one));
+	put(fd, "{\"command\":[\"show\",\"vpn\",\"ike-sa\"]}\n");
+	for (unsigned i = 0; i < 1000 && !closed; i++) {
+		/* The server has closed when nothing can be sent to it any more. */
+		closed = send(fd, "\n", 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN;
+		(void)!recv(fd, big, 1, MSG_DONTWAIT);
+		turn(2);
+		usleep(2000);
+	}
+	assert_true(closed);
+	close(fd);
+	assert_alive();
+}
+
+/* A command that has nothing to tell for long keeps its client. */
+static void test_patient_command(void **state)
+{
+	int fd = dial(path);
+	bool closed;
+
+	cli_server_patience(server, 0.05, 0.05);
+	put(fd, "{\"command\":[\"ping\",\"host\",\"203.0.113.10\",\"source\",\"198.51.100.20\"]}\n");
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	for (unsigned i = 0; i < 40; i++) {
+		turn(2);
+		usleep(10000);
+	}
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_false(closed);
+	assert_non_null(strstr(big, "\"ttl\":63"));
+	close(fd);
+	turn(5);
+}
+
 /* ---- the path ------------------------------------------------------------------------------------- */
 
 static void test_second_daemon(void **state)
@@ -389,14 +475,50 @@ static void test_waiting(void **state)
 	assert_int_equal(read_lines(fd, big, sizeof(big), 1, &closed), 0);
 	assert_false(closed);
 	assert_alive();
-	cli_ping_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
 	read_lines(fd, big, sizeof(big), 1, &closed);
 	assert_non_null(strstr(big, "\"ttl\":63"));
+	assert_non_null(strstr(big, "\"duplicate\":false"));
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_non_null(strstr(big, "\"duplicate\":true"));
 	assert_int_equal(fake->echo_closed, 0);
 	close(fd);
 	turn(5);
 	assert_int_equal(fake->echo_closed, 1);
-	cli_ping_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	cli_echo_answer(&(struct dp_echo_answer){.echo = fake->echo, .ttl = 63});
+	assert_alive();
+}
+
+/* Who has enough shuts down his side: what is there is summed up, and the connection ends. */
+static void test_enough(void **state)
+{
+	int fd = dial(path);
+	struct dp_echo_error e = {.type = 11};
+	bool closed;
+
+	put(fd, "{\"command\":[\"ping\",\"host\",\"203.0.113.10\",\"source\",\"198.51.100.20\"]}\n");
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	turn(5);
+	e.host = fake->echo.dst;
+	e.id = fake->echo.id;
+	e.seq = fake->echo.seq;
+	addr_parse("192.0.2.1", &e.from);
+	cli_echo_error(&e);
+	cli_echo_error(&e); /* the second says nothing new */
+	e.seq++;
+	cli_echo_error(&e); /* of a request that was not sent */
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_non_null(strstr(
+		big, "\"errors\":[{\"seq\":1,\"from\":\"192.0.2.1\",\"text\":\"Time to live exceeded\"}]"));
+	shutdown(fd, SHUT_WR);
+	read_lines(fd, big, sizeof(big), 2, &closed);
+	assert_non_null(strstr(big, "\"summary\":{\"sent\":1,\"received\":0,\"duplicates\":0,\"errors\":1,"));
+	assert_non_null(strstr(big, "192.0.2.1 says: Time to live exceeded"));
+	read_lines(fd, big, sizeof(big), 1, &closed);
+	assert_true(closed);
+	assert_int_equal(fake->echo_closed, 1);
+	close(fd);
 	assert_alive();
 }
 
@@ -420,6 +542,7 @@ int main(void)
 		T(test_ask),
 		T(test_mode),
 		T(test_waiting),
+		T(test_enough),
 		T(test_several_on_one_connection),
 		T(test_dribble),
 		T(test_half_closed),
@@ -429,6 +552,9 @@ int main(void)
 		T(test_slow_reader),
 		T(test_reader_that_leaves),
 		T(test_too_many),
+		T(test_idle),
+		T(test_no_reader),
+		T(test_patient_command),
 		T(test_second_daemon),
 		T(test_stale_socket),
 		T(test_not_a_socket),

@@ -44,6 +44,7 @@ static int begin(void **state)
 		.traced = true,
 		.routed_in = true,
 		.mtu = 1400,
+		.tunnel = "T",
 	};
 	why = (struct ike_reason){.text = "the text", .hint = "the hint", .exchange = IKE_AUTH};
 	return 0;
@@ -356,6 +357,77 @@ static void test_what_is_large_is_noted(void **state)
 	assert_string_equal(state_of("MTU"), "note");
 }
 
+/* A stranger's call is as good a hint as nobody else calls, nobody else is missed, and the peer does not answer. */
+static void test_peer_calls_from_elsewhere(void **state)
+{
+	failed(IKE_CAUSE_NO_ANSWER, IKE_SA_INIT);
+	f.n_callers = f.n_strays = f.n_down = 1;
+	strcpy(f.stray, "192.0.2.7");
+	strcpy(f.caller, "192.0.2.7[500] called");
+	f.stray_calls = 2;
+	expect("tunnel down", "peer-address");
+	assert_non_null(strstr(r.cause, "seems to call from 192.0.2.7, and peer-address is 203.0.113.10"));
+	assert_non_null(strstr(r.cause, "not certain"));
+	assert_string_equal(state_of("peer-address"), "bad");
+	f.ike_failure = NULL;
+	expect("tunnel down", "peer-address");
+	f.ike_failure = &why;
+	why.cause = IKE_CAUSE_DPD;
+	expect("tunnel down", "peer-address");
+	why.cause = IKE_CAUSE_NO_ANSWER;
+
+	f.stray_calls = 1;
+	expect("tunnel down", "no-answer");
+	assert_string_equal(state_of("peer-address"), "note");
+	f.stray_calls = 2;
+	f.n_strays = 2;
+	expect("tunnel down", "no-answer");
+	f.n_strays = 1;
+	f.n_down = 2;
+	expect("tunnel down", "no-answer");
+	f.n_down = 1;
+	failed(IKE_CAUSE_AUTH_FAILED, IKE_AUTH);
+	expect("tunnel down", "auth-failed");
+	assert_string_equal(state_of("peer-address"), "note");
+}
+
+static void test_narrowed(void **state)
+{
+	strcpy(f.narrowed, "local 10.1.0.0/16 remote 10.2.0.0/24");
+	expect("up", "healthy");
+	assert_string_equal(state_of("proxy-ID"), "note");
+	f.cut_off = 3;
+	expect("up", "proxy-id-mismatch");
+	assert_non_null(strstr(r.cause, "less than the proxy-ID, local 10.1.0.0/16 remote 10.2.0.0/24"));
+}
+
+/* What was tried goes before what traffic shows, while the tunnel takes packets as large as then. */
+static void test_large_packets_vanish(void **state)
+{
+	static struct mtu_found t = {.number = 1, .mtu = 1400, .carried = 1200, .port_mtu = 1300};
+
+	assert_int_equal(addr_parse("10.2.0.1", &t.host), 0);
+	f.tried = &t;
+	expect("up", "mtu-hole");
+	assert_string_equal(state_of("MTU"), "bad");
+	assert_non_null(strstr(r.fix, "set mtu = 1300 for ethernet1/1"));
+	assert_non_null(strstr(r.fix, "adjust-tcp-mss = 1160 "));
+	assert_int_equal(addr_parse("10.2.0.254", &t.told), 0); /* whoever sends is told */
+	expect("up", "healthy");
+	t.told.v = 0;
+	t.port_mtu = 0;
+	f.traffic = TRAFFIC_OUT_ONLY;
+	f.one_way_s = 20;
+	expect("one way", "mtu-hole");
+	assert_null(strstr(r.fix, "set mtu"));
+	f.mtu = 1200; /* mended */
+	expect("one way", "one-way-out");
+	assert_non_null(strstr(r.fix, "only large packets are lost: test vpn mtu tunnel T"));
+	f.traffic = TRAFFIC_BOTH;
+	expect("up", "healthy");
+	assert_string_equal(r.fix, "");
+}
+
 #define T(f) cmocka_unit_test_setup(f, begin)
 
 int main(void)
@@ -374,6 +446,9 @@ int main(void)
 		T(test_flapping_by_its_recorded_cause),
 		T(test_a_silent_peer),
 		T(test_what_is_large_is_noted),
+		T(test_large_packets_vanish),
+		T(test_narrowed),
+		T(test_peer_calls_from_elsewhere),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

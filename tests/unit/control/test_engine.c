@@ -396,6 +396,41 @@ static void wrong_id_of_initiator(void **state)
 	assert_int_equal(net_gw_failure(A)->cause, IKE_CAUSE_AUTH_FAILED);
 }
 
+/* The same to read, of another type: that is what differs, whoever finds it. */
+static void id_of_another_type(void **state)
+{
+	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+	const struct ike_reason *r;
+
+	a.local_id = (struct ike_id){ID_KEY_ID, 9, "a.example"};
+	b.remote_id = (struct ike_id){ID_FQDN, 9, "A.example"};
+	net_set(&net, NET_B, &b);
+	net_set(&net, NET_A, &a);
+	net_run(&net, 5 * NET_S);
+	r = net_gw_failure(B);
+	assert_int_equal(r->cause, IKE_CAUSE_ID_MISMATCH);
+	assert_string_equal(r->text,
+			    "peer's identity is the keyid A.example, and peer-id the fqdn of the same "
+			    "text: the type differs");
+	assert_int_equal(r->n_diff, 1);
+	assert_string_equal(r->diff[0].ours, "fqdn");
+	assert_string_equal(r->diff[0].theirs, "keyid");
+}
+
+static void responder_id_of_another_type(void **state)
+{
+	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
+
+	a.remote_id = (struct ike_id){ID_FQDN, 9, "192.0.2.2"};
+	net_set(&net, NET_B, &b);
+	net_set(&net, NET_A, &a);
+	net_run(&net, NET_S / 2);
+	assert_int_equal(net_gw_failure(A)->cause, IKE_CAUSE_ID_MISMATCH);
+	assert_string_equal(net_gw_failure(A)->text,
+			    "peer's identity is the ipaddr 192.0.2.2, and peer-id the fqdn "
+			    "of the same text: the type differs");
+}
+
 static void wrong_id_of_responder(void **state)
 {
 	struct ike_gw_conf a = net_conf(NET_A, 1), b = net_conf(NET_B, 1);
@@ -654,6 +689,8 @@ int main(int argc, char **argv)
 		T(nat_mapping_moves),
 		T(wrong_psk),
 		T(wrong_id_of_initiator),
+		T(id_of_another_type),
+		T(responder_id_of_another_type),
 		T(wrong_id_of_responder),
 		T(ike_proposal_mismatch),
 		T(no_common_group),
