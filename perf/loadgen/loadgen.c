@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,7 @@ static const char usage[] =
 	"  --memory MB    without hugepages; 0: with them (256)\n"
 	"  --json FILE    write the result there\n"
 	"\n"
+	"SIGINT ends a trial early, and its result is written; not with --search.\n"
 	"Exit status 0: nothing lost, reordered or altered (--search: a rate was found); 3: something was.\n";
 
 enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, RESOLVE_S = 15, ARGS = 24, TEXT = 256 };
@@ -390,6 +392,12 @@ static int search(void)
 	return found > 0 ? 0 : 3;
 }
 
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	trial_end_early();
+}
+
 int main(int argc, char **argv)
 {
 	static struct trial_result r;
@@ -402,6 +410,9 @@ int main(int argc, char **argv)
 	open_ports();
 	if (g.search)
 		return search();
+	signal(SIGINT, on_interrupt);
+	printf("sending\n");
+	fflush(stdout);
 	trial_run(&g.trial, &r);
 	print_trial(&r);
 	write_json(&r, 0, false);

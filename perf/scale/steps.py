@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is done to a headend with very many tunnels, step by step, and what must hold."""
+import itertools
+import statistics
+import time
+
+from lab.proc import Failed
+
+from . import conf
+from .boxes import MAX_PPS, Box, Namespace, Traffic, traffic
+from .load import Counts, Load
+
+STALL_S = 30  # nothing new for so long: it will not come up
+SLACK_S = 20  # what a busy machine may take more than DPD's own time, before the run ends
+COST_INTERVALS = 15
+
+STEPS = ("start", "bring up", "traffic", "cost", "list", "rekey", "commit", "dead", "clear", "restart")
+BY_LIFETIME = ("start", "bring up", "traffic", "rekey")
+
+
+class Run:
+    """One size: the daemons, and the steps in order.  Each step returns what it measured."""
+
+    def __init__(self, size, directory, say=print):
+        self.size, self.dir, self.say = size, directory, say
+        self.namespace = Namespace("scale", [("wan0", "wan1"), ("back0", "back1")])
+        self.boxes = [Box(size, which, directory, self.namespace.name) for which in conf.BOXES if size.gateways_of(which)]
+        self.headend, self.branches, *mortal = self.boxes
+        self.mortal = mortal[0] if mortal else None
+        self.callers = [self.branches, *mortal]
+        self.by_lifetime = False
+        self.table = {}
+
+    def __enter__(self):
+        self.namespace.__enter__()
+        return self
+
+    def __exit__(self, *_exc):
+        # Without their Deletes: hundreds of thousands are no part of what is measured.
+        for box in reversed(self.boxes):
+            if box.d.alive():
+                box.d.kill()
+        self.namespace.__exit__()
+
+    def step(self, name, what):
+        """Run one step, keep and print its row and the headend's load meanwhile."""
+        self.say(f"{name} ...")
+        t0 = time.monotonic()
+        with Load(self.headend) as load:
+            row = what()
+        self.table[name] = {**row, "took-s": round(time.monotonic() - t0, 1), "load": load.row()}
+        for title, values in ((name, row), ("load", self.table[name]["load"])):
+            self.say(f"  {title}: " + ", ".join(f"{k} {v}" for k, v in values.items() if not isinstance(v, list)))
+
+    def everything(self, until=STEPS[-1], steps=STEPS):
+        for name in steps[:steps.index(until) + 1] if until in steps else steps:
+            self.step(name, getattr(self, name.replace(" ", "_")))
+        return self.table
+
+    # ---- waiting ---------------------------------------------------------------------------------
+
+    def all_up(self, every=0.2):
+        """Until the headend has every SA and no more; the curve of seconds and SAs on the way."""
+        t0 = changed = told = time.monotonic()
+        want, curve, before = self.size.total + self.size.added, [], -1
+        while True:
+            _, n = self.headend.counts()
+            now = time.monotonic()
+            curve.append([round(now - t0, 2), n])
+            if n == want:
+                return now - t0, curve
+            if n != before:
+                before, changed = n, now
+            if now - changed > STALL_S:
+                raise Failed(f"stands at {n} of {want} SAs for {STALL_S} s")
+            if now - told > 5:
+                told = now
+                self.say(f"  {now - t0:5.0f} s: {n} of {want}")
+            time.sleep(every)
+
+    def wait(self, what, probe, seconds):
+        """Until probe's number is 0; it is told on the way."""
+        t0 = told = time.monotonic()
+        while (left := probe()) != 0:
+            now = time.monotonic()
+            if now - t0 > seconds:
+                raise Failed(f"after {seconds:.0f} s {left} are still not {what}")
+            if now - told > 5:
+                told = now
+                self.say(f"  {now - t0:5.0f} s: {left} not yet {what}")
+            time.sleep(0.2)
+        return time.monotonic() - t0
+
+    def acquaint(self):
+        """The boxes learn each other's MAC address on the link that clear packets take: a burst would not wait for that."""
+        if self.mortal:
+            self.branches.do(f"ping host {conf.BACK}.2 count 1")
+            self.mortal.do(f"ping host {conf.BACK}.1 count 1")
+
+    def spis(self):
+        return {name: f.get("local-spi") for name, f in self.headend.flows().items()}
+
+    # ---- the steps -------------------------------------------------------------------------------
+
+    def start(self):
+        for box in self.callers:  # a memif client wants its server first
+            box.start()
+        took = self.headend.start()
+        check = time.monotonic()
+        if self.headend.d.check().returncode:
+            raise Failed("--check finds the configuration not sound")
+        check = time.monotonic() - check
+        self.rss = self.headend.rss()
+        return {"start-s": round(took, 2), "check-s": round(check, 2), "memory-mb": self.rss >> 20}
+
+    def bring_up(self):
+        control = self.headend.control_cpu()
+        self.size.calling = True
+        for box in self.callers:
+            box.commit()
+        took, curve = self.all_up()
+        control = self.headend.control_cpu() - control
+        self.acquaint()
+        ike, pairs = self.headend.counts()
+        grown = self.headend.rss() - self.rss
+        return {"s": round(took, 2), "ike-sas": ike, "pairs": pairs, "pairs-a-second": round(pairs / took),
+                "control-ms-a-pair": round(control * 1000 / pairs, 3), "bytes-a-pair": grown // pairs,
+                "bytes-an-ike-sa": grown // ike, "curve": curve}
+
+    def traffic(self):
+        """Every proxy-ID's counters must have grown by its own packets, at both ends: none went another way."""
+        rounds, n = 3, self.size.total
+        before = [box.flows() for box in self.boxes]
+        r = traffic(self.size, self.dir, rounds)
+        self.none_lost(r)
+        if r["each-way"] != [rounds * n] * 2:
+            raise Failed(f"loadgen sent {r['each-way']}, and not {rounds * n} each way")
+        for box, old in zip(self.boxes, before):
+            for name, f in box.flows().items():
+                for counter in ("pkt-encap", "pkt-decap"):
+                    got = f[counter] - old[name][counter]
+                    if got != rounds:
+                        raise Failed(f"{name}: {counter} grew by {got}, not {rounds}")
+        return {"proxy-ids": n, "packets": r["sent"], "lost": 0, "in-another-tunnel": 0}
+
+    def cost(self):
+        """The headend's worker: nanoseconds for a packet when 1, 10, 100 … SAs take turns.  The median of intervals, for
+        the kernel may take its core away in the midst of a burst."""
+        curve = []
+        for n in [*itertools.takewhile(lambda n: n < self.size.total, (10 ** i for i in range(6))), self.size.total]:
+            with Traffic(self.size, self.dir, 30, hosts=n, pps=MAX_PPS) as t:
+                time.sleep(t.round_s + 0.5)  # then every flow is known
+                counts = [Counts(self.headend)]
+                for _ in range(COST_INTERVALS):
+                    time.sleep(0.3)
+                    counts.append(Counts(self.headend))
+            self.none_lost(t.result)
+            grown = [b.since(a) for a, b in itertools.pairwise(counts)]
+            curve.append([n, round(statistics.median(g["busy_ns"] / max(1, g["packets"]) for g in grown)),
+                          round(statistics.median(g["packets"] / max(1, g["bursts"]) for g in grown), 1)])
+        return {**{f"ns-at-{n}": ns for n, ns, _ in curve}, "curve": curve}
+
+    def list(self):
+        return {words: f"{self.headend.show(words)[1]:.2f} s"
+                for words in ("show vpn flow", "show vpn ike-sa", "show vpn ipsec-sa")}
+
+    def rekey(self):
+        """Every Child SA gets new keys while every proxy-ID has traffic: at a command, or as their lifetimes end."""
+        old, control = self.spis(), self.headend.control_cpu()
+        at_most = STALL_S + self.size.total / 200 + (self.size.lifetime if self.by_lifetime else 0)
+        with Traffic(self.size, self.dir, at_most) as t:
+            t0, pace = time.monotonic(), 0.2
+            if not self.by_lifetime:
+                self.headend.do("request vpn rekey ipsec-sa")
+
+            def left():
+                nonlocal pace
+                began = time.monotonic()
+                new = self.spis()
+                pace = time.monotonic() - began
+                time.sleep(pace)  # looking is work as well: it gets half of the time at most
+                return sum(new[p] in (None, spi) for p, spi in old.items())
+
+            self.wait("rekeyed", left, at_most)
+            took = time.monotonic() - t0
+        self.none_lost(t.result)
+        if not self.by_lifetime:
+            self.all_up()
+        return {"s": round(took, 2), "control-cpu-s": round(self.headend.control_cpu() - control, 2),
+                "packets": t.result["sent"], "lost": 0}
+
+    def commit(self):
+        """One more proxy-ID at both ends, under traffic of all others."""
+        with Traffic(self.size, self.dir, STALL_S + self.size.total / 500) as t:
+            self.size.added = True
+            took = self.headend.commit()
+            self.branches.commit()
+        self.none_lost(t.result)
+        self.all_up()
+        self.none_lost(traffic(self.size, self.dir, 1, self.size.total + 1))
+        return {"commit-s": round(took, 2), "packets": t.result["sent"], "lost": 0}
+
+    def dead(self):
+        """The mortal's process is killed: nothing comes from its gateways any more, and nobody says so.  The living have
+        traffic all the while; then the dead return."""
+        if not self.mortal:
+            return {"gateways": 0}
+        dpd, size = self.size.dpd, self.size
+        declared, control = self.headend.ike_counter("dpd_dead"), self.headend.control_cpu()
+        living = {p: spi for p, spi in self.spis().items() if int(p[1:]) >= size.mortal_ids}
+        its = dpd["interval"] * (dpd["retry"] + 1)  # a question comes after one interval, the verdict retry later
+
+        def not_known():
+            return size.mortal - (self.headend.ike_counter("dpd_dead") - declared)
+
+        def too_many():
+            return self.headend.counts()[1] - (size.total + size.added - size.mortal_ids)
+
+        at_most = its + SLACK_S + size.total / 500
+        with Traffic(size, self.dir, 2 * at_most, first=size.mortal_ids) as t:
+            t0 = time.monotonic()
+            self.mortal.die()
+            self.wait("known to be dead", not_known, at_most)
+            known = time.monotonic() - t0
+            self.wait("removed", too_many, at_most)
+            gone = time.monotonic() - t0
+        self.none_lost(t.result)
+        now = self.spis()
+        if lost := [p for p, spi in living.items() if now[p] != spi]:
+            raise Failed(f"{len(lost)} proxy-IDs of the living have other SAs: {lost[:5]}")
+        control = self.headend.control_cpu() - control
+        t0 = time.monotonic()
+        self.mortal.start()
+        self.all_up()
+        back = time.monotonic() - t0
+        self.acquaint()
+        self.none_lost(traffic(size, self.dir, 1, size.total + size.added))
+        return {"gateways": size.mortal, "dpd-s": f"{dpd['interval']} x {dpd['retry']}", "all-known-s": round(known, 1),
+                "all-removed-s": round(gone, 1), "control-cpu-s": round(control, 2), "packets": t.result["sent"],
+                "lost": 0, "back-s": round(back, 1)}
+
+    def clear(self):
+        spis = set(self.spis().values())
+        t0 = time.monotonic()
+        self.headend.do("clear vpn ipsec-sa")
+        said = time.monotonic() - t0
+        self.all_new(spis)
+        took = time.monotonic() - t0
+        self.none_lost(traffic(self.size, self.dir, 1))
+        return {"answered-s": round(said, 2), "back-s": round(took, 2)}
+
+    def all_new(self, spis):
+        """Until every proxy-ID has an SA that was not there before.  Packets ask for those that wait for one."""
+        end = time.monotonic() + STALL_S + self.size.total / 100
+        while (n := sum(spi is None or spi in spis for spi in self.spis().values())):
+            if time.monotonic() > end:
+                raise Failed(f"{n} proxy-IDs are not up")
+            traffic(self.size, self.dir, 1, self.size.total + self.size.added)
+
+    def restart(self):
+        """The headend dies without a word: traffic finds that out."""
+        spis = set(self.spis().values())
+        self.headend.die()
+        t0 = time.monotonic()
+        self.headend.start()
+        started = time.monotonic() - t0
+        self.all_new(spis)
+        took = time.monotonic() - t0
+        self.none_lost(traffic(self.size, self.dir, 1))
+        return {"start-s": round(started, 2), "all-back-s": round(took, 2)}
+
+    def none_lost(self, r):
+        if r["lost"] or r["altered"] or not r["sent"]:
+            drops = {box.d.conf["system"]["hostname"]: {k: n for k, n in box.d.drops().items() if n}
+                     for box in self.boxes if box.d.alive()}
+            raise Failed(f"of {r['sent']} packets {r['lost']} were lost and {r['altered']} altered; dropped: {drops}")
