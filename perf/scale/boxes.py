@@ -33,6 +33,13 @@ class Namespace:
         topology.remove_namespace(self.name)
 
 
+def show(d, words, patience):
+    """A show command's document, and how long it took."""
+    t = time.monotonic()
+    p = run(binary("culvert"), "-s", d.socket, "--json", *words.split(), timeout=patience)
+    return json.loads(p.stdout), time.monotonic() - t
+
+
 class Box:
     """A daemon, and its counts."""
 
@@ -53,10 +60,7 @@ class Box:
             os.unlink(f"{self.dir}/lan{self.which}.sock")
 
     def show(self, words):
-        """A show command's document, and how long it took."""
-        t = time.monotonic()
-        p = run(binary("culvert"), "-s", self.d.socket, "--json", *words.split(), timeout=self.patience)
-        return json.loads(p.stdout), time.monotonic() - t
+        return show(self.d, words, self.patience)
 
     def do(self, words):
         t = time.monotonic()
@@ -132,7 +136,7 @@ class Traffic:
         hosts = hosts or size.total + size.added - first
         pps = pps or min(MAX_PPS / 4, max(500, hosts))
         self.round_s = hosts / pps
-        rounds = max(1, round((at_most + 2) * pps / hosts) + 1)
+        rounds = min(10 ** 6, round((at_most + 2) * pps / hosts) + 1)
         self.args = loadgen_args(size, directory, pps, rounds, first, hosts)
 
     def __enter__(self):

@@ -30,10 +30,10 @@ SUITES = {"aes-256-gcm": ("aes-256-gcm",), "aes-128-gcm": ("aes-128-gcm",),
 class Size:
     """So many gateways with so many proxy-IDs each; the first tenth of them is the mortal's."""
 
-    def __init__(self, gateways, proxy_ids, suite="aes-256-gcm", dpd=None, lifetime=None):
+    def __init__(self, gateways, proxy_ids, suite="aes-256-gcm", dpd=None, lifetime=None, mortal=None):
         self.gateways, self.proxy_ids, self.suite = gateways, proxy_ids, suite
         self.total = gateways * proxy_ids
-        self.mortal = min(gateways - 1, max(1, gateways // 10))
+        self.mortal = min(gateways - 1, max(1, gateways // 10)) if mortal is None else mortal
         self.calling = False  # branches bring up what they have
         self.added = False  # one more proxy-ID, of the last gateway
         self.dpd = dpd or {"interval": 10, "retry": 3}

@@ -33,13 +33,14 @@ class Counts:
         self.long_turns = self.control["long-turns"]
         self.busy_ns, self.up_ns, self.packets, self.bursts = (
             sum(w[k] for w in workers) for k in ("busy-ns", "up-ns", "rx-packets", "rx-bursts"))
+        self.workers_s = cpu_s(self.pid) - cpu_s(self.pid, self.pid)
         self.drops = box.d.drops()
 
     def since(self, before):
         """What has been added, as a dictionary by name; after a restart it all counts."""
         fresh = self.pid != before.pid
         grown = {k: getattr(self, k) - (0 if fresh else getattr(before, k))
-                 for k in ("busy_ns", "up_ns", "packets", "bursts", "long_turns")}
+                 for k in ("busy_ns", "up_ns", "packets", "bursts", "long_turns", "workers_s")}
         grown["drops"] = {k: n - (0 if fresh else before.drops.get(k, 0)) for k, n in self.drops.items()}
         return grown
 

@@ -16,7 +16,7 @@ def draw(results, path):
     if "cost" in results:
         n, ns, _ = zip(*results["cost"]["curve"])
         cost.plot(n, ns, marker="o")
-    cost.set(xlabel="SA pairs that take turns", ylabel="ns a packet", title="the headend's worker", xscale="log",
+    cost.set(xlabel="SA pairs that take turns", ylabel="ns of CPU time a packet", title="the headend's worker", xscale="log",
              ylim=(0, None))
     for ax in (up, cost):
         ax.grid(True, alpha=0.3)
