@@ -183,7 +183,7 @@ static void read_root(struct cfg_load *l, const config_setting_t *root)
 	c->rules_given = config_setting_get_member(root, "security-rules");
 	cfg_default_system(&c->sys);
 	c->limits = (struct cfg_limits){
-		.cookie_threshold = 200, .half_open_max = 2000, .half_open_source = 64};
+		.cookie_threshold = 200, .half_open_max = 2000, .half_open_source = 64, .starts_max = 256};
 	if (sys && config_setting_is_group(sys))
 		cfg_read_system(l, sys);
 	else if (sys)

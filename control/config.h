@@ -141,7 +141,7 @@ struct cfg_system {
 
 /* What strangers may cost; read with the system, changed by a commit. */
 struct cfg_limits {
-	uint32_t cookie_threshold, half_open_max, half_open_source;
+	uint32_t cookie_threshold, half_open_max, half_open_source, starts_max;
 };
 
 struct config {

@@ -95,7 +95,7 @@ static void read_cores(struct cfg_obj *o, struct cfg_system *sys, bool workers_g
 		sys->workers = (uint16_t)n;
 }
 
-/* A key exchange is answered before anybody is known: how many of these may be open at once. */
+/* A key exchange is answered before anybody is known: how many of these may be open at once.  And how many we begin. */
 static void read_limits(struct cfg_obj *o, struct cfg_limits *to)
 {
 	long long v;
@@ -106,6 +106,8 @@ static void read_limits(struct cfg_obj *o, struct cfg_limits *to)
 		to->half_open_max = (uint32_t)v;
 	if (cfg_int(o, "half-opened-sa-per-source", CFG_OPTIONAL, 1, 65535, &v))
 		to->half_open_source = (uint32_t)v;
+	if (cfg_int(o, "maximum-negotiations", CFG_OPTIONAL, 1, 65535, &v))
+		to->starts_max = (uint32_t)v;
 }
 
 void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
@@ -125,6 +127,7 @@ void cfg_read_system(struct cfg_load *l, const config_setting_t *s)
 					    "reassembly-timeout",
 					    "cookie-activation-threshold",
 					    "maximum-half-opened-sa",
+					    "maximum-negotiations",
 					    "half-opened-sa-per-source",
 					    NULL};
 	static const struct cfg_word idles[] = {{"poll", false}, {"adaptive", true}, {0}};

@@ -300,6 +300,7 @@ static void apply_limits(struct ctl *c, const struct config *conf)
 	t.cookie_threshold = conf->limits.cookie_threshold;
 	t.half_open_max = conf->limits.half_open_max;
 	t.half_open_source = conf->limits.half_open_source;
+	t.starts_max = conf->limits.starts_max;
 	ike_tune(c->ike, &t);
 }
 

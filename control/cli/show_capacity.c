@@ -31,6 +31,7 @@ enum cli_page cli_show_capacity(struct cli_job *j, json_t *doc)
 {
 	json_t *list = doc_list(doc, "entries");
 	uint64_t sas = 0, half_open = 0;
+	uint32_t starts, starts_max, in_line;
 	struct dp_capacity c;
 
 	doc_str(doc, "type", "capacity");
@@ -41,6 +42,10 @@ enum cli_page cli_show_capacity(struct cli_job *j, json_t *doc)
 	entry(list, "ike-gateways", j->c->conf->n_gateways, 0, "no limit but memory");
 	entry(list, "ike-sas", sas, 0, "no limit but memory");
 	entry(list, "half-open-ike-sas", half_open, ike_tuning(j->c->ike)->half_open_max,
-	      "peers that have not proved who they are; limits half-open-max");
+	      "peers that have not proved who they are; maximum-half-opened-sa");
+	ike_starts(j->c->ike, &starts, &starts_max, &in_line);
+	entry(list, "negotiations", starts, starts_max,
+	      "of ours, that bring up something new; maximum-negotiations");
+	entry(list, "negotiations-waiting", in_line, 0, "gateways and IKE SAs that wait for their turn");
 	return CLI_LAST;
 }

@@ -52,6 +52,7 @@
 	X(ke_retry, "INVALID_KE_PAYLOAD sent or obeyed")                                                     \
 	X(half_open_expired, "half-open SAs never completed")                                                \
 	X(ike_up, "IKE SAs established")                                                                     \
+	X(start_waits, "starts that had to wait for their turn")                                             \
 	X(ike_fail, "IKE negotiations failed")                                                               \
 	X(ppk, "IKE SAs with a postquantum preshared key")                                                   \
 	X(intermediate, "IKE_INTERMEDIATE exchanges (additional key exchanges of IKE SAs)")                  \

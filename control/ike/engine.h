@@ -29,6 +29,20 @@ struct frag_in;
 struct followup;
 struct calls;
 
+/* Somebody in line for a start (pace.h): an IKE SA with proxy-IDs to bring up, or a gateway without one. */
+struct pace_wait {
+	struct pace_wait *prev, *next;
+	struct ike_sa *sa;
+	struct gw *gw;
+	bool waits;
+};
+struct pace {
+	struct pace_wait *line;
+	uint32_t waiting, out; /* in line; requests that hold a place */
+	uint32_t started;      /* in this call of the engine */
+	bool granted;          /* whose turn it is may start */
+};
+
 /* So many per second, so many at once. */
 struct bucket {
 	uint64_t last; /* when tokens was right */
@@ -55,6 +69,7 @@ struct ike {
 	size_t fragment_bytes;         /* held by these */
 	struct cert_cache *cert_cache; /* made with the first certificate whose status is asked for */
 	struct timers timers;
+	struct pace pace;
 	struct calls *calls; /* strangers, for the operator */
 	struct bucket plain_errors, unknown_peers, strangers, starts, full;
 	uint8_t cookie_secret[2][32];
@@ -68,6 +83,8 @@ struct ike {
 
 /* Take a token: false when there is none. */
 bool bucket_take(struct bucket *b, uint64_t now, double per_s, double burst);
+/* The end of every call from outside. */
+void engine_done(struct ike *k);
 /* Not for secrets: jitter and lifetimes. Uniform in [0, n). */
 uint64_t engine_random(struct ike *k, uint64_t n);
 /* base, up to a tenth more or less */

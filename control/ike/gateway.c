@@ -11,6 +11,7 @@
 #include "child.h"
 #include "fsm.h"
 #include "msg.h"
+#include "pace.h"
 #include "reason.h"
 #include "redirect.h"
 #include "xchg.h"
@@ -382,7 +383,55 @@ static int bring_up(struct slot *s, bool force)
 		timer_set(&k->timers, &gw->retry, gw->next_try);
 		return 0;
 	}
+	if (!pace_may(k)) {
+		gw->forced |= force;
+		pace_wait(k, &gw->turn, force);
+		return force;
+	}
 	return init_start(gw, s, NULL) ? 0 : 1;
+}
+
+/* A proxy-ID to go into IKE_AUTH: one that is wanted, or not up, or any. */
+static struct slot *first_slot(const struct gw *gw)
+{
+	struct slot *down = NULL;
+
+	for (unsigned i = 0; i < gw->conf.n_children; i++) {
+		struct slot *s = gw->slots[i];
+
+		if (slot_up(s))
+			continue;
+		if (slot_wanted(s))
+			return s;
+		if (!down)
+			down = s;
+	}
+	return down || !gw->conf.n_children ? down : gw->slots[0];
+}
+
+void gw_start(struct gw *gw)
+{
+	struct slot *s = first_slot(gw);
+
+	if (s && !slot_up(s))
+		s->acquired = true;
+	if (pace_may(gw->k)) {
+		init_start(gw, s, NULL);
+		return;
+	}
+	gw->forced = true;
+	pace_wait(gw->k, &gw->turn, true);
+}
+
+void gw_turn(struct gw *gw)
+{
+	bool forced = gw->forced;
+
+	gw->forced = false;
+	if (forced && !sa_current(gw) && !gw_trying(gw))
+		init_start(gw, first_slot(gw), NULL);
+	else
+		gw_service(gw);
 }
 
 void slot_service(struct slot *s)

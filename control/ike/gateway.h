@@ -75,12 +75,14 @@ struct gw {
 	uint64_t attempts, failures, next_try;
 	unsigned fails;                  /* in a row */
 	bool known;                      /* had an SA */
+	bool forced;                     /* an operator waits for its turn (pace.h): whatever the back-off */
 	bool again;                      /* asked for once more while we waited: one fresh attempt at once */
 	bool nat_ignored;                /* a NAT was seen on the way, with nat-traversal off */
 	uint64_t debug_until, tap_until; /* tap.h */
 	uint64_t spi_told_at;            /* last time that ESP with an unknown SPI made us do something */
 	struct reason_log failed;
 	struct timer retry;
+	struct pace_wait turn;
 };
 
 struct gw *gw_find(struct ike *k, const char *name);
@@ -114,6 +116,10 @@ bool gw_initiates(const struct gw *gw);
 struct ike_sa *gw_trying(const struct gw *gw);
 /* Bring up what is wanted; arms the retry timer when it is too early. */
 void gw_service(struct gw *gw);
+/* An operator wants its IKE SA, whatever the back-off; it is neither up nor on its way. */
+void gw_start(struct gw *gw);
+/* It has waited for its turn, and may start. */
+void gw_turn(struct gw *gw);
 void slot_service(struct slot *s);
 /* An attempt failed or came up. */
 void gw_failed(struct gw *gw, const struct ike_reason *r);

@@ -12,6 +12,7 @@
 #include "followup.h"
 #include "gateway.h"
 #include "mobike.h"
+#include "pace.h"
 #include "reason.h"
 #include "xchg.h"
 
@@ -359,6 +360,7 @@ static struct gw *gw_new(struct ike *k)
 	}
 	gw->k = k;
 	timer_init(&gw->retry, TIMER_GW_RETRY, gw);
+	gw->turn.gw = gw;
 	return gw;
 }
 
@@ -479,7 +481,7 @@ int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 	if (same && !addr_eq(&left, &gw->conf.local))
 		move_all(gw, &r);
 	timer_set(&k->timers, &gw->retry, now);
-	sa_reap(k);
+	engine_done(k);
 	return 0;
 }
 
@@ -491,6 +493,7 @@ static void gw_remove(struct gw *gw, const struct ike_reason *r)
 	HASH_DELETE(hh, k->gws, gw);
 	gw_pair_leave(gw);
 	timer_stop(&k->timers, &gw->retry);
+	pace_forget(k, &gw->turn);
 	gw->removed = true;
 	gw->refs++;
 	slots_unindex(gw);
@@ -511,7 +514,7 @@ int ike_gateway_remove(struct ike *k, const char *name, uint64_t now)
 		return -ENOENT;
 	reason_set(&r, now, IKE_CAUSE_OPERATOR, IKE_INITIATOR, INFORMATIONAL, "gateway removed");
 	gw_remove(gw, &r);
-	sa_reap(k);
+	engine_done(k);
 	return 0;
 }
 

@@ -119,5 +119,5 @@ void ike_unknown_spi(struct ike *k, uint32_t spi, const struct endpoint *local, 
 			start_over(gw);
 		}
 	}
-	sa_reap(k);
+	engine_done(k);
 }

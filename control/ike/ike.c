@@ -17,6 +17,7 @@
 #include "hint.h"
 #include "hold.h"
 #include "natd.h"
+#include "pace.h"
 #include "reason.h"
 #include "tap.h"
 #include "xchg.h"
@@ -35,6 +36,7 @@ static const struct ike_tuning defaults = {
 	.backoff_cap_s = 60,
 	.children_per_proxy = 8,
 	.fragment_bytes = 1 << 20,
+	.starts_max = 256,
 };
 
 struct ike *ike_new(const struct ike_host *host, void *ctx, uint64_t now)
@@ -77,6 +79,12 @@ const struct ike_tuning *ike_tuning(const struct ike *k)
 void ike_set_debug(struct ike *k, bool on)
 {
 	k->debug = on;
+}
+
+void engine_done(struct ike *k)
+{
+	pace_run(k);
+	sa_reap(k);
 }
 
 /* ---- small things ------------------------------------------------------------------------------------------- */
@@ -132,6 +140,9 @@ void engine_debug(struct ike *k, const struct ike_sa *sa, const char *fmt, ...)
 
 /* ---- timers --------------------------------------------------------------------------------------------------- */
 
+/* What else has happened is not kept waiting by a hundred thousand timers that are due at once. */
+enum { TIMERS_A_CALL = 128 };
+
 static void (*const fire[TIMER_KINDS])(struct ike *k, void *owner) = {
 	[TIMER_RETRANSMIT] = xchg_on_retransmit,
 	[TIMER_HALF_OPEN] = sa_on_half_open,
@@ -156,14 +167,14 @@ void ike_run(struct ike *k, uint64_t now)
 	struct timer *t;
 
 	k->now = now;
-	while ((t = timer_pop(&k->timers, now)))
+	for (unsigned i = 0; i < TIMERS_A_CALL && (t = timer_pop(&k->timers, now)); i++)
 		fire[t->kind](k, t->owner);
-	sa_reap(k);
+	engine_done(k);
 }
 
 uint64_t ike_next(const struct ike *k)
 {
-	return timer_next(&k->timers);
+	return pace_due(k) ? k->now : timer_next(&k->timers);
 }
 
 /* ---- a datagram's way in ---------------------------------------------------------------------------------------- */
@@ -356,7 +367,7 @@ void ike_fetched(struct ike *k, const struct cert_fetch *f, struct bytes content
 		return;
 	cert_status_fetched(k->cert_cache, f, content, why, (int64_t)time(NULL));
 	resume(k);
-	sa_reap(k);
+	engine_done(k);
 }
 
 static int open_message(struct ike_sa *sa, const struct msg *m, uint8_t *plain, size_t *len)
@@ -470,7 +481,7 @@ void ike_input(struct ike *k, const struct ike_packet *p, uint64_t now)
 	COUNT(k, rx);
 	k->counters.v[CNT_rx_bytes] += p->len;
 	input(k, p);
-	sa_reap(k);
+	engine_done(k);
 }
 
 /* ---- from the data plane ------------------------------------------------------------------------------------------- */
@@ -494,7 +505,7 @@ void ike_acquire_packet(struct ike *k, uint32_t policy, const struct ike_flow *f
 	if (f)
 		slot_flow(s, f);
 	slot_service(s);
-	sa_reap(k);
+	engine_done(k);
 }
 
 void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now)
@@ -515,7 +526,7 @@ void ike_child_expire(struct ike *k, uint32_t spi_in, bool hard, uint64_t now)
 		child_rekey(c);
 	}
 	task_run(sa);
-	sa_reap(k);
+	engine_done(k);
 }
 
 /* ---- counters --------------------------------------------------------------------------------------------------------- */

@@ -193,6 +193,7 @@ struct ike_tuning {
 	uint32_t backoff_cap_s;      /* 60 */
 	uint32_t children_per_proxy; /* 8: Child SAs at once on one proxy-ID */
 	uint32_t fragment_bytes;     /* 1 MB: fragments kept of peers not authenticated yet, in all */
+	uint32_t starts_max;         /* 256: requests at once that start something new (pace.h) */
 };
 void ike_tune(struct ike *k, const struct ike_tuning *t);
 const struct ike_tuning *ike_tuning(const struct ike *k);
@@ -211,7 +212,7 @@ int ike_gateway_tap(struct ike *k, const char *name, uint64_t until);
 /* ---- what comes in ----------------------------------------------------------------------------- */
 
 void ike_input(struct ike *k, const struct ike_packet *p, uint64_t now);
-/* Run every timer that is due; ike_next is when to call again (UINT64_MAX: nothing waits). */
+/* Run timers that are due, a bounded number of them; ike_next is when to call again (UINT64_MAX: nothing waits). */
 void ike_run(struct ike *k, uint64_t now);
 uint64_t ike_next(const struct ike *k);
 
@@ -300,6 +301,7 @@ struct ike_gw_info {
 	uint64_t attempts, failures, next_try;
 	unsigned n_ike, n_children;
 	bool nat_ignored; /* a NAT was seen on the way while nat-traversal is off */
+	bool in_line;     /* waits for its turn to start */
 };
 struct ike_conf_child_info { /* a configured child, up or not */
 	const struct ike_gw_conf *gw;
@@ -336,6 +338,8 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i);
 void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
 		       void *arg);
+/* Starts: requests under way that make something new, how many may be, who waits in line for that. */
+void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_line);
 /* How many there are, those included that end. */
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children);
 /* Strangers' calls, at most sixteen, in no order. */

@@ -13,6 +13,7 @@
 #include "frag.h"
 #include "natd.h"
 #include "hold.h"
+#include "pace.h"
 #include "reason.h"
 #include "reauth.h"
 #include "xchg.h"
@@ -92,6 +93,7 @@ struct ike_sa *sa_new(struct ike *k, struct gw *gw, enum ike_role role)
 	for (unsigned i = 0; i < SA_T_N; i++)
 		timer_init(&sa->t[i], kinds[i], sa);
 	sa->k = k;
+	sa->turn.sa = sa;
 	sa->role = role;
 	sa->serial = ++k->next_serial;
 	sa->created = sa->last_heard = k->now;
@@ -213,6 +215,7 @@ static void quiet(struct ike_sa *sa)
 	nego_free(sa, true);
 	followup_drop(sa);
 	task_flush(sa);
+	pace_forget(sa->k, &sa->turn);
 	sa_init_free(sa);
 	sa_half_open_done(sa);
 	frag_free_all(sa);
@@ -409,10 +412,7 @@ void sa_inherit(struct ike_sa *to, struct ike_sa *from)
 		}
 		task_add(to, t->kind, t->id, false);
 	}
-	while ((t = from->tasks)) {
-		DL_DELETE(from->tasks, t);
-		free(t);
-	}
+	task_forget_all(from);
 }
 
 /* ---- the beginning ---------------------------------------------------------------------------------------- */

@@ -72,11 +72,13 @@ struct task {
 	enum task_kind kind;
 	uint32_t id; /* policy or inbound SPI */
 	struct task *prev, *next;
+	UT_hash_handle hh; /* by kind and id */
 };
 
 /* The request we wait to be answered: there is one at most (window 1, RFC 7296 2.3). */
 struct request {
 	bool busy;
+	bool placed; /* of the few that may start something (pace.h) */
 	uint8_t exchange;
 	uint32_t msgid;
 	unsigned tries;
@@ -180,9 +182,10 @@ struct ike_sa {
 	uint32_t msgid_out, msgid_in; /* next to send, next to expect */
 	struct request req;
 	struct nego *nego;
-	struct followup *pending; /* what the peer asked for, and has still to make key exchanges for */
-	struct task *tasks;
-	struct frag_in *frag[2]; /* fragments of a request, of a response */
+	struct followup *pending;    /* what the peer asked for, and has still to make key exchanges for */
+	struct task *tasks, *by_key; /* in their order; found by kind and id */
+	struct pace_wait turn;       /* in line for the next TASK_CHILD */
+	struct frag_in *frag[2];     /* fragments of a request, of a response */
 	struct datagram answer; /* to the peer's last request, and that one's hash, or its first fragment's */
 	uint8_t answered[20];
 	unsigned retransmits;

@@ -111,7 +111,7 @@ void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from
 	    endpoint_eq(&c->sa->remote, from))
 		return;
 	move(c->sa, &c->sa->local, from);
-	sa_reap(k);
+	engine_done(k);
 }
 
 void natd_up(struct ike_sa *sa)

@@ -11,15 +11,6 @@
 
 /* ---- test ------------------------------------------------------------------------------------------------ */
 
-/* A proxy-ID to go into IKE_AUTH: one that is not up, or any. */
-static struct slot *first_slot(const struct gw *gw)
-{
-	for (unsigned i = 0; i < gw->conf.n_children; i++)
-		if (!slot_up(gw->slots[i]))
-			return gw->slots[i];
-	return gw->conf.n_children ? gw->slots[0] : NULL;
-}
-
 /* What was asked for waits on sa for the peer's answer: do not let the operator wait for the next repetition. */
 static void ask_again(struct ike_sa *sa, unsigned *again)
 {
@@ -33,7 +24,6 @@ static void ask_again(struct ike_sa *sa, unsigned *again)
 static int test_gw(struct gw *gw, unsigned *again)
 {
 	struct ike_sa *sa = gw_trying(gw);
-	struct slot *s;
 
 	if (sa_current(gw))
 		return 0;
@@ -43,10 +33,8 @@ static int test_gw(struct gw *gw, unsigned *again)
 	}
 	for (unsigned i = 0; i < gw->conf.n_children; i++)
 		gw->slots[i]->rest = IKE_DPD_RESTART;
-	s = first_slot(gw);
-	if (s && !slot_up(s))
-		s->acquired = true;
-	return init_start(gw, s, NULL) ? 0 : 1;
+	gw_start(gw);
+	return 1;
 }
 
 int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now, unsigned *again)
@@ -69,7 +57,7 @@ int ike_test_ike_sa(struct ike *k, const char *name, uint64_t now, unsigned *aga
 			if (gw_initiates(gw))
 				n += test_gw(gw, again);
 	}
-	sa_reap(k);
+	engine_done(k);
 	return n;
 }
 
@@ -122,7 +110,7 @@ int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now, unsigned 
 			allowed = true;
 			n += k->stopping ? 0 : test_slot(s, again);
 		}
-	sa_reap(k);
+	engine_done(k);
 	return !found && tunnel ? -ENOENT : !allowed && tunnel ? -EPERM : n;
 }
 
@@ -155,7 +143,7 @@ int ike_rekey_ike_sa(struct ike *k, const char *name, bool reauth, uint64_t now)
 	HASH_ITER (hh, k->gws, gw, tmp)
 		if (!k->stopping && (!name || !strcmp(name, gw->conf.name)) && (!reauth || gw_initiates(gw)))
 			n += rekey_gw(gw, reauth);
-	sa_reap(k);
+	engine_done(k);
 	return n;
 }
 
@@ -179,7 +167,7 @@ int ike_rekey_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
 			task_run(c->sa);
 			n++;
 		}
-	sa_reap(k);
+	engine_done(k);
 	return !found && tunnel ? -ENOENT : n;
 }
 
@@ -205,7 +193,7 @@ static int clear_gw(struct gw *gw, const struct ike_reason *r)
 static void come_back(struct gw *gw)
 {
 	gw->fails = 0;
-	gw->again = false;
+	gw->again = gw->forced = false;
 	gw->next_try = 0;
 	for (unsigned i = 0; i < gw->conf.n_children; i++) {
 		gw->slots[i]->acquired = false;
@@ -230,7 +218,7 @@ int ike_clear_ike_sa(struct ike *k, const char *name, uint64_t now)
 			n += clear_gw(gw, &r);
 			come_back(gw);
 		}
-	sa_reap(k);
+	engine_done(k);
 	return n;
 }
 
@@ -262,7 +250,7 @@ int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
 		DL_FOREACH (gw->sas, sa)
 			task_run(sa);
 	}
-	sa_reap(k);
+	engine_done(k);
 	return !found && tunnel ? -ENOENT : n;
 }
 
@@ -282,7 +270,7 @@ bool ike_shutdown(struct ike *k, uint64_t now)
 	}
 	HASH_ITER (hh, k->sas, sa, next)
 		waiting |= sa->state == SA_CLOSING || sa->state == SA_AUTH_SENT || sa->state == SA_UP;
-	sa_reap(k);
+	engine_done(k);
 	return !waiting;
 }
 
@@ -430,6 +418,13 @@ void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
 	}
 }
 
+void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_line)
+{
+	*out = k->pace.out;
+	*max = k->tune.starts_max;
+	*in_line = k->pace.waiting;
+}
+
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)
 {
 	*sas = *children = 0;
@@ -460,6 +455,7 @@ void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_i
 					.attempts = gw->attempts,
 					.failures = gw->failures,
 					.nat_ignored = gw->nat_ignored && gw->conf.natt == IKE_NATT_OFF,
+					.in_line = gw->turn.waits,
 					.next_try = gw->retry.pos && gw->next_try > k->now ? gw->next_try
 											   : 0};
 		const struct ike_sa *sa;

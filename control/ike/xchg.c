@@ -11,9 +11,14 @@
 #include "followup.h"
 #include "frag.h"
 #include "fsm.h"
+#include "pace.h"
 #include "reason.h"
 #include "reauth.h"
 #include "tap.h"
+
+/* What a task is found by: its kind and id. */
+enum { TASK_KEY = offsetof(struct task, id) + sizeof(uint32_t) };
+_Static_assert(TASK_KEY == 8, "no padding in a key");
 
 enum { TRIES_MIN = 8, HOLDS_INITIATOR = 3, HOLDS_RESPONDER = 1 };
 
@@ -128,6 +133,15 @@ static void arm(struct ike_sa *sa)
 	timer_set(&k->timers, &sa->t[SA_T_RETRANSMIT], at);
 }
 
+/* Does this request make something new?  What replaces something does not. */
+static bool starts(const struct ike_sa *sa, uint8_t exchange, const struct task *t)
+{
+	if (sa->renews)
+		return false;
+	return exchange == IKE_SA_INIT || exchange == IKE_INTERMEDIATE || exchange == IKE_AUTH ||
+	       (t && t->kind == TASK_CHILD);
+}
+
 static void sent(struct ike_sa *sa, uint8_t exchange, const struct task *t)
 {
 	uint64_t patience = dpd_patience(sa);
@@ -138,6 +152,8 @@ static void sent(struct ike_sa *sa, uint8_t exchange, const struct task *t)
 	sa->req.sent = sa->k->now;
 	sa->req.deadline = patience ? sa->k->now + patience : 0;
 	sa->req.task = t ? *t : (struct task){.kind = TASK_NONE};
+	if (starts(sa, exchange, t))
+		pace_take(sa);
 	arm(sa);
 	xchg_send(sa, &sa->local, &sa->remote, sa->req.d.p, sa->req.d.len);
 }
@@ -211,6 +227,7 @@ void xchg_done(struct ike_sa *sa)
 {
 	timer_stop(&sa->k->timers, &sa->t[SA_T_RETRANSMIT]);
 	datagram_free(&sa->req.d);
+	pace_give(sa);
 	sa->req.busy = false;
 }
 
@@ -320,6 +337,7 @@ void xchg_on_retransmit(struct ike *k, void *p)
 		return;
 	}
 	q->tries++;
+	pace_give(sa);
 	arm(sa);
 	repeat(sa);
 }
@@ -328,12 +346,14 @@ void xchg_on_retransmit(struct ike *k, void *p)
 
 static struct task *task_find(const struct ike_sa *sa, enum task_kind kind, uint32_t id)
 {
+	struct {
+		enum task_kind kind;
+		uint32_t id;
+	} key = {kind, id};
 	struct task *t;
 
-	DL_FOREACH (sa->tasks, t)
-		if (t->kind == kind && t->id == id)
-			return t;
-	return NULL;
+	HASH_FIND(hh, sa->by_key, &key, sizeof(key), t);
+	return t;
 }
 
 bool task_queued(const struct ike_sa *sa, enum task_kind kind, uint32_t id)
@@ -354,6 +374,7 @@ void task_add(struct ike_sa *sa, enum task_kind kind, uint32_t id, bool front)
 	}
 	t->kind = kind;
 	t->id = id;
+	HASH_ADD(hh, sa->by_key, kind, TASK_KEY, t);
 	if (front)
 		DL_PREPEND(sa->tasks, t);
 	else
@@ -366,14 +387,20 @@ void task_add(struct ike_sa *sa, enum task_kind kind, uint32_t id, bool front)
 	}
 }
 
+static void take_out(struct ike_sa *sa, struct task *t)
+{
+	HASH_DELETE(hh, sa->by_key, t);
+	DL_DELETE(sa->tasks, t);
+	free(t);
+}
+
 static void task_free(struct ike_sa *sa, struct task *t)
 {
 	struct slot *s = t->kind == TASK_CHILD ? slot_find(sa->k, t->id) : NULL;
 
 	if (s && s->on == sa)
 		s->on = NULL;
-	DL_DELETE(sa->tasks, t);
-	free(t);
+	take_out(sa, t);
 }
 
 void task_drop(struct ike_sa *sa, enum task_kind kind, uint32_t id)
@@ -382,6 +409,12 @@ void task_drop(struct ike_sa *sa, enum task_kind kind, uint32_t id)
 
 	if (t)
 		task_free(sa, t);
+}
+
+void task_forget_all(struct ike_sa *sa)
+{
+	while (sa->tasks)
+		take_out(sa, sa->tasks);
 }
 
 void task_flush(struct ike_sa *sa)
@@ -432,18 +465,34 @@ static bool runnable(const struct ike_sa *sa, const struct task *t)
 	return !creates || (!sa->t[SA_T_HOLD].pos && !sa->unproved);
 }
 
+/* The first that may start now; *turn: there is one that has to wait for its turn. */
+static struct task *next_task(const struct ike_sa *sa, bool *turn)
+{
+	struct task *t;
+
+	*turn = false;
+	DL_FOREACH (sa->tasks, t) {
+		if (!runnable(sa, t))
+			continue;
+		if (!starts(sa, CREATE_CHILD_SA, t) || pace_may(sa->k))
+			return t;
+		*turn = true;
+	}
+	return NULL;
+}
+
 void task_run(struct ike_sa *sa)
 {
-	struct task *t, *next;
 
 	if (sa->buried || (sa->state != SA_UP && sa->state != SA_REKEYED && sa->state != SA_CLOSING))
 		return;
 	while (!sa->req.busy && !sa->buried) {
-		struct task one;
-
+		bool turn;
 		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): task_free() took what it freed off the list */
-		for (t = sa->tasks; t && !runnable(sa, t); t = next)
-			next = t->next;
+		struct task *t = next_task(sa, &turn), one;
+
+		if (turn && !t)
+			pace_wait(sa->k, &sa->turn, false);
 		if (!t && !sa->tasks && reauth_go_on(sa))
 			continue;
 		if (!t)

@@ -52,6 +52,8 @@ void task_add(struct ike_sa *sa, enum task_kind kind, uint32_t id, bool front);
 bool task_queued(const struct ike_sa *sa, enum task_kind kind, uint32_t id);
 void task_drop(struct ike_sa *sa, enum task_kind kind, uint32_t id);
 void task_flush(struct ike_sa *sa);
+/* They were given to another IKE SA. */
+void task_forget_all(struct ike_sa *sa);
 /* Start the next task if no request is outstanding. */
 void task_run(struct ike_sa *sa);
 

@@ -402,6 +402,13 @@ void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, con
 			return;
 }
 
+void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_line)
+{
+	*out = 12;
+	*max = 256;
+	*in_line = 340;
+}
+
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)
 {
 	*sas = (uint32_t)fake->n_sas;

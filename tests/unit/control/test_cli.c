@@ -917,14 +917,18 @@ static void test_capacity(void **state)
 	got_free(&g);
 	assert_text(
 		"show vpn capacity",
-		"table              used        limit       left        used%  what\n"
-		"-----              ----        -----       ----        -----  ----\n"
-		"inbound-sas        3           50          47          6.0    SPIs\n"
-		"memory-bytes       1000        -           -           -      bytes\n"
-		"ike-gateways       1           -           -           -      no limit but memory\n"
-		"ike-sas            0           -           -           -      no limit but memory\n"
-		"half-open-ike-sas  0           2000        2000        0.0    peers that have not proved who they "
-		"are; limits half-open-max\n");
+		"table                used        limit       left        used%  what\n"
+		"-----                ----        -----       ----        -----  ----\n"
+		"inbound-sas          3           50          47          6.0    SPIs\n"
+		"memory-bytes         1000        -           -           -      bytes\n"
+		"ike-gateways         1           -           -           -      no limit but memory\n"
+		"ike-sas              0           -           -           -      no limit but memory\n"
+		"half-open-ike-sas    0           2000        2000        0.0    peers that have not proved who they "
+		"are; maximum-half-opened-sa\n"
+		"negotiations         12          256         244         4.7    of ours, that bring up something "
+		"new; maximum-negotiations\n"
+		"negotiations-waiting 340         -           -           -      gateways and IKE SAs that wait for "
+		"their turn\n");
 }
 
 static void test_system(void **state)

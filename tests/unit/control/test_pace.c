@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Many tunnels that want to come up at once: so many at a time, in turn, the dead in nobody's way. */
+#include "net_fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "msg.h"
+
+enum { GATEWAYS = 40, AT_ONCE = 4, STARTS_A_CALL = 16 };
+
+/* Gateway g of a side, with n proxy-IDs of its own. */
+static void set(int side, unsigned g, unsigned n, const char *remote)
+{
+	struct ike_gw_conf c = net_conf(side, n);
+	char id[32];
+
+	snprintf(c.name, sizeof(c.name), "GW-%u", g);
+	c.id = g + 1;
+	if (remote)
+		assert_int_equal(addr_parse(remote, &c.remote), 0);
+	for (int end = NET_A; end <= NET_B; end++) {
+		struct ike_id *to = end == side ? &c.local_id : &c.remote_id;
+
+		snprintf(id, sizeof(id), "%c%u.example", 'a' + end, g);
+		to->type = ID_FQDN;
+		to->len = (uint8_t)strlen(id);
+		memcpy(to->data, id, to->len);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(c.children[i].tunnel, sizeof(c.children[i].tunnel), "TUN-%u", g);
+		c.children[i].policy = g * 100 + i + 1;
+	}
+	if (side == NET_B)
+		c.passive = true;
+	net_set(&net, side, &c);
+}
+
+static void places(struct net_host *h, unsigned n)
+{
+	struct ike_tuning t = *ike_tuning(h->ike);
+
+	t.starts_max = n;
+	ike_tune(h->ike, &t);
+}
+
+static unsigned in_line(struct net_host *h)
+{
+	uint32_t out, max, waiting;
+
+	ike_starts(h->ike, &out, &max, &waiting);
+	assert_true(out <= max);
+	return waiting;
+}
+
+/* What A asks for and B has not seen yet; and what is lost on the way to somebody who is not there. */
+struct watch {
+	unsigned out, most, to_the_dead;
+};
+
+static bool look(struct net *n, struct net_packet *p, void *arg)
+{
+	struct watch *w = arg;
+	struct addr b;
+	uint32_t out, max, waiting;
+
+	ike_starts(A->ike, &out, &max, &waiting);
+	w->most = out > w->most ? out : w->most;
+	assert_int_equal(addr_parse("192.0.2.2", &b), 0);
+	if (p->to != NET_B || addr_eq(&p->dst.a, &b))
+		return true;
+	w->to_the_dead++;
+	return false;
+}
+
+static bool all_up(struct net *n)
+{
+	return net_active(&n->host[NET_A]) == GATEWAYS;
+}
+
+static void a_few_at_a_time(void **state)
+{
+	struct watch w = {0};
+
+	places(A, AT_ONCE);
+	net.tap = look;
+	net.tap_arg = &w;
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_B, g, 1, NULL);
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_A, g, 1, NULL);
+	net_run(&net, NET_MS);
+	assert_int_equal(in_line(A), GATEWAYS - AT_ONCE);
+	assert_int_equal(net_sas_all(A), AT_ONCE);
+	assert_true(net_until(&net, all_up, 60 * NET_S));
+	assert_int_equal(w.most, AT_ONCE);
+	assert_int_equal(in_line(A), 0);
+	assert_int_equal(net_counter(A, "tx_retransmit"), 0);
+	net_check_pairs(&net);
+}
+
+/* Key pairs are made sixteen in a turn at most, whatever there is room for. */
+static void a_turn_is_short(void **state)
+{
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_B, g, 1, NULL);
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_A, g, 1, NULL);
+	ike_run(A->ike, net.now);
+	assert_int_equal(net_sas_all(A), STARTS_A_CALL);
+	assert_true(ike_next(A->ike) <= net.now);
+	assert_true(net_until(&net, all_up, 60 * NET_S));
+}
+
+static struct net_child *child_of(struct net_host *h, uint32_t policy)
+{
+	for (unsigned i = 0; i < h->n_child; i++)
+		if (h->child[i].used && h->child[i].policy == policy)
+			return &h->child[i];
+	return NULL;
+}
+
+static bool last_up(struct net *n)
+{
+	return child_of(&n->host[NET_A], (GATEWAYS - 1) * 100 + 1);
+}
+
+/* All but the last are dead.  Each of them has its place until its first repetition, and not until it is given up. */
+static void the_dead_in_nobodys_way(void **state)
+{
+	struct watch w = {0};
+	uint64_t begun;
+
+	places(A, AT_ONCE);
+	net.tap = look;
+	net.tap_arg = &w;
+	set(NET_B, GATEWAYS - 1, 1, NULL);
+	for (unsigned g = 0; g < GATEWAYS - 1; g++)
+		set(NET_A, g, 1, "192.0.2.77");
+	net_run(&net, NET_MS);
+	set(NET_A, GATEWAYS - 1, 1, NULL);
+	begun = net.now;
+	assert_true(net_until(&net, last_up, 60 * NET_S));
+	/* Nine rounds of four that wait 0.9 to 1.1 s each.  Had they waited to be given up, it were eight minutes. */
+	assert_in_range((net.now - begun) / NET_MS, 8000, 12000);
+	assert_true(w.to_the_dead >= GATEWAYS - AT_ONCE);
+}
+
+static bool small_ones_up(struct net *n)
+{
+	for (unsigned g = 1; g < 10; g++)
+		if (!child_of(&n->host[NET_A], g * 100 + 1))
+			return false;
+	return true;
+}
+
+static bool every_one_up(struct net *n)
+{
+	return net_active(&n->host[NET_A]) == 59;
+}
+
+/* One gateway with fifty proxy-IDs, and nine with one. */
+static void one_after_another(void **state)
+{
+	places(A, 1);
+	for (unsigned g = 0; g < 10; g++)
+		set(NET_B, g, g ? 1 : 50, NULL);
+	for (unsigned g = 0; g < 10; g++)
+		set(NET_A, g, g ? 1 : 50, NULL);
+	assert_true(net_until(&net, small_ones_up, 60 * NET_S));
+	assert_in_range(net_active(A), 10, 25);
+	assert_true(net_until(&net, every_one_up, 60 * NET_S));
+	assert_int_equal(net_counter(A, "tx_retransmit"), 0);
+}
+
+static uint32_t active_spi(struct net_host *h, uint32_t policy)
+{
+	for (unsigned i = 0; i < h->n_child; i++)
+		if (h->child[i].used && h->child[i].active && h->child[i].policy == policy)
+			return h->child[i].sa.spi_in;
+	return 0;
+}
+
+/* A rekey of what is up does not stand in line, and what an operator asks for is at its head. */
+static void what_is_up_goes_first(void **state)
+{
+	struct watch w = {0};
+	uint32_t before;
+
+	places(A, 1);
+	net.tap = look;
+	net.tap_arg = &w;
+	set(NET_B, 0, 1, NULL);
+	set(NET_B, GATEWAYS, 1, NULL);
+	set(NET_A, 0, 1, NULL);
+	net_run(&net, NET_S);
+	before = active_spi(A, 1);
+	assert_int_not_equal(before, 0);
+	for (unsigned g = 1; g < GATEWAYS; g++)
+		set(NET_A, g, 1, "192.0.2.77");
+	set(NET_A, GATEWAYS, 1, NULL);
+	net_run(&net, NET_MS);
+	assert_int_equal(in_line(A), GATEWAYS - 1);
+	assert_int_equal(ike_rekey_ipsec_sa(A->ike, "TUN-0", net.now), 1);
+	net_run(&net, 200 * NET_MS);
+	assert_int_not_equal(active_spi(A, 1), 0);
+	assert_int_not_equal(active_spi(A, 1), before);
+	assert_int_equal(in_line(A), GATEWAYS - 1);
+	assert_int_equal(ike_test_ike_sa(A->ike, "GW-40", net.now, NULL), 1);
+	net_run(&net, 1500 * NET_MS);
+	assert_int_not_equal(active_spi(A, GATEWAYS * 100 + 1), 0);
+}
+
+/* Who goes away while in line, or is cleared there, leaves no trace. */
+static void out_of_the_line(void **state)
+{
+	struct watch w = {0};
+
+	places(A, 1);
+	net.tap = look;
+	net.tap_arg = &w;
+	for (unsigned g = 0; g < 4; g++)
+		set(NET_A, g, 2, "192.0.2.77");
+	net_run(&net, NET_MS);
+	assert_int_equal(in_line(A), 3);
+	assert_int_equal(ike_gateway_remove(A->ike, "GW-2", net.now), 0);
+	assert_int_equal(in_line(A), 2);
+	assert_int_equal(ike_gateway_remove(A->ike, "GW-0", net.now), 0); /* its place is free */
+	net_run(&net, NET_MS);
+	assert_int_equal(in_line(A), 1);
+	ike_shutdown(A->ike, net.now);
+	net_run(&net, 60 * NET_S);
+	assert_int_equal(net_sas_all(A), 0);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_few_at_a_time, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(a_turn_is_short, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(the_dead_in_nobodys_way, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(one_after_another, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(what_is_up_goes_first, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(out_of_the_line, net_setup, net_teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
