@@ -40,6 +40,14 @@ def show(d, words, patience):
     return json.loads(p.stdout), time.monotonic() - t
 
 
+def link_up(d, port="ethernet1/1"):
+    """Wait for it: daemons look at their links once in a while."""
+    def up():
+        entries = d.cli("show interface", json_out=True)["entries"]
+        return next(e["state"] for e in entries if e["name"] == port) == "up"
+    wait_for(f"{port} of {d.dir} is up", up)
+
+
 class Box:
     """A daemon, and its counts."""
 

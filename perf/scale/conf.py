@@ -103,13 +103,17 @@ def interfaces(size, box, directory):
     def port(n, device, addresses):
         return {"name": f"ethernet1/{n}", "port": device, "address": addresses, "mtu": MTU}
 
+    def shared(n, link, role):
+        # Of its own choice a memif has another MAC address after each start, which no NIC has.
+        return memif(n, directory, link, role) + f",mac=02:00:00:00:{box:02x}:{n:02x}"
+
     def wan(net, side):
         return [f"{net}.{last_byte(side, i, i)}/24" for i in range(ADDRESSES)]
 
     if box == MORTAL:
         return [port(1, veth(0, "wan1"), wan(MORTAL_WAN, BRANCH)), port(2, veth(1, "back1"), [f"{BACK}.2/30"])]
-    ports = [port(1, memif(0, directory, "wan", "client" if box == HEADEND else "server"), wan(WAN, box)),
-             port(2, memif(1, directory, f"lan{box}", "server"), [f"{LAN[box]}.1/24"])]
+    ports = [port(1, shared(0, "wan", "client" if box == HEADEND else "server"), wan(WAN, box)),
+             port(2, shared(1, f"lan{box}", "server"), [f"{LAN[box]}.1/24"])]
     if size.mortal:
         ports.append(port(3, veth(2, "wan0"), wan(MORTAL_WAN, HEADEND)) if box == HEADEND else
                      port(3, veth(2, "back0"), [f"{BACK}.1/30"]))
@@ -168,7 +172,7 @@ def make(size, box, directory):
     names = dict.fromkeys(tunnel_of(size, g) for g in gateways)
     return {
         "system": {"hostname": NAMES[box], "workers": 1, "idle": "adaptive", "hugepages": False,
-                   "memory": memory_mb(size), "max-sas": max_sas(size), "log": f"{d}/culvertd.log",
+                   "memory": memory_mb(size, box), "max-sas": max_sas(size, box), "log": f"{d}/culvertd.log",
                    "journal": f"{d}/journal", "cli-socket": f"{d}/cli"},
         "interfaces": [*interfaces(size, box, directory), *({"name": n} for n in names)],
         "routes": routes(size, box),
@@ -180,14 +184,14 @@ def make(size, box, directory):
     }
 
 
-def max_sas(size):
+def max_sas(size, box):
     """Two for a proxy-ID, so that all can be rekeyed at once; one is added later."""
-    return max(1024, 2 * size.total + 2)
+    return max(1024, 2 * len(size.gateways_of(box)) * size.proxy_ids + 2)
 
 
-def memory_mb(size):
+def memory_mb(size, box):
     """Of the data plane: packet buffers, and 6 KB for a pair of SAs with its proxy-ID."""
-    return 256 + max_sas(size) * 6 // 1024
+    return 256 + max_sas(size, box) * 6 // 1024
 
 
 def daemon(size, box, directory, namespace):

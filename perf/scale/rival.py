@@ -16,7 +16,7 @@ from lab.proc import Failed, run
 from lab.strongswan import StrongSwan, section
 
 from . import conf
-from .boxes import show
+from .boxes import link_up, show
 from .load import cpu_s, rss
 
 STALL_S = 30
@@ -72,6 +72,9 @@ class Culvert:
         self.d.start(PATIENCE_S)
         self.pid = self.d.daemon.pid
 
+    def ready(self):
+        link_up(self.d)
+
     def list_sas(self):
         show(self.d, "show vpn ike-sa", PATIENCE_S)
 
@@ -94,6 +97,9 @@ class Strongswan:
         self.s.write("swanctl/swanctl.conf", swanctl(self.size))
         self.s.start(load_timeout=PATIENCE_S)
         self.pid = self.s.daemon.pid
+
+    def ready(self):
+        pass  # it was when its configuration was loaded
 
     def list_sas(self):
         self.s.swanctl("--list-sas", timeout=PATIENCE_S)
@@ -156,6 +162,8 @@ def measure(kind, size, directory, say=print):
             headend.start()
             started = time.monotonic() - t0
             branches.start(PATIENCE_S)
+            headend.ready()
+            link_up(branches)
             cpu, memory = cpu_s(headend.pid), rss(headend.pid)
             took, ike, pairs = bring_up(branches, size, say)
             if not pairs:

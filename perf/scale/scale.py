@@ -11,7 +11,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "perf")]
 
 from lab.proc import Failed, exit_on_signals  # noqa: E402
-from scale import conf, plot  # noqa: E402
+from scale import conf, plot, rival  # noqa: E402
 from scale.steps import BY_LIFETIME, STEPS, Run  # noqa: E402
 
 
@@ -24,11 +24,12 @@ def options():
     p.add_argument("--until", choices=STEPS, default=STEPS[-1], help="the last step")
     p.add_argument("--json", metavar="FILE", help="write the results there")
     p.add_argument("--plot", metavar="FILE.png", help="draw how they came up, and what a packet costs")
+    p.add_argument("--strongswan", action="store_true", help="then the same set-up over a veth: strongSwan, and culvertd")
     o = p.parse_args()
     if o.gateways < 1 or o.proxy_ids < 1 or o.gateways * o.proxy_ids > 200000:
         p.error("--gateways and --proxy-ids: at least one each, and 200000 proxy-IDs at most")
-    if o.lifetime is not None and o.lifetime < 30:
-        p.error("--lifetime: 30 s at least")
+    if o.lifetime is not None and o.lifetime < 180:
+        p.error("--lifetime: 180 s at least")
     return o
 
 
@@ -42,26 +43,39 @@ def summary(table):
               f"{load['longest-turn-ms']:16} {load.get('workers-%', ''):>10}  {drops}")
 
 
-def main():
-    o = options()
-    exit_on_signals()
+def steps(o, results, directory):
+    """All steps; what they measured is in results even if one fails."""
     size = conf.Size(o.gateways, o.proxy_ids, o.suite, lifetime=o.lifetime)
-    with tempfile.TemporaryDirectory(prefix="culvert-scale-") as directory, Run(size, directory) as run:
+    with Run(size, directory) as run:
         run.by_lifetime = o.lifetime is not None
         try:
             run.everything(o.until, BY_LIFETIME if run.by_lifetime else STEPS)
         except Failed as e:
-            print(f"scale: {str(e)[:2000]}\n{run.headend.d.log()[-1500:]}", file=sys.stderr)
-            return 1
+            raise Failed(f"{str(e)[:2000]}\n{run.headend.d.log()[-1500:]}") from None
         finally:
             summary(run.table)
-            results = {"gateways": o.gateways, "proxy-ids": o.proxy_ids, "suite": o.suite, **run.table}
+            results.update(run.table)
+    print(f"{o.gateways} gateways with {o.proxy_ids} proxy-IDs each: done, nothing lost")
+
+
+def main():
+    o = options()
+    exit_on_signals()
+    results = {"gateways": o.gateways, "proxy-ids": o.proxy_ids, "suite": o.suite}
+    with tempfile.TemporaryDirectory(prefix="culvert-scale-") as directory:
+        try:
+            steps(o, results, directory)
+            if o.strongswan:
+                results["headends"] = rival.both(o.gateways, o.proxy_ids, o.suite, directory)
+        except Failed as e:
+            print(f"scale: {e}", file=sys.stderr)
+            return 1
+        finally:
             if o.json:
                 with open(o.json, "w") as f:
                     json.dump(results, f)
             if o.plot:
                 plot.draw(results, o.plot)
-    print(f"{o.gateways} gateways with {o.proxy_ids} proxy-IDs each: done, nothing lost")
     return 0
 
 

@@ -7,7 +7,7 @@ import time
 from lab.proc import Failed
 
 from . import conf
-from .boxes import Box, Namespace, Traffic, traffic
+from .boxes import Box, Namespace, Traffic, link_up, traffic
 from .load import Counts, Load
 
 STALL_S = 30  # nothing new for so long: it will not come up
@@ -106,6 +106,8 @@ class Run:
         for box in self.callers:  # a memif client wants its server first
             box.start()
         took = self.headend.start()
+        for box in self.boxes:
+            link_up(box.d)
         check = time.monotonic()
         if self.headend.d.check().returncode:
             raise Failed("--check finds the configuration not sound")
