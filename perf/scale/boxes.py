@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import time
+from collections import namedtuple
 
 from lab import topology
 from lab.culvert import BUILD, binary
@@ -14,6 +15,9 @@ from .load import cpu_s, rss
 
 LOADGEN = os.path.join(BUILD, "perf/loadgen/loadgen")
 MAX_PPS = 20000  # each way: what polling processes on two cores carry without loss
+
+
+Flow = namedtuple("Flow", "spi encap decap")
 
 
 class Namespace:
@@ -91,8 +95,9 @@ class Box:
         return rss(self.d.daemon.pid)
 
     def flows(self):
-        """Every proxy-ID's entry of show vpn flow by its name."""
-        return {f["proxy-id"]["name"]: f for f in self.show("show vpn flow")[0]["entries"]}
+        """What the steps want of every proxy-ID in show vpn flow, by its name."""
+        return {f["proxy-id"]["name"]: Flow(f.get("local-spi"), f["pkt-encap"], f["pkt-decap"])
+                for f in self.show("show vpn flow")[0]["entries"]}
 
     def commit(self):
         self.d.conf.update(conf.make(self.size, self.which, self.dir))
