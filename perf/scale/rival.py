@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """strongSwan as the headend of the same branches, and culvertd over the same wire.
 
-    branches: culvertd ── veth ── headend: charon with its ESP in userland (kernel-libipsec), or culvertd
+    branches: culvertd ── veth ── headend: charon, or culvertd
 
-The branches bring up everything; nothing is sent through it.  One host at the headend is in every proxy-ID, for
-libipsec wants an address of its own in each, and finds it by looking through all that there are.
+Debian's charon has its ESP in userland (kernel-libipsec); the one that scripts/peers builds has none at all (load-tester's
+fake_kernel), so that IKE alone is seen.  The branches bring up everything; nothing is sent through it.  One host at the
+headend is in every proxy-ID, for libipsec wants an address of its own in each, and finds it by looking through all that
+there are.
 """
 import os
 import time
 from types import SimpleNamespace
 
+import ike_peer
 from lab import topology
 from lab.culvert import Culvertd
 from lab.proc import Failed, run
@@ -83,15 +86,18 @@ class Culvert:
             self.d.kill()
 
 
+# charon is not to be held up by what protects it from strangers, nor by its log.
+CHARON = {"ikesa_table_size": 32768, "ikesa_table_segments": 16, "dos_protection": False, "block_threshold": 0,
+          "cookie_threshold": 0, "half_open_timeout": 60}
+
+
 class Strongswan:
     name, kernel = "strongSwan", True
 
     def __init__(self, size, directory):
         self.size = size
         self.s = StrongSwan(SimpleNamespace(gateway=HEADEND), f"{directory}/charon", charon={
-            "ikesa_table_size": 32768, "ikesa_table_segments": 16, "dos_protection": False, "block_threshold": 0,
-            "cookie_threshold": 0, "half_open_timeout": 60,
-            "filelog": {"log": {"path": f"{directory}/charon/charon.log", "default": 0}}})
+            **CHARON, "filelog": {"log": {"path": f"{directory}/charon/charon.log", "default": 0}}})
 
     def start(self):
         self.s.write("swanctl/swanctl.conf", swanctl(self.size))
@@ -107,6 +113,23 @@ class Strongswan:
     def kill(self):
         if self.s.daemon and self.s.daemon.alive():
             self.s.kill()
+
+
+class IkeOnly(Strongswan):
+    """The build of ike_peer, which has the load-tester plugin: SAs are installed nowhere."""
+    name = "strongSwan without ESP"
+
+    def __init__(self, size, directory):
+        super().__init__(size, directory)
+        peer = ike_peer.STRONGSWAN
+        tester = {"enable": True, "fake_kernel": True, "initiators": 0, "preshared_key": '"of no use"',
+                  "socket": f"unix://{self.s.dir}/ldt"}
+        self.s.write("strongswan.conf", section("charon", {
+            **CHARON, "load": f"{ike_peer.PLUGINS} load-tester kernel-netlink socket-default vici",
+            "filelog": {"log": {"path": self.s.log_path, "default": 0}},
+            "plugins": {"load-tester": tester, "vici": {"socket": f"unix://{self.s.vici}"}}}))
+        # Its pid file's directory is its own, in the namespace's own mounts.
+        self.s.argv = ["sh", "-c", f"mount -t tmpfs none {peer}/run && exec {peer}/libexec/ipsec/charon"]
 
 
 def swanctl(size):
@@ -181,11 +204,16 @@ def measure(kind, size, directory, say=print):
             "bytes-a-pair": memory // pairs, "list-s": round(listed, 2)}
 
 
-def both(gateways, proxy_ids, suite, directory, say=print):
+def all_of_them(gateways, proxy_ids, suite, directory, say=print):
+    """One row for each headend; one that cannot is no reason not to ask the others."""
     rows = []
-    for kind in (Strongswan, Culvert):
+    for kind in (Strongswan, IkeOnly, Culvert):
         say(f"{kind.name} as the headend over a veth ...")
         size = conf.Size(gateways, proxy_ids, suite, dpd={"enable": False}, mortal=0)
-        rows.append(measure(kind, size, f"{directory}/{kind.name}", say))
-        say("  " + ", ".join(f"{k} {v}" for k, v in rows[-1].items()))
+        try:
+            row = measure(kind, size, f"{directory}/{kind.__name__}", say)
+        except Failed as e:
+            row = {"headend": kind.name, "failed": str(e)[-500:]}
+        rows.append(row)
+        say("  " + ", ".join(f"{k} {v}" for k, v in row.items()))
     return rows

@@ -66,7 +66,7 @@ def main():
         try:
             steps(o, results, directory)
             if o.strongswan:
-                results["headends"] = rival.both(o.gateways, o.proxy_ids, o.suite, directory)
+                results["headends"] = rival.all_of_them(o.gateways, o.proxy_ids, o.suite, directory)
         except Failed as e:
             print(f"scale: {e}", file=sys.stderr)
             return 1

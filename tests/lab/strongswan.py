@@ -82,6 +82,7 @@ class StrongSwan:
                  persist=False, any_mode=False):
         self.site, self.dir, self.persist, self.any_mode = site, str(directory), persist, any_mode
         self.daemon = None
+        self.argv = charon_argv(self.dir)
         self.log_path = f"{self.dir}/charon.log"
         self.vici = f"{self.dir}/vici"
         for d in DIRS:
@@ -121,7 +122,7 @@ class StrongSwan:
             if os.path.exists(stale):
                 os.unlink(stale)
         preload = {"LD_PRELOAD": f"{self.dir}/any_mode.so"} if self.any_mode else {}
-        self.daemon = Daemon(charon_argv(self.dir), f"{self.dir}/stdout", ns=self.site.gateway,
+        self.daemon = Daemon(self.argv, f"{self.dir}/stdout", ns=self.site.gateway,
                              env={**self.env(), **preload}, persist=self.persist)
         wait_for(lambda: f"charon's vici socket; its log:\n{self.log()[-2000:]}",
                  lambda: os.path.exists(self.vici) or not self.daemon.alive())
