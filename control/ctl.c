@@ -85,11 +85,20 @@ static void dp_service_and_rearm(struct ctl *c)
 	stop_step(c);
 }
 
+static uint64_t cpu_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * NS + (uint64_t)t.tv_nsec;
+}
+
 static void on_turn_begins(struct ev_loop *loop, ev_check *w, int revents)
 {
 	struct ctl *c = w->data;
 
 	c->turns.began_ns = ctl_now();
+	c->turns.began_cpu_ns = cpu_now();
 }
 
 static void on_turn_ends(struct ev_loop *loop, ev_prepare *w, int revents)
@@ -100,6 +109,11 @@ static void on_turn_ends(struct ev_loop *loop, ev_prepare *w, int revents)
 	c->turns.busy_ns += took;
 	c->turns.longest_ns = took > c->turns.longest_ns ? took : c->turns.longest_ns;
 	c->turns.long_ones += took > CTL_LONG_TURN_MS * (NS / 1000);
+	if (took > c->turns.longest_cpu_ns) {
+		took = cpu_now() - c->turns.began_cpu_ns;
+		c->turns.longest_cpu_ns = took > c->turns.longest_cpu_ns ? took : c->turns.longest_cpu_ns;
+	}
+	log_flush();
 }
 
 static void on_dp_io(struct ev_loop *loop, ev_io *w, int revents)
@@ -152,18 +166,9 @@ static void on_stop(struct ev_loop *loop, ev_signal *w, int revents)
 	ctl_ike_rearm(c);
 }
 
-static void say_to_log(void *arg, bool warning, const char *line)
-{
-	log_event(warning ? LOG_SEV_MEDIUM : LOG_SEV_HIGH, "general", "config", "%s", line);
-}
-
 static void on_hup(struct ev_loop *loop, ev_signal *w, int revents)
 {
-	struct ctl *c = w->data;
-
-	if (ctl_commit(c, say_to_log, NULL) == 0)
-		log_event(LOG_SEV_INFORMATIONAL, "general", "config", "%s committed", c->conf_path);
-	ctl_ike_rearm(c);
+	ctl_commit_again(w->data);
 }
 
 /* Tell systemd (Type=notify) where we are; nothing happens without it.  sd_notify(3). */
@@ -323,7 +328,9 @@ int ctl_run(struct config *conf, const char *conf_path)
 		  c.conf->sys.workers);
 	notify("READY=1");
 	ctl_ike_rearm(&c);
+	log_hold(true);
 	ev_run(c.loop, 0);
+	log_hold(false);
 	notify("STOPPING=1");
 	status = 0;
 out:
@@ -335,6 +342,7 @@ out:
 							.first = ctl_wall_ms(),
 							.text = "culvertd stopped"});
 	cli_server_stop(c.cli);
+	ctl_commit_fini(&c);
 	ctl_certs_fini(&c);
 	ctl_fetch_fini(&c);
 	ctl_capture_fini(&c);

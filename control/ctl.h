@@ -4,7 +4,9 @@
  *
  *     main.c       arguments, --check
  *     ctl.c        the event loop: what wakes it, start, stop
+ *     ctl_plan.c   what a configuration changes of the one in force
  *     ctl_apply.c  configuration -> data plane and engine, at start and on commit
+ *     ctl_commit.c the file read anew, beside the control thread, and applied a little at a time
  *     ctl_check.c  what a configuration needs and this machine has not
  *     ctl_rules.c  zones and security rules
  *     ctl_route.c  which of the configured routes are in force
@@ -33,6 +35,7 @@ struct cli_server;
 struct ctl_capture;
 struct ctl_ike_capture;
 struct ctl_fetcher;
+struct ctl_commit;
 struct journal;
 
 struct ctl_interface {
@@ -66,10 +69,11 @@ struct ctl_policy {
 	struct dp_policy_conf dp;
 	const struct cfg_tunnel *tunnel;
 	const struct cfg_proxy_id *proxy;
-	uint32_t number;  /* what the operator calls tunnel-id */
-	uint32_t policy;  /* the data plane's number */
-	bool fresh;       /* made by the apply that is going on */
-	bool other_carry; /* its options are not those it had */
+	uint32_t number; /* what the operator calls tunnel-id */
+	uint32_t policy; /* the data plane's number */
+	/* Of use while it is being applied: its tunnel before, NULL if it is new; its options are not those it had. */
+	const struct cfg_tunnel *was;
+	bool fresh, other_carry;
 };
 
 /* An installed Child SA: what struct ike_child_sa.host points to. */
@@ -95,6 +99,8 @@ struct ctl_turns {
 	uint64_t busy_ns, second_ns;    /* since the start; in the last full second */
 	uint64_t before_ns;             /* busy_ns when that second ended */
 	uint64_t longest_ns, long_ones; /* those beyond CTL_LONG_TURN_MS */
+	uint64_t began_cpu_ns,
+		longest_cpu_ns; /* what this thread did itself, others' turns on its core not counted */
 };
 enum { CTL_LONG_TURN_MS = 10 };
 
@@ -106,6 +112,8 @@ struct ctl {
 	struct cli_server *cli;
 	struct ctl_fetcher *fetcher; /* made when it is first needed */
 	struct journal *journal;     /* journal.h */
+	struct ctl_commit *commit;   /* going on */
+	bool commit_again;           /* the file may have changed since that was begun */
 	struct ctl_capture *capture; /* capture_file.c */
 	struct ctl_ike_capture *ike_capture;
 	struct ctl_child *children;
@@ -155,12 +163,35 @@ unsigned ctl_check(const struct config *conf, config_say_fn *say, void *arg);
 /* ---- ctl_apply.c ---- */
 
 /* Routes, proxy-IDs and gateways: makes the data plane and the engine match conf, touching only what
- * differs from before.  conf must outlive the next apply.  On error a text is in err. */
+ * differs from before.  conf is taken over unless it fails; on error a text is in err. */
 int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
-/* Re-read the file and apply it; a bad file, or one that changes what only a restart can, changes
- * nothing.  Problems go to say line by line; 0 when applied. */
-int ctl_commit(struct ctl *c, config_say_fn *say, void *arg);
+/* The same a little at a time, as planned (taken over): other events come in between. */
+struct ctl_plan;
+struct ctl_apply *ctl_apply_begin(struct ctl *c, struct config *conf, struct ctl_plan *plan);
+/* For about so long.  -EAGAIN: there is more to do; 0: done; else it failed, and err tells.  Freed but for -EAGAIN. */
+int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len);
+/* It is not done: the process ends.  May be NULL. */
+void ctl_apply_end(struct ctl_apply *a);
 void ctl_apply_fini(struct ctl *c);
+
+/* ---- ctl_commit.c ---- */
+
+struct ctl_commit_result {
+	int rc;                  /* 0: applied; -EBUSY: takes a restart; else bad, or could not be done */
+	size_t changed_gateways; /* of so many: */
+	size_t gateways;
+};
+/* How it went, to whom asked for it. */
+typedef void ctl_committed_fn(void *arg, const struct ctl_commit_result *r);
+/* Re-read the file and apply it; a bad file, or one that changes what only a restart can, changes nothing.  It is read in
+ * another thread, and what is to be done then is done in slices, so that nothing else waits.  Problems go to say line
+ * by line, and then done is called, all in the control thread.  -EALREADY: another commit is going on. */
+int ctl_commit(struct ctl *c, config_say_fn *say, ctl_committed_fn *done, void *arg);
+/* Nobody waits for the outcome, which goes to the log; if one is going on already, then another behind it. */
+void ctl_commit_again(struct ctl *c);
+/* Who asked has gone; what was begun goes on. */
+void ctl_commit_forget(struct ctl *c, void *arg);
+void ctl_commit_fini(struct ctl *c);
 
 /* ---- ctl_interface.c ---- */
 

@@ -1,93 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Configuration -> data plane and engine.  Start-up is a commit onto an empty box: both take the same
- * way, which touches only what differs.
+ * way, which touches only what differs, in the steps that the table at the end names.
  */
 #include "ctl.h"
-#include "ctl_certs.h"
+#include "ctl_plan.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "journal.h"
 #include "log.h"
 #include "wire.h"
 
-/* ---- proxy-IDs ------------------------------------------------------------------------------- */
+/* In this order. */
+enum {
+	STEP_INTERFACES,
+	STEP_POLICIES,
+	STEP_NUMBERS,
+	STEP_REMOVE_GATEWAYS,
+	STEP_SHRINK_GATEWAYS,
+	STEP_GATEWAYS,
+	STEP_ROUTES,
+	STEP_RULES,
+	STEP_MONITORS,
+	STEP_OPTIONS,
+	STEP_DELETE_POLICIES,
+	STEP_TAKE_OVER,
+	STEPS
+};
+enum { LOOK_AT_CLOCK = 8 };
 
-/* Finds the policy a proxy-ID already has, by what the data plane knows of it: a renamed proxy-ID keeps
- * its traffic. */
-struct policy_index {
-	const struct ctl_policy *p;
-	bool kept;
-	UT_hash_handle hh; /* by p->dp */
+struct ctl_apply {
+	struct ctl *c;
+	struct config *conf;
+	struct ctl_plan plan;
+	unsigned step;
+	size_t at; /* within the step */
+	char *err;
+	size_t err_len;
 };
 
-static int policy_wanted(struct ctl *c, const struct cfg_tunnel *t, const struct cfg_proxy_id *x,
-			 struct dp_policy_conf *d)
-{
-	memset(d, 0, sizeof(*d)); /* it is a hash key: padding counts */
-	d->local = prefix_mask(x->local);
-	d->remote = prefix_mask(x->remote);
-	d->proto = x->proto;
-	d->local_port = x->local_port;
-	d->remote_port = x->remote_port;
-	d->local_port_hi = x->local_port_hi;
-	d->remote_port_hi = x->remote_port_hi;
-	d->transport = t->transport;
-	return ctl_ifindex(c, t->interface, &d->tunnel_if);
-}
+/* A piece of a step: 1 when there are more of it, 0 when the step is done. */
+typedef int piece_fn(struct ctl_apply *a);
 
-static bool carry_eq(const struct dp_policy_options *a, const struct dp_policy_options *b)
-{
-	return a->mss == b->mss && a->df == b->df && a->dscp_fixed == b->dscp_fixed && a->dscp == b->dscp;
-}
+/* ---- proxy-IDs ------------------------------------------------------------------------------- */
 
-static int policy_make(struct ctl *c, struct policy_index *old, struct ctl_policy *p)
+static int add_policy(struct ctl_apply *a)
 {
-	struct policy_index *found;
+	struct ctl_policy *p = &a->plan.table[a->at];
+	int rc = 0;
 
-	HASH_FIND(hh, old, &p->dp, sizeof(p->dp), found);
-	if (found && !found->kept) {
-		found->kept = true;
-		p->number = found->p->number;
-		p->policy = found->p->policy;
-		p->other_carry = !carry_eq(&p->tunnel->carry, &found->p->tunnel->carry);
+	if (a->at >= a->plan.n)
 		return 0;
+	if (p->fresh) {
+		p->number = ++a->c->next_number;
+		rc = ctl_ifindex(a->c, p->tunnel->interface, &p->dp.tunnel_if);
+		if (rc == 0)
+			rc = dp_policy_add(&p->dp, &p->policy);
 	}
-	p->other_carry = true;
-	p->number = ++c->next_number;
-	p->fresh = true;
-	return dp_policy_add(&p->dp, &p->policy);
+	if (rc < 0) {
+		snprintf(a->err, a->err_len, "ipsec-tunnel \"%s\": proxy-id \"%s\": %s", p->tunnel->name,
+			 p->proxy->name, strerror(-rc));
+		return rc;
+	}
+	a->at++;
+	return 1;
 }
 
-/* The new table of policies; those only the old one has are deleted by the caller when the engine has
- * let go of them. */
-static int make_policies(struct ctl *c, const struct config *conf, struct policy_index *old,
-			 struct ctl_policy *table, uint32_t *n, char *err, size_t err_len)
+/* It failed: those that were added go. */
+static void take_back(struct ctl_apply *a)
 {
-	for (size_t i = 0; i < conf->n_tunnels; i++) {
-		const struct cfg_tunnel *t = &conf->tunnels[i];
+	for (uint32_t i = 0; i < a->plan.n && (a->step > STEP_POLICIES || i < a->at); i++)
+		if (a->plan.table[i].fresh)
+			dp_policy_del(a->plan.table[i].policy);
+}
 
-		for (uint32_t x = 0; x < t->n_proxy_ids; x++) {
-			struct ctl_policy *p = &table[*n];
-			int rc = policy_wanted(c, t, &t->proxy_ids[x], &p->dp);
+static int set_options(struct ctl_apply *a)
+{
+	const struct ctl_policy *p = &a->plan.table[a->at];
 
-			p->tunnel = t;
-			p->proxy = &t->proxy_ids[x];
-			if (rc == 0)
-				rc = policy_make(c, old, p);
-			if (rc < 0) {
-				snprintf(err, err_len, "ipsec-tunnel \"%s\": proxy-id \"%s\": %s", t->name,
-					 p->proxy->name, strerror(-rc));
-				return rc;
-			}
-			(*n)++;
-		}
-	}
-	return 0;
+	if (a->at >= a->plan.n)
+		return 0;
+	if (p->other_carry)
+		dp_policy_options(p->policy, &p->tunnel->carry);
+	a->at++;
+	return 1;
+}
+
+/* Those only the old configuration has: the engine has let go of them. */
+static int delete_policy(struct ctl_apply *a)
+{
+	if (a->at >= a->c->n_policies)
+		return 0;
+	if (!a->plan.kept[a->at])
+		dp_policy_del(a->c->policies[a->at].policy);
+	a->at++;
+	return 1;
 }
 
 /* ---- gateways -------------------------------------------------------------------------------- */
@@ -138,125 +148,81 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 	return k;
 }
 
-/* The proxy-IDs of one gateway, gathered in a single pass over all of them. */
-struct gateway_children {
-	const char *gateway;
-	struct ike_child_conf *child;
-	uint32_t n, room;
-	UT_hash_handle hh;
-};
-
-static void children_free(struct gateway_children *all)
+/* What the engine is to have of a gateway: of its proxy-IDs all, or those it had before. */
+static int set_gateway(struct ctl_apply *a, const struct plan_gateway *g, bool only_old)
 {
-	struct gateway_children *g = all, *next;
-
-	/* The table goes at once; its elements stay strung together. */
-	HASH_CLEAR(hh, all);
-	for (; g; g = next) {
-		next = g->hh.next;
-		free(g->child);
-		free(g);
-	}
-}
-
-static int children_add(struct gateway_children **all, const char *gateway,
-			const struct ike_child_conf *child)
-{
-	struct gateway_children *g;
-
-	HASH_FIND_STR(*all, gateway, g);
-	if (!g) {
-		g = calloc(1, sizeof(*g));
-		if (!g)
-			return -ENOMEM;
-		g->gateway = gateway;
-		HASH_ADD_KEYPTR(hh, *all, g->gateway, strlen(g->gateway), g);
-	}
-	if (g->n == g->room) {
-		uint32_t room = g->room ? g->room * 2 : 4;
-		void *more = reallocarray(g->child, room, sizeof(*g->child));
-
-		if (!more)
-			return -ENOMEM;
-		g->child = more;
-		g->room = room;
-	}
-	g->child[g->n++] = *child;
-	return 0;
-}
-
-static int gather_children(const struct config *conf, const struct ctl_policy *table, uint32_t n,
-			   struct gateway_children **all)
-{
-	for (uint32_t i = 0, step; i < n; i += step) {
-		struct ike_child_conf child;
-		int rc;
-
-		step = table[i].tunnel->combined ? table[i].tunnel->n_proxy_ids : 1;
-		child = child_of(conf, &table[i], step);
-		rc = children_add(all, table[i].tunnel->gateway, &child);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-static int apply_gateway(struct ctl *c, const struct cfg_gateway *g, struct gateway_children *all)
-{
-	struct ike_gw_conf k = g->ike;
-	struct gateway_children *mine;
+	struct ike_gw_conf k = g->conf->ike;
+	uint32_t n = 0, room = 0;
 	int rc;
 
-	HASH_FIND_STR(all, k.name, mine);
-	if (mine && mine->n > UINT16_MAX)
-		return -E2BIG;
-	k.n_children = mine ? (uint16_t)mine->n : 0;
-	k.children = mine ? mine->child : NULL;
-	rc = ike_gateway_set(c->ike, &k, ctl_now());
+	for (uint32_t i = 0; i < g->n_tunnels; i++)
+		room += a->conf->tunnels[g->tunnels[i]].n_proxy_ids;
+	k.children = calloc(room ? room : 1, sizeof(*k.children));
+	if (!k.children)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < g->n_tunnels; i++) {
+		const struct cfg_tunnel *t = &a->conf->tunnels[g->tunnels[i]];
+		const struct ctl_policy *p = &a->plan.table[a->plan.first[g->tunnels[i]]];
+		uint32_t step = t->combined ? t->n_proxy_ids : 1;
+
+		for (uint32_t x = 0; x < t->n_proxy_ids; x += step)
+			if (!only_old || (p[x].was && strcmp(p[x].was->gateway, t->gateway) == 0))
+				k.children[n++] = child_of(a->conf, &p[x], step);
+	}
+	k.n_children = (uint16_t)n;
+	rc = n > UINT16_MAX ? -E2BIG : ike_gateway_set(a->c->ike, &k, ctl_now());
+	if (rc < 0)
+		snprintf(a->err, a->err_len, "ike-gateway \"%s\": %s", k.name,
+			 rc == -EINVAL ? "cannot be told apart from another gateway" : strerror(-rc));
+	free(k.children);
 	crypto_wipe(k.psk, sizeof(k.psk));
 	return rc;
 }
 
-static bool gateway_in(const struct config *conf, const char *name)
+/* First those that are gone: a new gateway may take over their peer. */
+static int remove_gateway(struct ctl_apply *a)
 {
-	for (size_t i = 0; i < conf->n_gateways; i++)
-		if (strcmp(conf->gateways[i].ike.name, name) == 0)
-			return true;
-	return false;
+	const struct config *old = a->c->conf;
+	const char *name;
+
+	if (!old || a->at >= old->n_gateways)
+		return 0;
+	name = old->gateways[a->at].ike.name;
+	if (!a->plan.stays[a->at])
+		ike_gateway_remove(a->c->ike, name, ctl_now());
+	a->at++;
+	return 1;
 }
 
-static int apply_gateways(struct ctl *c, const struct config *conf, const struct ctl_policy *table,
-			  uint32_t n, char *err, size_t err_len)
+static int shrink_gateway(struct ctl_apply *a)
 {
-	struct gateway_children *all = NULL;
-	int rc = gather_children(conf, table, n, &all);
+	const struct plan_gateway *g = &a->plan.gateways[a->at];
+	int rc = 0;
 
-	if (rc < 0)
-		snprintf(err, err_len, "%s", strerror(-rc));
-	/* Removed ones first: a new gateway may take over their peer. */
-	for (size_t i = 0; rc == 0 && c->conf && i < c->conf->n_gateways; i++)
-		if (!gateway_in(conf, c->conf->gateways[i].ike.name))
-			ike_gateway_remove(c->ike, c->conf->gateways[i].ike.name, ctl_now());
-	for (size_t i = 0; rc == 0 && i < conf->n_gateways; i++) {
-		rc = apply_gateway(c, &conf->gateways[i], all);
-		if (rc < 0)
-			snprintf(err, err_len, "ike-gateway \"%s\": %s", conf->gateways[i].ike.name,
-				 rc == -EINVAL ? "cannot be told apart from another gateway" : strerror(-rc));
-	}
-	children_free(all);
-	return rc;
+	if (a->at >= a->conf->n_gateways)
+		return 0;
+	if (g->loses)
+		rc = set_gateway(a, g, true);
+	a->at++;
+	return rc < 0 ? rc : 1;
+}
+
+static int apply_gateway(struct ctl_apply *a)
+{
+	const struct plan_gateway *g = &a->plan.gateways[a->at];
+	int rc;
+
+	if (a->at >= a->conf->n_gateways)
+		return 0;
+	if (g->same)
+		rc = ike_gateway_touch(a->c->ike, g->conf->ike.name, ctl_now());
+	else
+		rc = set_gateway(a, g, false);
+	a->at++;
+	return rc < 0 ? rc : 1;
 }
 
 /* ---- the whole ------------------------------------------------------------------------------- */
-
-static uint32_t count_proxy_ids(const struct config *conf)
-{
-	uint32_t n = 0;
-
-	for (size_t i = 0; i < conf->n_tunnels; i++)
-		n += conf->tunnels[i].n_proxy_ids;
-	return n;
-}
 
 /* What is looked up by the number of a policy: whose Child SA serves it (with proxy-id-mode = "combined" that of the
  * tunnel's first), and how many dummies it sends. */
@@ -278,6 +244,9 @@ static int apply_by_policy(struct ctl *c, const struct ctl_policy *table, uint32
 		free(rates);
 		return -ENOMEM;
 	}
+	/* Those that are about to go are still there for a while. */
+	for (uint32_t i = 0; i < top; i++)
+		leaders[i] = i;
 	for (uint32_t i = 0; i < n; i++) {
 		bool follows = i && table[i].tunnel->combined && table[i - 1].tunnel == table[i].tunnel;
 
@@ -304,115 +273,136 @@ static void apply_limits(struct ctl *c, const struct config *conf)
 	ike_tune(c->ike, &t);
 }
 
-int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
+static int apply_interfaces(struct ctl_apply *a)
 {
-	uint32_t n = 0, room = count_proxy_ids(conf);
-	struct ctl_policy *table = calloc(room ? room : 1, sizeof(*table));
-	struct policy_index *slots = calloc(c->n_policies ? c->n_policies : 1, sizeof(*slots)), *old = NULL;
-	int rc = -ENOMEM;
+	int rc = ctl_apply_interfaces(a->c, a->conf, a->err, a->err_len);
 
-	if (!table || !slots) {
-		snprintf(err, err_len, "out of memory");
-		goto out;
-	}
-	for (uint32_t i = 0; i < c->n_policies; i++) {
-		slots[i].p = &c->policies[i];
-		HASH_ADD_KEYPTR(hh, old, &slots[i].p->dp, sizeof(slots[i].p->dp), &slots[i]);
-	}
-	rc = ctl_apply_interfaces(c, conf, err, err_len);
-	if (rc == 0 && (rc = ctl_name_zones(c, conf)) < 0)
-		snprintf(err, err_len, "zones: %s", strerror(-rc));
-	if (rc == 0)
-		rc = make_policies(c, conf, old, table, &n, err, err_len);
-	if (rc == 0)
-		rc = apply_by_policy(c, table, n);
-	if (rc == 0)
-		rc = apply_gateways(c, conf, table, n, err, err_len);
-	if (rc == 0)
-		rc = ctl_apply_routes(c, conf, err, err_len);
-	if (rc == 0)
-		rc = ctl_apply_rules(c, conf, err, err_len);
-	if (rc == 0)
-		rc = ctl_apply_zones(c, conf);
-	if (rc == 0 && (rc = ctl_apply_monitors(c, conf)) < 0)
-		snprintf(err, err_len, "tunnel-monitor: %s", strerror(-rc));
-	if (rc < 0) {
-		for (uint32_t i = 0; i < n; i++)
-			if (table[i].fresh)
-				dp_policy_del(table[i].policy);
-		goto out;
-	}
-	for (uint32_t i = 0; i < n; i++) {
-		table[i].fresh = false;
-		if (table[i].other_carry)
-			dp_policy_options(table[i].policy, &table[i].tunnel->carry);
-	}
-	for (uint32_t i = 0; i < c->n_policies; i++)
-		if (!slots[i].kept)
-			dp_policy_del(c->policies[i].policy);
-	free(c->policies);
-	c->policies = table;
-	c->n_policies = n;
-	config_free(c->conf);
-	c->conf = conf;
-	apply_limits(c, conf);
-	table = NULL;
-out:
-	HASH_CLEAR(hh, old);
-	free(slots);
-	free(table);
+	if (rc == 0 && (rc = ctl_name_zones(a->c, a->conf)) < 0)
+		snprintf(a->err, a->err_len, "zones: %s", strerror(-rc));
 	return rc;
 }
 
-/* Parts of configurations, which are made of zeroed memory: padding is alike. */
-static bool same(const void *a, const void *b, size_t n)
+static int apply_numbers(struct ctl_apply *a)
 {
-	return memcmp(a, b, n) == 0;
+	return apply_by_policy(a->c, a->plan.table, a->plan.n);
 }
 
-/* What a running process cannot change: ports, workers, memory. */
-static bool needs_restart(const struct ctl *c, const struct config *next, char *what, size_t cap)
+static int apply_routes(struct ctl_apply *a)
 {
-	if (!same(&c->conf->sys, &next->sys, sizeof(next->sys))) {
-		snprintf(what, cap, "section system differs");
-		return true;
-	}
-	return ctl_interfaces_need_restart(c, next, what, cap);
+	return ctl_apply_routes(a->c, a->conf, a->err, a->err_len);
 }
 
-int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
+static int apply_rules(struct ctl_apply *a)
 {
-	struct config *next = config_load(c->conf_path, say, arg);
-	char err[512] = "", what[128];
-	int rc;
+	int rc = ctl_apply_rules(a->c, a->conf, a->err, a->err_len);
 
-	if (!next)
-		return -EINVAL;
-	rc = ctl_check(next, say, arg) ? -EINVAL : 0;
-	if (needs_restart(c, next, what, sizeof(what))) {
-		snprintf(
-			err, sizeof(err),
-			"%s: %s, which takes a restart: a commit changes tunnel interfaces, zones, routes, rules, "
-			"profiles, gateways and tunnels; nothing was applied",
-			c->conf_path, what);
-		say(arg, false, err);
-		rc = -EBUSY;
+	return rc == 0 ? ctl_apply_zones(a->c, a->conf) : rc;
+}
+
+static int apply_monitors(struct ctl_apply *a)
+{
+	int rc = ctl_apply_monitors(a->c, a->conf);
+
+	if (rc < 0)
+		snprintf(a->err, a->err_len, "tunnel-monitor: %s", strerror(-rc));
+	return rc;
+}
+
+/* From here on the new configuration is the one in force. */
+static int take_over(struct ctl_apply *a)
+{
+	struct ctl *c = a->c;
+
+	for (uint32_t i = 0; i < a->plan.n; i++) {
+		a->plan.table[i].fresh = false;
+		a->plan.table[i].was = NULL;
 	}
-	if (rc == 0) {
-		rc = ctl_apply(c, next, err, sizeof(err));
-		if (rc < 0)
-			say(arg, false, err);
-		else
-			ctl_certs_watch(c);
-		if (rc == 0)
-			journal_note(c->journal, &(struct journal_entry){.kind = JOURNAL_COMMIT,
-									 .by = JOURNAL_OPERATOR,
-									 .first = ctl_wall_ms(),
-									 .text = "configuration committed"});
+	free(c->policies);
+	c->policies = a->plan.table;
+	c->n_policies = a->plan.n;
+	a->plan.table = NULL;
+	config_free(c->conf);
+	c->conf = a->conf;
+	apply_limits(c, a->conf);
+	return 0;
+}
+
+static piece_fn *const steps[] = {
+	[STEP_INTERFACES] = apply_interfaces,
+	[STEP_POLICIES] = add_policy,
+	[STEP_NUMBERS] = apply_numbers,
+	[STEP_REMOVE_GATEWAYS] = remove_gateway,
+	[STEP_SHRINK_GATEWAYS] = shrink_gateway,
+	[STEP_GATEWAYS] = apply_gateway,
+	[STEP_ROUTES] = apply_routes,
+	[STEP_RULES] = apply_rules,
+	[STEP_MONITORS] = apply_monitors,
+	[STEP_OPTIONS] = set_options,
+	[STEP_DELETE_POLICIES] = delete_policy,
+	[STEP_TAKE_OVER] = take_over,
+};
+
+struct ctl_apply *ctl_apply_begin(struct ctl *c, struct config *conf, struct ctl_plan *plan)
+{
+	struct ctl_apply *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		plan_free(plan);
+		return NULL;
+	}
+	a->c = c;
+	a->conf = conf;
+	a->plan = *plan;
+	*plan = (struct ctl_plan){0};
+	return a;
+}
+
+int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len)
+{
+	uint64_t end = ctl_now() + ns;
+	int rc = 1;
+
+	a->err = err;
+	a->err_len = err_len;
+	for (unsigned n = 0; rc >= 0 && a->step < STEPS; n++) {
+		/* The clock is not asked for every one of the cheapest pieces. */
+		if (n % LOOK_AT_CLOCK == 0 && n && ctl_now() > end)
+			return -EAGAIN;
+		rc = steps[a->step](a);
+		if (rc == 0) {
+			a->step++;
+			a->at = 0;
+		}
 	}
 	if (rc < 0)
-		config_free(next);
-	ctl_ike_rearm(c);
+		take_back(a);
+	ctl_apply_end(a);
+	return rc < 0 ? rc : 0;
+}
+
+void ctl_apply_end(struct ctl_apply *a)
+{
+	if (a)
+		plan_free(&a->plan);
+	free(a);
+}
+
+int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
+{
+	struct ctl_plan plan;
+	struct ctl_apply *a = NULL;
+	int rc = plan_make(c, conf, &plan);
+
+	if (rc < 0)
+		plan_free(&plan);
+	else
+		a = ctl_apply_begin(c, conf, &plan);
+	if (!a) {
+		snprintf(err, err_len, "out of memory");
+		return -ENOMEM;
+	}
+	while ((rc = ctl_apply_step(a, UINT64_MAX / 2, err, err_len)) == -EAGAIN)
+		;
 	return rc;
 }
 

@@ -19,10 +19,13 @@
 #include "text.h"
 #include "up_count.h"
 
+/* Room for a line more than is held: a line is never cut by a full buffer, where others write to the file, too. */
+enum { BUFFER = 256 << 10, HELD_MAX = BUFFER - (8 << 10) };
 enum { LINE_MAX_LEN = 2048, KEY_LEN = 2 * IKE_NAME + 2 };
 
 static FILE *out; /* NULL: stderr */
-static bool to_syslog;
+static bool to_syslog, hold;
+static size_t held; /* bytes */
 static struct log_limit limit;
 
 static struct up_count *ups; /* by "tunnel:proxy-id" */
@@ -54,7 +57,7 @@ int log_open(const char *path)
 			close(fd);
 			return -ENOMEM;
 		}
-		setvbuf(f, NULL, _IOLBF, 0);
+		setvbuf(f, NULL, _IOFBF, BUFFER);
 	}
 	log_close();
 	out = f;
@@ -68,9 +71,23 @@ void log_close(void)
 	out = NULL;
 	if (to_syslog)
 		closelog();
-	to_syslog = false;
+	to_syslog = hold = false;
+	held = 0;
 	up_count_free(&ups);
 	memset(&limit, 0, sizeof(limit));
+}
+
+void log_flush(void)
+{
+	if (held)
+		fflush(out);
+	held = 0;
+}
+
+void log_hold(bool on)
+{
+	hold = on;
+	log_flush();
 }
 
 static void line_write(enum log_severity sev, const char *event_id, const char *object, const char *text)
@@ -79,6 +96,7 @@ static void line_write(enum log_severity sev, const char *event_id, const char *
 	char when[32], who[3 * KEY_LEN], clean[LINE_MAX_LEN];
 	time_t now = time(NULL);
 	struct tm tm;
+	int n;
 
 	text_clean(who, sizeof(who), object && object[0] ? object : "-",
 		   object && object[0] ? strlen(object) : 1);
@@ -89,8 +107,10 @@ static void line_write(enum log_severity sev, const char *event_id, const char *
 	}
 	localtime_r(&now, &tm);
 	strftime(when, sizeof(when), "%Y/%m/%d %H:%M:%S", &tm);
-	/* One call, so that lines of several writers to one file do not mix. */
-	fprintf(out ? out : stderr, "%s %s vpn %s %s %s\n", when, severities[sev], event_id, who, clean);
+	n = fprintf(out ? out : stderr, "%s %s vpn %s %s %s\n", when, severities[sev], event_id, who, clean);
+	held += out && n > 0 ? (size_t)n : 0;
+	if (!hold || held > HELD_MAX)
+		log_flush();
 }
 
 void log_event(enum log_severity sev, const char *event_id, const char *object, const char *fmt, ...)

@@ -65,18 +65,24 @@ struct event {
 static_assert(sizeof(struct event) <= 64, "an event is one cache line");
 static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole words");
 
-/* Per second and worker, and how many at once.  IKE: what a control thread can look at.  Unresolved: a
+/* Per second and worker, and how many at once.  IKE: what a control thread can look at, and fewer of those that begin.  Unresolved: a
  * burst of packets for one neighbour is one question.  Rules: what a log can take of a flood. */
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
-	[PUNT_IKE] = {10000, 1024}, [PUNT_NEIGH] = {500, 128},     [PUNT_UNRESOLVED] = {1000, 128},
-	[PUNT_RULE] = {10, 50},     [PUNT_PROBE] = {5000, 1024},   [PUNT_ECHO] = {200, 64},
-	[PUNT_ICMP] = {100, 64},    [PUNT_UNKNOWN_SPI] = {10, 20},
+	[PUNT_IKE] = {10000, 1024},      [PUNT_IKE_NEW] = {4000, 512}, [PUNT_NEIGH] = {500, 128},
+	[PUNT_UNRESOLVED] = {1000, 128}, [PUNT_RULE] = {10, 50},       [PUNT_PROBE] = {5000, 1024},
+	[PUNT_ECHO] = {200, 64},         [PUNT_ICMP] = {100, 64},      [PUNT_UNKNOWN_SPI] = {10, 20},
 };
 
+/* What control takes of each worker at once: an IKE_SA_INIT is 50 us of work. */
+enum { EVENTS_A_CALL = 64 };
+
+/* UDP port 4500 has a marker in front of IKE (RFC 3948 2.2). */
+enum { PORT_NATT = 4500, MARKER = 4 };
+
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
-enum { KEEP_FREE = WORKER_RINGS / 4 };
+enum { KEEP_FREE = WORKER_RINGS / 4, KEEP_FREE_NEW = WORKER_RINGS / 2 };
 
 static int fd = -1;
 /* Set by whoever wakes control, cleared by control before it looks at the rings: a worker that finds it
@@ -102,7 +108,9 @@ static enum drop may_punt(struct worker *w, enum punt_class class)
 {
 	if (!within_rate(w, class))
 		return DROP_PUNT_RATE;
-	return rte_ring_free_count(w->up) > KEEP_FREE ? DROP_NONE : DROP_PUNT_FULL;
+	return rte_ring_free_count(w->up) > (class == PUNT_IKE_NEW ? KEEP_FREE_NEW : KEEP_FREE)
+		       ? DROP_NONE
+		       : DROP_PUNT_FULL;
 }
 
 static void put_packet(struct worker *w, struct pkt *p, struct event *e, enum punt_class class)
@@ -114,6 +122,17 @@ static void put_packet(struct worker *w, struct pkt *p, struct event *e, enum pu
 	pkt_drop(w, p, why == DROP_NONE ? DROP_PUNT_FULL : why);
 }
 
+/* The first message of an exchange of strangers has no responder's SPI (RFC 7296 3.1).  It has a limit of its own: when a
+ * thousand peers call at once, or a flood does, what belongs to an SA comes through. */
+static bool begins(const struct pkt *p, uint16_t udp_off)
+{
+	enum { SPIS = 16 };
+	static const uint8_t none[8];
+	size_t at = udp_off + sizeof(struct rte_udp_hdr) + (p->dport == PORT_NATT ? MARKER : 0u);
+
+	return p->m->data_len >= at + SPIS && memcmp(pkt_at(p, (uint16_t)(at + 8)), none, sizeof(none)) == 0;
+}
+
 void punt_ike(struct worker *w, struct pkt *p)
 {
 	struct event e = {.kind = EV_IKE};
@@ -121,7 +140,7 @@ void punt_ike(struct worker *w, struct pkt *p)
 	e.packet.m = p->m;
 	e.packet.l3_off = p->l3_off;
 	e.packet.udp_off = (uint16_t)(p->l3_off + p->l3_len);
-	put_packet(w, p, &e, PUNT_IKE);
+	put_packet(w, p, &e, begins(p, e.packet.udp_off) ? PUNT_IKE_NEW : PUNT_IKE);
 }
 
 void punt_icmp(struct worker *w, struct pkt *p)
@@ -294,7 +313,6 @@ static void ip_addrs(const uint8_t *l3, struct addr *src, struct addr *dst)
 /* Bounds are parse_burst()'s; they are checked again, for this is where control takes over. */
 static void deliver_ike(const struct event *e)
 {
-	enum { MARKER = 4 };
 	struct rte_mbuf *m = e->packet.m;
 	const uint8_t *b = rte_pktmbuf_mtod(m, const uint8_t *), *l3 = b + e->packet.l3_off;
 	const struct rte_udp_hdr *udp = (const void *)(b + e->packet.udp_off);
@@ -315,7 +333,7 @@ static void deliver_ike(const struct event *e)
 	ip_addrs(l3, &u.remote.a, &u.local.a);
 	u.local.port = ntohs(udp->dst_port);
 	u.remote.port = ntohs(udp->src_port);
-	u.marker = u.local.port == 4500;
+	u.marker = u.local.port == PORT_NATT;
 	if (u.marker && len >= MARKER) {
 		u.data += MARKER;
 		len -= MARKER;
@@ -401,7 +419,7 @@ static void deliver(const struct event *e)
 	}
 }
 
-/* At most a ring's worth of each worker, so that a flood cannot keep the control thread in here. */
+/* A few of each worker, so that neither a flood nor a thousand peers keep the control thread in here: it comes back. */
 void punt_service(void)
 {
 	bool more = false;
@@ -415,7 +433,7 @@ void punt_service(void)
 		struct rte_ring *up = dp.worker[i]->up;
 		struct event e;
 
-		for (unsigned k = 0; k < WORKER_RINGS; k++) {
+		for (unsigned k = 0; k < EVENTS_A_CALL; k++) {
 			if (rte_ring_sc_dequeue_elem(up, &e, sizeof(e)) < 0)
 				break;
 			deliver(&e);

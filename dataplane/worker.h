@@ -28,6 +28,7 @@ struct tx_queue { /* packets on their way out of one port, sent at the end of ea
 /* What a worker passes to control is limited by class, so that a flood of one does not starve another. */
 enum punt_class {
 	PUNT_IKE,
+	PUNT_IKE_NEW, /* of somebody who has no SA with us */
 	PUNT_NEIGH,
 	PUNT_UNRESOLVED,
 	PUNT_RULE,

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static enum cli_page refused(struct cli_job *j, const char *what, int rc)
@@ -132,9 +133,13 @@ enum cli_page cli_clear_ipsec_sa(struct cli_job *j, json_t *doc)
 
 /* ---- commit -------------------------------------------------------------------------------------- */
 
+/* Of one commit, from its beginning to its end in the control thread. */
 struct said {
+	struct cli_job *job;
 	json_t *list;
 	unsigned errors;
+	bool over;
+	struct ctl_commit_result result;
 };
 
 static void say(void *arg, bool warning, const char *line)
@@ -147,18 +152,66 @@ static void say(void *arg, bool warning, const char *line)
 	s->errors += !warning;
 }
 
+static void committed(void *arg, const struct ctl_commit_result *r)
+{
+	struct said *s = arg;
+
+	s->over = true;
+	s->result = *r;
+	cli_job_wake(s->job);
+}
+
+static void end_commit(struct cli_job *j)
+{
+	struct said *s = j->state;
+
+	ctl_commit_forget(j->c, s);
+	json_decref(s->list);
+	free(s);
+}
+
+static bool begin_commit(struct cli_job *j)
+{
+	struct said *s = calloc(1, sizeof(*s));
+	int rc = -ENOMEM;
+
+	if (s) {
+		s->job = j;
+		s->list = json_array();
+		j->state = s;
+		j->state_end = end_commit;
+		rc = ctl_commit(j->c, say, committed, s);
+	}
+	if (rc < 0)
+		snprintf(j->err, sizeof(j->err), "%s",
+			 rc == -EALREADY ? "another commit is going on: wait until it has ended"
+					 : strerror(-rc));
+	return rc == 0;
+}
+
 /* The document tells every problem; the refusal, where there is one, comes behind it. */
 enum cli_page cli_commit(struct cli_job *j, json_t *doc)
 {
-	struct said s = {.list = doc_list(doc, "entries")};
-	int rc = ctl_commit(j->c, say, &s);
+	const struct said *s;
+	int rc;
 
+	if (!j->state && !begin_commit(j))
+		return CLI_FAILED;
+	s = j->state;
+	if (!s->over)
+		return CLI_WAIT;
+	rc = s->result.rc;
+	json_object_set(doc, "entries", s->list);
 	doc_str(doc, "type", "commit");
 	doc_bool(doc, "committed", rc == 0);
 	doc_str(doc, "configuration", j->c->conf_path);
-	if (rc < 0 && s.errors)
+	if (rc == 0) {
+		doc_uint(doc, "changed-gateways", s->result.changed_gateways);
+		doc_uint(doc, "gateways", s->result.gateways);
+	}
+	if (rc < 0 && s->errors)
 		snprintf(j->err, sizeof(j->err), "%s: %u error%s; nothing was changed", j->c->conf_path,
-			 s.errors, s.errors == 1 ? "" : "s");
+			 s->errors, s->errors == 1 ? "" : "s");
 	else if (rc < 0)
 		snprintf(j->err, sizeof(j->err), "%s: %s; nothing was changed", j->c->conf_path,
 			 strerror(-rc));

@@ -214,9 +214,11 @@ void render_dataplane(FILE *out, const json_t *doc)
 
 	fprintf(out, "idle mode: %s\nbusy%%: of the last second; total%%: since the start\n",
 		render_str(doc, "idle"));
-	fprintf(out, "control thread: busy %.1f%%, longest turn %.1f ms, %lld turns beyond %lld ms\n\n",
+	fprintf(out,
+		"control thread: busy %.1f%%, longest turn %.1f ms (%.1f ms on its core), %lld turns beyond %lld ms\n\n",
 		json_real_value(json_object_get(control, "busy-percent")),
 		json_real_value(json_object_get(control, "longest-turn-ms")),
+		json_real_value(json_object_get(control, "longest-turn-cpu-ms")),
 		render_int(control, "long-turns"), render_int(control, "long-turn-ms"));
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
@@ -389,5 +391,7 @@ void render_commit(FILE *out, const json_t *doc)
 	json_array_foreach(render_list(doc, "entries"), i, e)
 		fprintf(out, "%s: %s\n", render_str(e, "severity"), render_str(e, "text"));
 	if (render_bool(doc, "committed"))
-		fprintf(out, "%s is committed.\n", render_str(doc, "configuration"));
+		fprintf(out, "%s is committed: %lld of %lld gateways changed.\n",
+			render_str(doc, "configuration"), render_int(doc, "changed-gateways"),
+			render_int(doc, "gateways"));
 }

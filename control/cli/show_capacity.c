@@ -15,30 +15,17 @@ static void entry(json_t *list, const char *name, uint64_t used, uint64_t limit,
 	doc_str(e, "help", help);
 }
 
-static bool count_sa(void *arg, const struct ike_sa_info *i)
-{
-	++*(uint64_t *)arg;
-	return true;
-}
-
-static bool count_half_open(void *arg, const struct ike_sa_info *i)
-{
-	*(uint64_t *)arg += !i->established && i->role == IKE_RESPONDER;
-	return true;
-}
-
 enum cli_page cli_show_capacity(struct cli_job *j, json_t *doc)
 {
 	json_t *list = doc_list(doc, "entries");
-	uint64_t sas = 0, half_open = 0;
-	uint32_t starts, starts_max, in_line;
+	uint32_t sas, children, half_open, starts, starts_max, in_line;
 	struct dp_capacity c;
 
 	doc_str(doc, "type", "capacity");
 	for (unsigned i = 0; dp_capacity(i, &c) == 0; i++)
 		entry(list, c.name, c.used, c.limit, c.help);
-	ike_each_sa(j->c->ike, count_sa, &sas);
-	ike_each_sa(j->c->ike, count_half_open, &half_open);
+	ike_count(j->c->ike, &sas, &children);
+	half_open = ike_half_open(j->c->ike);
 	entry(list, "ike-gateways", j->c->conf->n_gateways, 0, "no limit but memory");
 	entry(list, "ike-sas", sas, 0, "no limit but memory");
 	entry(list, "half-open-ike-sas", half_open, ike_tuning(j->c->ike)->half_open_max,

@@ -224,6 +224,7 @@ static void control_thread(json_t *doc, const struct ctl_turns *t)
 
 	json_object_set_new(o, "busy-percent", json_real((double)t->second_ns / 1e7));
 	json_object_set_new(o, "longest-turn-ms", json_real((double)t->longest_ns / 1e6));
+	json_object_set_new(o, "longest-turn-cpu-ms", json_real((double)t->longest_cpu_ns / 1e6));
 	doc_uint(o, "long-turns", t->long_ones);
 	doc_uint(o, "long-turn-ms", CTL_LONG_TURN_MS);
 	json_object_set_new(doc, "control-thread", o);

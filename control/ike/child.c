@@ -193,6 +193,7 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	c->from = sa->local.a;
 	c->encap = sa->udp_encap;
 	c->in_dp = true;
+	k->n_installed++;
 	c->inactive = !activate;
 	HASH_ADD(hh, k->children, spi_in, sizeof(c->spi_in), c);
 	DL_APPEND(sa->children, c);
@@ -309,6 +310,7 @@ static void leave_dp(struct child_sa *c)
 	if (!c->in_dp)
 		return;
 	c->in_dp = false;
+	k->n_installed--;
 	child_view(c, &v);
 	k->host->child_remove(k->ctx, &v);
 }

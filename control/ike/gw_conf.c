@@ -485,6 +485,23 @@ int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 	return 0;
 }
 
+int ike_gateway_touch(struct ike *k, const char *name, uint64_t now)
+{
+	struct gw *gw = gw_find(k, name);
+	struct ike_sa *sa;
+
+	k->now = now;
+	if (!gw)
+		return -ENOENT;
+	for (unsigned i = 0; i < gw->conf.n_children; i++)
+		gw->slots[i]->rest = IKE_DPD_RESTART;
+	DL_FOREACH (gw->sas, sa)
+		task_run(sa);
+	timer_set(&k->timers, &gw->retry, now);
+	engine_done(k);
+	return 0;
+}
+
 static void gw_remove(struct gw *gw, const struct ike_reason *r)
 {
 	struct ike *k = gw->k;

@@ -202,6 +202,8 @@ void ike_free(struct ike *k);
 /* Add or replace a gateway by name (deep copy).  Existing SAs are kept when nothing they were
  * negotiated with changed, and cleared otherwise.  -EINVAL: ambiguous with another gateway. */
 int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now);
+/* A gateway that has not changed: as if it had been set again, and what rests since its peer died is tried once more. */
+int ike_gateway_touch(struct ike *k, const char *name, uint64_t now);
 int ike_gateway_remove(struct ike *k, const char *name, uint64_t now);
 void ike_set_debug(struct ike *k, bool on);
 /* Of one gateway, until then (a now-time; 0: no more): debug events; messages in clear to struct ike_host.clear.
@@ -341,6 +343,7 @@ void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, con
 /* Starts: requests under way that make something new, how many may be, who waits in line for that. */
 void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_line);
 /* How many there are, those included that end. */
+uint32_t ike_half_open(const struct ike *k); /* as responder: peers that have not proved who they are */
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children);
 /* Strangers' calls, at most sixteen, in no order. */
 void ike_each_call(struct ike *k, bool (*cb)(void *arg, const struct ike_call *i), void *arg);

@@ -45,6 +45,7 @@ void sa_state_set(struct ike_sa *sa, enum sa_state to)
 		return;
 	assert(states[sa->state].next & 1u << to);
 	engine_debug(sa->k, sa, "SN %u: %s -> %s", sa->serial, states[sa->state].name, states[to].name);
+	sa->k->n_shown += (uint32_t)sa_shown(to) - (uint32_t)sa_shown(sa->state);
 	sa->state = to;
 }
 

@@ -217,6 +217,12 @@ static inline bool sa_negotiating(const struct ike_sa *sa)
 	return sa->state == SA_INIT_SENT || sa->state == SA_AUTH_SENT;
 }
 
+/* Is there something in it for an operator? */
+static inline bool sa_shown(enum sa_state s)
+{
+	return s != SA_GONE && s != SA_NEW;
+}
+
 /* The SA is authenticated (or rekeyed from one that is): timers, counters, event. */
 void sa_up(struct ike_sa *sa, bool rekey);
 /* An attempt failed: recorded on the gateway and every proxy-ID that waits, event, back-off, gone. */

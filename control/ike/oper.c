@@ -324,18 +324,13 @@ static void sa_read(const struct ike_sa *sa, struct ike_sa_info *i)
 		gw_local_id(sa->gw, &sa->local.a, &i->local_id);
 }
 
-static bool shown(const struct ike_sa *sa)
-{
-	return sa->state != SA_GONE && sa->state != SA_NEW;
-}
-
 void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
 {
 	struct ike_sa *sa, *tmp;
 	struct ike_sa_info i;
 
 	HASH_ITER (hh, k->sas, sa, tmp) {
-		if (!shown(sa))
+		if (!sa_shown(sa->state))
 			continue;
 		sa_read(sa, &i);
 		if (!cb(arg, &i))
@@ -425,13 +420,15 @@ void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_
 	*in_line = k->pace.waiting;
 }
 
+uint32_t ike_half_open(const struct ike *k)
+{
+	return k->n_half_open;
+}
+
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)
 {
-	*sas = *children = 0;
-	for (const struct ike_sa *sa = k->sas; sa; sa = sa->hh.next)
-		*sas += shown(sa);
-	for (const struct child_sa *c = k->children; c; c = c->hh.next)
-		*children += c->in_dp;
+	*sas = k->n_shown;
+	*children = k->n_installed;
 }
 
 static const struct ike_reason never;
@@ -461,7 +458,7 @@ void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_i
 		const struct ike_sa *sa;
 
 		DL_FOREACH (gw->sas, sa) {
-			i.n_ike += shown(sa);
+			i.n_ike += sa_shown(sa->state);
 			i.n_children += children_up(sa);
 		}
 		if (!cb(arg, &i))

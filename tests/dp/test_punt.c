@@ -146,6 +146,33 @@ static void ike_rate(void **state)
 	dpt_clear();
 }
 
+/* Those who begin have a limit of their own: what belongs to an SA comes through beside them. */
+static void strangers_apart(void **state)
+{
+	uint8_t text[4 + 28] = {0};
+	size_t len;
+
+	dpt_sleep_ms(1000);
+	for (unsigned marker = 0; marker <= 4; marker += 4) {
+		uint16_t port = marker ? 4500 : 500;
+
+		memset(text, 0, sizeof(text));
+		memset(text + marker, 0xa5, 8);
+		len = ike(port, text, marker + 28);
+		flood(len, 600);
+		dpt_run();
+		dpt_expect_drop("punt-rate-limited", 88);
+		assert_int_equal(dpt_seen.n_udp, 512);
+		text[marker + 15] = 1; /* the responder's SPI */
+		len = ike(port, text, marker + 28);
+		flood(len, 200);
+		dpt_run();
+		assert_int_equal(dpt_seen.n_udp, 512 + 200);
+		dpt_clear();
+		dpt_sleep_ms(1000);
+	}
+}
+
 /* Classes have their own limits: ARP and strangers' addresses cannot keep IKE out. */
 static void classes_are_apart(void **state)
 {
@@ -481,6 +508,7 @@ int main(void)
 		cmocka_unit_test(checksum),
 		cmocka_unit_test(wakes),
 		cmocka_unit_test(ike_rate),
+		cmocka_unit_test(strangers_apart),
 		cmocka_unit_test(classes_are_apart),
 		cmocka_unit_test(ring_full),
 		cmocka_unit_test(unknown_spi),

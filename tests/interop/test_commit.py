@@ -2,7 +2,9 @@
 """What a commit does to interfaces: tunnel interfaces come, go and come back under traffic, zones change; what takes a
 restart is told by its name and changes nothing."""
 import copy
+import signal
 
+from lab.proc import wait_for
 from lab.traffic import assert_ping, ping
 
 
@@ -90,3 +92,57 @@ def test_capacity(pair):
     control = p.c.cli("show dataplane", json_out=True)["control-thread"]
     assert control["longest-turn-ms"] > 0 and control["busy-percent"] < 100
     assert all(e["left"] == e["limit"] - e["used"] for e in after.values() if "limit" in e)
+
+
+def test_only_what_differs_is_touched(pair):
+    """A commit says how much of it there was, and the SAs of what did not change are the same afterwards."""
+    p = pair().start()
+    p.c.conf["ike-gateways"].append({**p.c.conf["ike-gateways"][0], "name": "other", "peer-address": "203.0.113.7",
+                                     "peer-id": {"type": "fqdn", "value": "other.example"}})
+    assert "1 of 2 gateways changed" in p.c.commit(**p.c.conf)
+    p.up()
+    spi = p.c.flow("tun")["local-spi"]
+    assert "0 of 2 gateways changed" in p.c.commit(**p.c.conf)
+    p.c.conf["ike-gateways"][1]["peer-address"] = "203.0.113.8"
+    assert "1 of 2 gateways changed" in p.c.commit(**p.c.conf)
+    p.c.conf["ike-gateways"].reverse()  # their numbers change, no more
+    p.c.commit(**p.c.conf)
+    assert p.c.flow("tun")["local-spi"] == spi
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_proxy_ids_change_their_gateways(pair):
+    """Two tunnels swap gateways, and a third goes over to one of them: whoever had a proxy-ID lets go of it first."""
+    p = pair().start()
+    conf = copy.deepcopy(p.c.conf)
+    gateway, tunnel = conf["ike-gateways"][0], conf["ipsec-tunnels"][0]
+    conf["ike-gateways"].append({**gateway, "name": "other", "peer-address": "203.0.113.7",
+                                 "peer-id": {"type": "fqdn", "value": "other.example"}})
+    for n, name in ((1, "second"), (2, "third")):
+        conf["ipsec-tunnels"].append({**tunnel, "name": name, "ike-gateway": ("other", "peer")[n - 1], "proxy-ids": [
+            {"name": "P", "local": f"10.77.{n}.0/24", "remote": f"10.78.{n}.0/24"}]})
+    p.c.commit(**conf)
+    conf["ipsec-tunnels"][0]["ike-gateway"] = "other"
+    conf["ipsec-tunnels"][1]["ike-gateway"] = "peer"
+    conf["ipsec-tunnels"][2]["ike-gateway"] = "other"
+    p.c.commit(**conf)
+    flows = {f["name"]: f for f in p.c.cli("show vpn flow", json_out=True)["entries"]}
+    assert {f["gateway"] for n, f in flows.items() if n != "second:P"} == {"other"}
+    assert flows["second:P"]["gateway"] == "peer"
+    conf["ipsec-tunnels"][0]["ike-gateway"] = "peer"
+    p.c.commit(**conf)
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_reload_by_signal(pair):
+    """Twice in a row: the second waits for the first, and what the file says last is in force."""
+    p = pair().start()
+    for n in range(20):
+        conf = copy.deepcopy(p.c.conf)
+        conf["ike-gateways"][0]["peer-address"] = f"203.0.113.{n + 1}"
+        p.c.conf = conf
+        p.c.write()
+        p.c.daemon.popen.send_signal(signal.SIGHUP)
+    wait_for(lambda: p.c.cli("show vpn gateway"), lambda: "203.0.113.20" in p.c.cli("show vpn gateway"))
+    p.c.wait_log(r"committed: 1 of 1 gateways changed")

@@ -258,13 +258,23 @@ bool ctl_route_active(const struct ctl *c, size_t i, unsigned *together)
 	return !(fake->inactive >> i & 1);
 }
 
-int ctl_commit(struct ctl *c, config_say_fn *say, void *arg)
+int ctl_commit(struct ctl *c, config_say_fn *say, ctl_committed_fn *done, void *arg)
 {
+	struct ctl_commit_result r = {.changed_gateways = 1, .gateways = 2};
+
+	if (fake->answer == -EALREADY)
+		return -EALREADY;
 	say(arg, true, "culvert.conf:1: a warning");
-	if (!fake->commit_says)
-		return 0;
-	say(arg, false, fake->commit_says);
-	return -EINVAL;
+	if (fake->commit_says) {
+		say(arg, false, fake->commit_says);
+		r.rc = -EINVAL;
+	}
+	done(arg, &r);
+	return 0;
+}
+
+void ctl_commit_forget(struct ctl *c, void *arg)
+{
 }
 
 /* Says what it was asked, and whether it may. */
@@ -407,6 +417,11 @@ void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_
 	*out = 12;
 	*max = 256;
 	*in_line = 340;
+}
+
+uint32_t ike_half_open(const struct ike *k)
+{
+	return 0;
 }
 
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)

@@ -1251,7 +1251,8 @@ static void test_commit(void **state)
 	char *text;
 
 	assert_text("commit",
-		    "warning: culvert.conf:1: a warning\n/etc/culvert/culvert.conf is committed.\n");
+		    "warning: culvert.conf:1: a warning\n/etc/culvert/culvert.conf is committed: 1 of 2 gateways "
+		    "changed.\n");
 	fake->commit_says = "culvert.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"";
 	g = ask("commit", 0);
 	assert_int_equal(member(g.last, "exit"), 1);
@@ -1262,6 +1263,11 @@ static void test_commit(void **state)
 			    "warning: culvert.conf:1: a warning\n"
 			    "error: culvert.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"\n");
 	free(text);
+	got_free(&g);
+	fake->answer = -EALREADY;
+	g = ask("commit", 0);
+	assert_string_equal(json_string_value(json_object_get(g.last, "error")),
+			    "another commit is going on: wait until it has ended");
 	got_free(&g);
 }
 
