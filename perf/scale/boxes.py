@@ -45,11 +45,13 @@ def show(d, words, patience):
 
 
 def link_up(d, port="ethernet1/1"):
-    """Wait for it: daemons look at their links once in a while."""
+    """Wait for it: daemons look at their links once in a while.  Who asked for a neighbour too early asks again after a
+    second."""
     def up():
         entries = d.cli("show interface", json_out=True)["entries"]
         return next(e["state"] for e in entries if e["name"] == port) == "up"
     wait_for(f"{port} of {d.dir} is up", up)
+    time.sleep(1)
 
 
 class Box:
