@@ -49,7 +49,7 @@ static const char usage[] =
 	"SIGINT ends a trial early, and its result is written; not with --search.\n"
 	"Exit status 0: nothing lost, reordered or altered (--search: a rate was found); 3: something was.\n";
 
-enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, RESOLVE_S = 15, ARGS = 24, TEXT = 256 };
+enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, RESOLVE_S = 15, SETTLE_MS = 200, ARGS = 24, TEXT = 256 };
 
 static struct {
 	char device[2][TEXT];
@@ -268,6 +268,8 @@ static void open_ports(void)
 		if (rc < 0)
 			die(g.device[i], rc == -ENOLINK ? "no link" : "the gateway does not answer ARP");
 	}
+	/* A gateway may answer ARP a moment before its routes know of the link. */
+	rte_delay_ms(SETTLE_MS);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
