@@ -25,44 +25,23 @@ enum {
 
 /* ---- what is done about it ----------------------------------------------------------------------- */
 
-struct gather {
-	const char *tunnel;
-	uint32_t *spi;
-	size_t n, room;
-};
-
-static bool on_child(void *arg, const struct ike_child_info *i)
-{
-	struct gather *g = arg;
-
-	if (strcmp(i->tunnel, g->tunnel) != 0)
-		return true;
-	if (g->n == g->room) {
-		size_t room = g->room ? g->room * 2 : 16;
-		void *more = reallocarray(g->spi, room, sizeof(g->spi[0]));
-
-		if (!more)
-			return false;
-		g->spi = more;
-		g->room = room;
-	}
-	g->spi[g->n++] = i->spi_in;
-	return true;
-}
-
 /* New keys by a rekey where there are some: it asks whether the peer is alive, and takes none away that
  * might still work.  From nothing where there are none. */
 static void renegotiate(struct ctl *c, struct ctl_monitor *m)
 {
-	struct gather g = {.tunnel = m->conf->name};
+	const struct cfg_tunnel *t = m->conf;
 
 	m->renegotiated = ctl_now();
-	ike_each_child(c->ike, on_child, &g);
-	for (size_t i = 0; i < g.n; i++)
-		ike_child_expire(c->ike, g.spi[i], false, ctl_now());
-	if (g.n == 0)
-		(void)ike_test_ipsec_sa(c->ike, m->conf->name, ctl_now(), NULL); /* a passive gateway waits */
-	free(g.spi);
+	if (ike_request(c->ike,
+			&(struct ike_request){
+				.verb = IKE_REKEY_IPSEC_SA, .gateway = t->gateway, .tunnel = t->name},
+			ctl_now()) <= 0)
+		/* A passive gateway waits for its peer. */
+		(void)ike_request(c->ike,
+				  &(struct ike_request){.verb = IKE_TEST_IPSEC_SA,
+							.gateway = t->gateway,
+							.tunnel = t->name},
+				  ctl_now());
 	ctl_ike_rearm(c);
 }
 

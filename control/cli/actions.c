@@ -18,117 +18,171 @@ static enum cli_page refused(struct cli_job *j, const char *what, int rc)
 	return CLI_FAILED;
 }
 
-static enum cli_page test_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n,
-			       unsigned again)
+/* A request to the engine, from its first part to its last: the document of each part tells what has been done so far. */
+struct parts {
+	struct ike_request r;
+	char gateway[DOC_NAME], tunnel[DOC_NAME];
+};
+
+static void end_parts(struct cli_job *j)
 {
+	free(j->state);
+}
+
+/* Names are those of the configuration as it is now; NULL: all. */
+static struct parts *begin_parts(struct cli_job *j, enum ike_verb verb, const char *gateway,
+				 const char *tunnel)
+{
+	struct parts *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->r.verb = verb;
+	p->r.urge = verb == IKE_TEST_IKE_SA || verb == IKE_TEST_IPSEC_SA;
+	if (gateway) {
+		snprintf(p->gateway, sizeof(p->gateway), "%s", gateway);
+		p->r.gateway = p->gateway;
+	}
+	if (tunnel) {
+		snprintf(p->tunnel, sizeof(p->tunnel), "%s", tunnel);
+		p->r.tunnel = p->tunnel;
+	}
+	j->state = p;
+	j->state_end = end_parts;
+	return p;
+}
+
+static enum cli_page next_part(struct cli_job *j, const char *whose, const struct ike_request **done)
+{
+	struct parts *p = j->state;
+	int rc = p ? ike_request_step(j->c->ike, &p->r, ctl_now()) : -ENOMEM;
+
+	ctl_ike_rearm(j->c);
+	if (rc < 0 && rc != -EAGAIN)
+		return refused(j, whose, rc);
+	*done = &p->r;
+	return rc == -EAGAIN ? CLI_MORE : CLI_LAST;
+}
+
+static enum cli_page of_gateways(struct cli_job *j, enum ike_verb verb, const struct ike_request **done)
+{
+	const char *gateway = cli_arg(&j->m, "gateway");
+
+	if (!j->state) {
+		if (gateway && !cli_gateway(j->c, gateway))
+			return cli_no_gateway(j, gateway);
+		begin_parts(j, verb, gateway, NULL);
+	}
+	return next_part(j, gateway ? gateway : "every gateway", done);
+}
+
+static enum cli_page of_tunnels(struct cli_job *j, enum ike_verb verb, const struct ike_request **done)
+{
+	const char *tunnel = cli_arg(&j->m, "tunnel");
+
+	if (!j->state) {
+		const struct cfg_tunnel *t = tunnel ? cli_tunnel_of(j->c, tunnel) : NULL;
+
+		if (tunnel && !t)
+			return cli_no_tunnel(j, tunnel);
+		begin_parts(j, verb, t ? t->gateway : NULL, cli_child_name(j->c, tunnel));
+	}
+	return next_part(j, tunnel ? "the gateway of this tunnel" : "every gateway", done);
+}
+
+static enum cli_page test_done(struct cli_job *j, json_t *doc, enum cli_page page, const char *what,
+			       const char *name, const struct ike_request *r)
+{
+	if (page == CLI_FAILED)
+		return page;
 	doc_str(doc, "type", "test-vpn");
 	doc_str(doc, "what", what);
 	doc_str(doc, "name", name);
-	doc_int(doc, "initiated", n);
-	doc_int(doc, "asked-again", again);
+	doc_int(doc, "initiated", r->n);
+	doc_int(doc, "asked-again", r->again);
 	doc_wall(doc, "start", ctl_now());
-	ctl_ike_rearm(j->c);
-	return CLI_LAST;
+	return page;
 }
 
 enum cli_page cli_test_ike_sa(struct cli_job *j, json_t *doc)
 {
-	const char *gateway = cli_arg(&j->m, "gateway");
-	unsigned again;
-	int n;
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_gateways(j, IKE_TEST_IKE_SA, &r);
 
-	if (gateway && !cli_gateway(j->c, gateway))
-		return cli_no_gateway(j, gateway);
-	n = ike_test_ike_sa(j->c->ike, gateway, ctl_now(), &again);
-	return n < 0 ? refused(j, gateway ? gateway : "every gateway", n)
-		     : test_done(j, doc, "ike-sa", gateway, n, again);
+	return test_done(j, doc, page, "ike-sa", cli_arg(&j->m, "gateway"), r);
 }
 
 enum cli_page cli_test_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const char *tunnel = cli_arg(&j->m, "tunnel");
-	unsigned again;
-	int n;
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_tunnels(j, IKE_TEST_IPSEC_SA, &r);
 
-	if (tunnel && !cli_tunnel_known(j->c, tunnel))
-		return cli_no_tunnel(j, tunnel);
-	n = ike_test_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now(), &again);
-	return n < 0 ? refused(j, tunnel ? "the gateway of this tunnel" : "every gateway", n)
-		     : test_done(j, doc, "ipsec-sa", tunnel, n, again);
+	return test_done(j, doc, page, "ipsec-sa", cli_arg(&j->m, "tunnel"), r);
 }
 
-static enum cli_page rekey_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
+static enum cli_page rekey_done(struct cli_job *j, json_t *doc, enum cli_page page, const char *what,
+				const char *name, const struct ike_request *r)
 {
-	ctl_ike_rearm(j->c);
-	if (n < 0)
-		return refused(j, name ? name : what, n);
+	if (page == CLI_FAILED)
+		return page;
 	doc_str(doc, "type", "request-vpn");
 	doc_str(doc, "what", what);
 	doc_str(doc, "name", name);
-	doc_int(doc, "started", n);
-	return CLI_LAST;
-}
-
-static enum cli_page rekey_ike(struct cli_job *j, json_t *doc, bool reauth)
-{
-	const char *gateway = cli_arg(&j->m, "gateway");
-
-	if (gateway && !cli_gateway(j->c, gateway))
-		return cli_no_gateway(j, gateway);
-	return rekey_done(j, doc, reauth ? "reauthenticate" : "rekey-ike-sa", gateway,
-			  ike_rekey_ike_sa(j->c->ike, gateway, reauth, ctl_now()));
+	doc_int(doc, "started", r->n);
+	return page;
 }
 
 enum cli_page cli_rekey_ike_sa(struct cli_job *j, json_t *doc)
 {
-	return rekey_ike(j, doc, false);
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_gateways(j, IKE_REKEY_IKE_SA, &r);
+
+	return rekey_done(j, doc, page, "rekey-ike-sa", cli_arg(&j->m, "gateway"), r);
 }
 
 enum cli_page cli_reauthenticate(struct cli_job *j, json_t *doc)
 {
-	return rekey_ike(j, doc, true);
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_gateways(j, IKE_REAUTHENTICATE, &r);
+
+	return rekey_done(j, doc, page, "reauthenticate", cli_arg(&j->m, "gateway"), r);
 }
 
 enum cli_page cli_rekey_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const char *tunnel = cli_arg(&j->m, "tunnel");
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_tunnels(j, IKE_REKEY_IPSEC_SA, &r);
 
-	if (tunnel && !cli_tunnel_known(j->c, tunnel))
-		return cli_no_tunnel(j, tunnel);
-	return rekey_done(j, doc, "rekey-ipsec-sa", tunnel,
-			  ike_rekey_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now()));
+	return rekey_done(j, doc, page, "rekey-ipsec-sa", cli_arg(&j->m, "tunnel"), r);
 }
 
-static enum cli_page clear_done(struct cli_job *j, json_t *doc, const char *what, const char *name, int n)
+static enum cli_page clear_done(struct cli_job *j, json_t *doc, enum cli_page page, const char *what,
+				const char *name, const struct ike_request *r)
 {
-	ctl_ike_rearm(j->c);
-	if (n < 0)
-		return refused(j, name ? name : what, n);
+	if (page == CLI_FAILED)
+		return page;
 	doc_str(doc, "type", "clear-vpn");
 	doc_str(doc, "what", what);
 	doc_str(doc, "name", name);
 	doc_int(doc, "ikev1", 0);
-	doc_int(doc, "ikev2", n);
-	return CLI_LAST;
+	doc_int(doc, "ikev2", r->n);
+	return page;
 }
 
 enum cli_page cli_clear_ike_sa(struct cli_job *j, json_t *doc)
 {
-	const char *gateway = cli_arg(&j->m, "gateway");
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_gateways(j, IKE_CLEAR_IKE_SA, &r);
 
-	if (gateway && !cli_gateway(j->c, gateway))
-		return cli_no_gateway(j, gateway);
-	return clear_done(j, doc, "ike-sa", gateway, ike_clear_ike_sa(j->c->ike, gateway, ctl_now()));
+	return clear_done(j, doc, page, "ike-sa", cli_arg(&j->m, "gateway"), r);
 }
 
 enum cli_page cli_clear_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const char *tunnel = cli_arg(&j->m, "tunnel");
+	const struct ike_request *r = NULL;
+	enum cli_page page = of_tunnels(j, IKE_CLEAR_IPSEC_SA, &r);
 
-	if (tunnel && !cli_tunnel_known(j->c, tunnel))
-		return cli_no_tunnel(j, tunnel);
-	return clear_done(j, doc, "ipsec-sa", tunnel,
-			  ike_clear_ipsec_sa(j->c->ike, cli_child_name(j->c, tunnel), ctl_now()));
+	return clear_done(j, doc, page, "ipsec-sa", cli_arg(&j->m, "tunnel"), r);
 }
 
 /* ---- commit -------------------------------------------------------------------------------------- */

@@ -82,20 +82,25 @@ const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name)
 	return NULL;
 }
 
-bool cli_tunnel_known(const struct ctl *c, const char *name)
+const struct cfg_tunnel *cli_tunnel_of(const struct ctl *c, const char *name)
 {
 	for (size_t i = 0; i < c->conf->n_tunnels; i++) {
 		const struct cfg_tunnel *t = &c->conf->tunnels[i];
 
 		if (strcmp(t->name, name) == 0)
-			return true;
+			return t;
 		if (strncmp(t->name, name, strlen(t->name)) != 0 || name[strlen(t->name)] != ':')
 			continue;
 		for (uint32_t x = 0; x < t->n_proxy_ids; x++)
 			if (doc_tunnel_is(name, t->name, t->proxy_ids[x].name))
-				return true;
+				return t;
 	}
-	return false;
+	return NULL;
+}
+
+bool cli_tunnel_known(const struct ctl *c, const char *name)
+{
+	return cli_tunnel_of(c, name);
 }
 
 static bool put_counter(json_t *doc, const char *name, const char *help, uint64_t n, const char *where)

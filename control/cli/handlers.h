@@ -40,6 +40,8 @@ enum cli_page cli_no_tunnel(struct cli_job *j, const char *name);
 /* The configured gateway of this name, or NULL. */
 const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name);
 /* Does "tunnel" or "tunnel:proxy-id" name something configured? */
+/* The tunnel that "tunnel" or "tunnel:proxyid" is of; NULL: there is no such thing. */
+const struct cfg_tunnel *cli_tunnel_of(const struct ctl *c, const char *name);
 bool cli_tunnel_known(const struct ctl *c, const char *name);
 
 /* What the times of a proxy-ID's outages say; 0 or -ENOMEM. */

@@ -75,7 +75,7 @@ struct ike {
 	struct bucket plain_errors, unknown_peers, strangers, starts, full;
 	uint8_t cookie_secret[2][32];
 	uint64_t cookie_since; /* secret 0 in use since */
-	uint32_t next_serial, next_child;
+	uint32_t next_serial, next_child, next_gw;
 	uint64_t rng;
 	struct ike_counters counters;
 };

@@ -65,8 +65,9 @@ struct gw {
 	struct slot **slots;
 	struct slot *by_name, *by_ts;
 	struct ike_sa *sas;
-	unsigned refs; /* SAs that point here, buried ones too */
-	bool removed;  /* freed with its last SA */
+	uint32_t number; /* the n-th that was made */
+	unsigned refs;   /* SAs that point here, buried ones too */
+	bool removed;    /* freed with its last SA */
 	bool in_pair;
 	uint16_t group;                        /* DH group the peer asked for last */
 	struct addr redirect, redirected_from; /* redirect.h; v == 0: as configured */

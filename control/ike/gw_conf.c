@@ -359,6 +359,7 @@ static struct gw *gw_new(struct ike *k)
 		return NULL;
 	}
 	gw->k = k;
+	gw->number = ++k->next_gw;
 	timer_init(&gw->retry, TIMER_GW_RETRY, gw);
 	gw->turn.gw = gw;
 	return gw;

@@ -239,17 +239,43 @@ void ike_child_moved(struct ike *k, uint32_t spi_in, const struct endpoint *from
 
 /* ---- the operator's requests --------------------------------------------------------------------- */
 
-/* test vpn: number of negotiations started; 0 when all are up already; -ENOENT no such name, -EPERM
- * passive gateway.  NULL: all.  tunnel may be "tunnel" or "tunnel:proxyid".  A negotiation that has waited for its
- * peer long enough to repeat its request does so again at once, and should no answer come at all, a fresh one begins
- * without a pause, once; *again: how many.  again NULL: they are left alone. */
+enum ike_verb {
+	/* Bring up.  A negotiation that has waited for its peer long enough to repeat its request does so again at once if
+	 * urged to, and should no answer come at all, a fresh one begins without a pause, once. */
+	IKE_TEST_IKE_SA,
+	IKE_TEST_IPSEC_SA,
+	IKE_REKEY_IKE_SA,
+	IKE_REAUTHENTICATE,
+	IKE_REKEY_IPSEC_SA,
+	IKE_CLEAR_IKE_SA, /* peers get a Delete */
+	IKE_CLEAR_IPSEC_SA,
+};
+/* To one or to all, a part at a time: a hundred thousand SAs take seconds, in which peers want their answers. */
+struct ike_request {
+	enum ike_verb verb;
+	const char *gateway,
+		*tunnel; /* whom it is for, NULL: all.  The tunnel "tunnel" or "tunnel:proxyid"; where its
+				       * gateway is told as well, only that one is searched. */
+	bool urge;       /* see above */
+	/* What came of it: negotiations or SAs that were started, or cleared; negotiations urged. */
+	int n;
+	unsigned again;
+	/* Where it stands, zero at first: the gateway's name and number, whether it is through with that, and the place
+	 * among its proxy-IDs; was there anything of that name, and was it allowed; the newest Child SA it is for. */
+	char at[IKE_NAME];
+	uint32_t number, slot, newest;
+	bool whole, found, allowed;
+};
+/* Go on with it.  -EAGAIN: there is more to do; 0: done; -ENOENT: no such name; -EPERM: a passive gateway, which cannot
+ * begin. */
+int ike_request_step(struct ike *k, struct ike_request *r, uint64_t now);
+/* All of it in one: r->n, or -ENOENT or -EPERM. */
+int ike_request(struct ike *k, struct ike_request *r, uint64_t now);
+/* The same in short.  *again: r->again; again NULL: not urged. */
 int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now, unsigned *again);
 int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now, unsigned *again);
-/* rekey vpn, reauthenticate vpn: number of SAs for which that was started, or was going on; -ENOENT, and -EPERM of
- * a passive gateway, which cannot start anew. */
 int ike_rekey_ike_sa(struct ike *k, const char *gateway, bool reauth, uint64_t now);
 int ike_rekey_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
-/* clear vpn: number of SAs cleared (peers get a Delete), -ENOENT. */
 int ike_clear_ike_sa(struct ike *k, const char *gateway, uint64_t now);
 int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now);
 /* Delete every IKE SA towards its peer and refuse new ones; true once nothing waits for an answer.

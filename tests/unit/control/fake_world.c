@@ -322,36 +322,21 @@ static int called(const char *what, const char *name)
 	return fake->answer;
 }
 
-int ike_test_ike_sa(struct ike *k, const char *gateway, uint64_t now, unsigned *again)
+/* In two parts. */
+int ike_request_step(struct ike *k, struct ike_request *r, uint64_t now)
 {
-	*again = fake->again;
-	return called("test ike-sa", gateway);
-}
+	static const char *const verbs[] = {
+		[IKE_TEST_IKE_SA] = "test ike-sa",       [IKE_TEST_IPSEC_SA] = "test ipsec-sa",
+		[IKE_REKEY_IKE_SA] = "rekey ike-sa",     [IKE_REAUTHENTICATE] = "reauthenticate",
+		[IKE_REKEY_IPSEC_SA] = "rekey ipsec-sa", [IKE_CLEAR_IKE_SA] = "clear ike-sa",
+		[IKE_CLEAR_IPSEC_SA] = "clear ipsec-sa"};
+	int n = called(verbs[r->verb], r->tunnel ? r->tunnel : r->gateway);
 
-int ike_test_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now, unsigned *again)
-{
-	*again = fake->again;
-	return called("test ipsec-sa", tunnel);
-}
-
-int ike_rekey_ike_sa(struct ike *k, const char *gateway, bool reauth, uint64_t now)
-{
-	return called(reauth ? "reauthenticate" : "rekey ike-sa", gateway);
-}
-
-int ike_rekey_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
-{
-	return called("rekey ipsec-sa", tunnel);
-}
-
-int ike_clear_ike_sa(struct ike *k, const char *gateway, uint64_t now)
-{
-	return called("clear ike-sa", gateway);
-}
-
-int ike_clear_ipsec_sa(struct ike *k, const char *tunnel, uint64_t now)
-{
-	return called("clear ipsec-sa", tunnel);
+	if (n < 0)
+		return n;
+	r->again = r->urge ? fake->again : 0;
+	r->n = r->slot++ ? n : n / 2;
+	return r->slot == 1 ? -EAGAIN : 0;
 }
 
 void ike_set_debug(struct ike *k, bool on)

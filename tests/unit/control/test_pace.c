@@ -2,6 +2,7 @@
 /* Many tunnels that want to come up at once: so many at a time, in turn, the dead in nobody's way. */
 #include "net_fixture.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -238,6 +239,53 @@ static void out_of_the_line(void **state)
 	assert_int_equal(net_sas_all(A), 0);
 }
 
+/* An operator's request to all of them: a part at a time, each once, and what came up meanwhile is not of it. */
+static void request_in_parts(void **state)
+{
+	struct ike_request r = {.verb = IKE_CLEAR_IPSEC_SA};
+	unsigned steps = 1;
+	int rc, before = 0;
+
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_B, g, 3, NULL);
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_A, g, 3, NULL);
+	net_run(&net, 5 * NET_S);
+	assert_int_equal(net_active(A), GATEWAYS * 3);
+	while ((rc = ike_request_step(A->ike, &r, net.now)) == -EAGAIN) {
+		assert_in_range(r.n - before, 1, 34);
+		before = r.n;
+		/* The gateway it stands at goes away, and what has been cleared is made anew. */
+		if (steps++ == 1)
+			assert_int_equal(ike_gateway_remove(A->ike, r.at, net.now), 0);
+		net_run(&net, 4 * NET_S);
+	}
+	assert_int_equal(rc, 0);
+	assert_in_range(r.n, GATEWAYS * 3 - 3, GATEWAYS * 3);
+	assert_in_range(steps, 4, 8);
+	net_run(&net, 5 * NET_S);
+	assert_int_equal(net_active(A), (GATEWAYS - 1) * 3);
+}
+
+/* Of one tunnel, whose gateway is told; of one there is not; of one that may not begin. */
+static void request_to_one(void **state)
+{
+	struct ike_request one = {.verb = IKE_TEST_IPSEC_SA, .gateway = "GW-3", .tunnel = "TUN-3:P1"},
+			   none = {.verb = IKE_TEST_IPSEC_SA, .gateway = "GW-3", .tunnel = "TUN-4"},
+			   passive = {.verb = IKE_TEST_IKE_SA, .gateway = "GW-3"};
+
+	set(NET_B, 3, 70, NULL);
+	set(NET_A, 3, 70, NULL);
+	ike_clear_ike_sa(A->ike, NULL, net.now);
+	assert_int_equal(ike_request(A->ike, &none, net.now), -ENOENT);
+	assert_int_equal(ike_request(A->ike, &one, net.now), 1);
+	assert_int_equal(ike_request(B->ike, &passive, net.now), -EPERM);
+	net_run(&net, 5 * NET_S);
+	assert_int_equal(net_active(A), 70);
+	one = (struct ike_request){.verb = IKE_CLEAR_IPSEC_SA, .gateway = "GW-3"};
+	assert_int_equal(ike_request(A->ike, &one, net.now), 70);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -247,6 +295,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_after_another, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(what_is_up_goes_first, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(out_of_the_line, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(request_in_parts, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(request_to_one, net_setup, net_teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
