@@ -49,7 +49,8 @@ static const char usage[] =
 	"SIGINT ends a trial early, and its result is written; not with --search.\n"
 	"Exit status 0: nothing lost, reordered or altered (--search: a rate was found); 3: something was.\n";
 
-enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, RESOLVE_S = 15, SETTLE_MS = 200, ARGS = 24, TEXT = 256 };
+enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, ARGS = 24, TEXT = 256 };
+enum { RESOLVE_S = 15, SETTLE_MS = 200 };
 
 static struct {
 	char device[2][TEXT];
