@@ -84,10 +84,11 @@ class Load:
             return None, time.monotonic(), 0.0
 
     def row(self):
-        """Per cent; the longest turn is that since the daemon's start, as it is shown."""
+        """Per cent; the longest turns are those since the daemon's start, as they are shown: by the clock, and in CPU time."""
         control = self.after.control
         row = {"control-%": round(100 * self.total / self.seconds) if self.seconds else 0,
-               "control-peak-%": round(100 * self.peak), "longest-turn-ms": round(control["longest-turn-ms"], 1)}
+               "control-peak-%": round(100 * self.peak), "longest-turn-ms": round(control["longest-turn-ms"], 1),
+               "longest-turn-cpu-ms": round(control["longest-turn-cpu-ms"], 1)}
         if self.before:
             grown = self.after.since(self.before)
             row[f"turns-over-{control['long-turn-ms']}-ms"] = grown["long_turns"]

@@ -35,12 +35,12 @@ def options():
 
 def summary(table):
     """What each step took, and how busy it kept the headend."""
-    print(f"\n{'step':10} {'s':>7} {'control %':>10} {'peak %':>7} {'longest turn ms':>16} {'workers %':>10}  dropped")
+    print(f"\n{'step':10} {'s':>7} {'control %':>10} {'peak %':>7} {'longest turn ms':>16} {'in CPU ms':>10} {'workers %':>10}  dropped")
     for name, row in table.items():
         load = row["load"]
         drops = ", ".join(f"{k} {n}" for k, n in load.get("drops", {}).items())
-        print(f"{name:10} {row['took-s']:7} {load['control-%']:10} {load['control-peak-%']:7} "
-              f"{load['longest-turn-ms']:16} {load.get('workers-%', ''):>10}  {drops}")
+        print(f"{name:10} {row['took-s']:7} {load['control-%']:10} {load['control-peak-%']:7} {load['longest-turn-ms']:16} "
+              f"{load['longest-turn-cpu-ms']:10} {load.get('workers-%', ''):>10}  {drops}")
 
 
 def steps(o, results, directory):
