@@ -5,15 +5,55 @@
 #include <string.h>
 
 #include "grammar.h"
+#include "json_out.h"
 #include "knowledge.h"
 #include "render.h"
+
+/* What has come of an answer whose pages are shown as they come. */
+struct showing {
+	struct json_out json;
+	json_t *doc;              /* what is not shown yet */
+	const char *const *lists; /* what is shown row by row; NULL: the document is shown as a whole */
+	struct render_parts parts;
+};
+
+static void keep(struct showing *s, const json_t *page)
+{
+	if (!s->doc)
+		s->doc = json_object();
+	conn_merge(s->doc, (json_t *)page);
+}
+
+static void show_part(struct showing *s, const json_t *page)
+{
+	keep(s, page);
+	render_part(s->json.out, s->doc, render_str(s->doc, "type"), &s->parts);
+	for (const char *const *l = s->lists; *l; l++)
+		if (json_object_get(s->doc, *l))
+			json_array_clear(json_object_get(s->doc, *l));
+	fflush(s->json.out);
+}
 
 static void on_page(void *arg, const json_t *page)
 {
 	struct client *k = arg;
+	struct showing *s = k->showing;
 
-	(void)render(k->live, page);
-	fflush(k->live);
+	if (!s)
+		return;
+	if (k->json) {
+		json_out_page(&s->json, page);
+	} else if (!k->as_it_comes || render_is_live(page)) {
+		(void)render(k->live, page);
+		fflush(k->live);
+	} else {
+		if (!s->doc)
+			s->lists = render_as_it_comes(page);
+		if (s->lists)
+			show_part(s, page);
+		else
+			keep(s, page);
+	}
 }
 
 bool client_ask(struct client *k, const json_t *request, struct answer *a)
@@ -25,7 +65,7 @@ bool client_ask(struct client *k, const json_t *request, struct answer *a)
 		if (!k->conn)
 			k->conn = conn_open(k->socket);
 		if (k->conn)
-			conn_on_page(k->conn, k->live && !k->json ? on_page : NULL, k);
+			conn_on_page(k->conn, k->live || k->json ? on_page : NULL, k);
 		if (!k->conn) {
 			*a = (struct answer){0};
 			snprintf(a->err, sizeof(a->err), "culvertd cannot be reached at %s: %s", k->socket,
@@ -97,11 +137,47 @@ static void print_error(const struct client *k, const char *why, FILE *out, FILE
 	fprintf(err, "%s\n", why);
 }
 
+/* An answer that was cut off ends where it was cut off: totals below it would be none. */
+static void show_no_more(struct showing *s)
+{
+	json_out_cut(&s->json);
+	json_decref(s->doc);
+	*s = (struct showing){.json.out = s->json.out};
+}
+
+/* What is left to show when the answer is complete. */
+static bool show_rest(struct client *k, struct showing *s, const json_t *doc)
+{
+	bool any = json_out_end(&s->json);
+
+	if (s->lists) {
+		s->parts.last = true;
+		render_part(s->json.out, s->doc, render_str(s->doc, "type"), &s->parts);
+	} else if (s->doc) {
+		print_document(k, s->doc, s->json.out);
+	}
+	any |= s->doc != NULL;
+	json_decref(s->doc);
+	if (doc)
+		print_document(k, doc, s->json.out);
+	return any || doc;
+}
+
+static void ask_for_stream(json_t *request)
+{
+	json_t *options = json_object();
+
+	json_object_set_new(options, "stream", json_true());
+	json_object_set_new(request, "options", options);
+}
+
 int client_run(struct client *k, const char *const *words, size_t n, FILE *out, FILE *err)
 {
+	struct showing s = {.json.out = out};
+	int status = CLI_EXIT_UNREACHABLE;
 	json_t *request;
 	struct answer a;
-	int status = CLI_EXIT_UNREACHABLE;
+	bool any;
 
 	if (look_up(k, words, n, out, err, &status))
 		return status;
@@ -110,12 +186,16 @@ int client_run(struct client *k, const char *const *words, size_t n, FILE *out, 
 		print_error(k, "a word is not UTF-8; allowed: UTF-8", out, err);
 		return CLI_EXIT_USAGE;
 	}
-	if (client_ask(k, request, &a)) {
+	if (k->json || k->as_it_comes)
+		ask_for_stream(request);
+	k->showing = &s;
+	if (client_ask(k, request, &a))
 		status = a.exit;
-		if (a.doc)
-			print_document(k, a.doc, out);
-	}
-	if (a.err[0] && a.doc) {
+	else
+		show_no_more(&s);
+	k->showing = NULL;
+	any = show_rest(k, &s, a.doc);
+	if (a.err[0] && any) {
 		fflush(out);
 		fprintf(err, "%s\n", a.err);
 	} else if (a.err[0]) {

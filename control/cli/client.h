@@ -11,7 +11,9 @@ struct client {
 	const char *socket;
 	bool json;
 	FILE *live;        /* where pages of a stream go as they come; NULL: with the rest */
+	bool as_it_comes;  /* long lists, too, and not put together first */
 	struct conn *conn; /* opened when needed, kept */
+	struct showing *showing;
 };
 
 /* Ask, opening the connection where it is not (any more).  False: not reachable; a->err says why. */

@@ -11,36 +11,73 @@
 		"tunnel", CLI_ARG_TUNNEL, "of this tunnel, or tunnel:proxy-id, only"                         \
 	}
 
+/* In lists: names may end in '*'. */
+#define OPT_GATEWAYS                                                                                         \
+	{                                                                                                    \
+		"gateway", CLI_ARG_GATEWAY, "of this gateway only; branch* for all that begin so"            \
+	}
+#define OPT_TUNNELS                                                                                          \
+	{                                                                                                    \
+		"tunnel", CLI_ARG_TUNNEL,                                                                    \
+			"of this tunnel, or tunnel:proxy-id, only; branch* for all that begin so"            \
+	}
+#define OPT_PEER                                                                                             \
+	{                                                                                                    \
+		"peer", CLI_ARG_IP, "with the peer at this address only"                                     \
+	}
+#define OPT_STATE(kind)                                                                                      \
+	{                                                                                                    \
+		"state", kind, "in this state only"                                                          \
+	}
+#define OPT_PREFIX                                                                                           \
+	{                                                                                                    \
+		"prefix", CLI_ARG_PREFIX, "only where local or remote addresses overlap this prefix"         \
+	}
+
 const struct cli_command cli_commands[] = {
 	{CLI_SHOW_VPN_IKE_SA,
 	 {"show", "vpn", "ike-sa"},
-	 {{"detail", CLI_ARG_NONE, "everything known of each IKE SA"}, OPT_GATEWAY},
+	 {{"detail", CLI_ARG_NONE, "everything known of each IKE SA"},
+	  OPT_GATEWAYS,
+	  OPT_PEER,
+	  OPT_STATE(CLI_ARG_IKE_STATE)},
 	 "IKE SAs and their Child SAs; of one gateway, also why it failed last"},
 	{CLI_SHOW_VPN_IPSEC_SA,
 	 {"show", "vpn", "ipsec-sa"},
-	 {{"detail", CLI_ARG_NONE, "everything known of each"}, OPT_TUNNEL},
+	 {{"detail", CLI_ARG_NONE, "everything known of each"},
+	  OPT_TUNNELS,
+	  OPT_GATEWAYS,
+	  OPT_STATE(CLI_ARG_SA_STATE),
+	  OPT_PREFIX},
 	 "IPsec SAs: SPIs, algorithms, life times"},
 	{CLI_SHOW_VPN_FLOW,
 	 {"show", "vpn", "flow"},
 	 {{"name", CLI_ARG_TUNNEL, "everything known of this tunnel"},
-	  {"tunnel-id", CLI_ARG_TUNNEL_ID, "everything known of the tunnel with this number"}},
+	  {"tunnel-id", CLI_ARG_TUNNEL_ID, "everything known of the tunnel with this number"},
+	  OPT_TUNNELS,
+	  OPT_GATEWAYS,
+	  OPT_STATE(CLI_ARG_STATE),
+	  OPT_PREFIX},
 	 "tunnels in the data plane: state, counters of packets in and out"},
 	{CLI_SHOW_VPN_GATEWAY,
 	 {"show", "vpn", "gateway"},
-	 {{"name", CLI_ARG_GATEWAY, "this gateway only"}},
+	 {{"name", CLI_ARG_GATEWAY, "this gateway only; branch* for all that begin so"}, OPT_PEER},
 	 "configured IKE gateways and what they offer"},
 	{CLI_SHOW_VPN_TUNNEL,
 	 {"show", "vpn", "tunnel"},
-	 {{"name", CLI_ARG_TUNNEL, "this tunnel only"}},
+	 {{"name", CLI_ARG_TUNNEL, "this tunnel only; branch* for all that begin so"},
+	  OPT_GATEWAYS,
+	  OPT_STATE(CLI_ARG_STATE),
+	  OPT_PREFIX},
 	 "configured tunnels and proxy-IDs"},
 	{CLI_SHOW_VPN_MONITOR,
 	 {"show", "vpn", "tunnel-monitor"},
-	 {{0}},
+	 {OPT_TUNNELS, OPT_GATEWAYS, OPT_STATE(CLI_ARG_UP_DOWN)},
 	 "monitored destinations: answered or not, round-trip times"},
 	{CLI_SHOW_VPN_HISTORY,
 	 {"show", "vpn", "history"},
-	 {{"tunnel", CLI_ARG_TUNNEL, "what happened to this one"},
-	  {"gateway", CLI_ARG_GATEWAY, "what happened to this one and its tunnels"}},
+	 {{"tunnel", CLI_ARG_TUNNEL, "what happened to this one; branch*: outages of all that begin so"},
+	  {"gateway", CLI_ARG_GATEWAY, "what happened to this one and its tunnels; branch* as with tunnel"}},
 	 "ups and downs of tunnels, by whom and why, and the period of outages"},
 	{CLI_SHOW_COUNTER_DROP,
 	 {"show", "counter", "drop"},
@@ -66,11 +103,12 @@ const struct cli_command cli_commands[] = {
 	{CLI_SHOW_DATAPLANE, {"show", "dataplane"}, {{0}}, "workers: cores, packets, how busy they are"},
 	{CLI_SHOW_INTERFACE,
 	 {"show", "interface"},
-	 {{NULL, CLI_ARG_INTERFACE, "this interface, or all"}},
+	 {{NULL, CLI_ARG_INTERFACE, "this interface, or all; tunnel* for all that begin so"}},
 	 "interfaces: link, addresses, counters"},
 	{CLI_SHOW_ROUTING_ROUTE,
 	 {"show", "routing", "route"},
-	 {{"destination", CLI_ARG_IP, "the route that a packet to this address takes"}},
+	 {{"destination", CLI_ARG_IP, "the route that a packet to this address takes"},
+	  {"prefix", CLI_ARG_PREFIX, "only those that overlap this prefix"}},
 	 "routes"},
 	{CLI_SHOW_SECURITY_POLICY,
 	 {"show", "running", "security-policy"},

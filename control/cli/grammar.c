@@ -35,9 +35,32 @@ const char *cli_arg_name(enum cli_arg kind)
 	case CLI_ARG_FILE: return "<file>";
 	case CLI_ARG_TEXT: return "<text>";
 	case CLI_ARG_YES_NO: return "<yes|no>";
+	case CLI_ARG_STATE:
+	case CLI_ARG_IKE_STATE:
+	case CLI_ARG_SA_STATE: return "<state>";
+	case CLI_ARG_UP_DOWN: return "<up|down>";
+	case CLI_ARG_PREFIX: return "<ip-prefix>";
 	case CLI_ARG_TERM: return "<term>";
 	case CLI_ARG_VENDOR: return "<vendor>";
 	default: return "";
+	}
+}
+
+const char *const *cli_arg_words(enum cli_arg kind)
+{
+	static const char *const yes_no[] = {"yes", "no", NULL}, *const up_down[] = {"up", "down", NULL};
+	static const char *const tunnel[] = {"active", "init", "inactive", NULL};
+	static const char *const ike[] = {"established", "init-sent", "auth-sent", "init-received",
+					  "rekeyed",     "sa-dying",  NULL};
+	static const char *const sa[] = {"mature", "dying", NULL};
+
+	switch (kind) {
+	case CLI_ARG_YES_NO: return yes_no;
+	case CLI_ARG_STATE: return tunnel;
+	case CLI_ARG_IKE_STATE: return ike;
+	case CLI_ARG_SA_STATE: return sa;
+	case CLI_ARG_UP_DOWN: return up_down;
+	default: return NULL;
 	}
 }
 

@@ -73,6 +73,11 @@ enum cli_arg {
 	CLI_ARG_FILE,
 	CLI_ARG_TEXT,
 	CLI_ARG_YES_NO,
+	CLI_ARG_STATE,     /* of a tunnel */
+	CLI_ARG_IKE_STATE, /* of an IKE SA */
+	CLI_ARG_SA_STATE,  /* of an IPsec SA */
+	CLI_ARG_UP_DOWN,
+	CLI_ARG_PREFIX,
 	CLI_ARG_TERM,
 	CLI_ARG_VENDOR
 };
@@ -113,5 +118,7 @@ typedef void cli_candidate_fn(void *arg, const char *word, enum cli_arg kind, co
 void cli_complete(const char *const *words, size_t n, cli_candidate_fn *cb, void *arg);
 
 const char *cli_arg_name(enum cli_arg kind); /* "<gateway>" */
+/* The words that such an argument may be, NULL behind the last; NULL: it is none of a few words. */
+const char *const *cli_arg_words(enum cli_arg kind);
 /* "show vpn ike-sa [detail] [gateway <gateway>]" */
 const char *cli_syntax(const struct cli_command *c, char *buf, size_t cap);

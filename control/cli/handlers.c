@@ -49,37 +49,26 @@ cli_handler *const cli_handlers[CLI_CMD_MAX] = {
 	[CLI_DEBUG_CAPTURE_SHOW] = cli_debug_capture_show,
 };
 
-struct page page_begin(struct cli_job *j, json_t *list)
-{
-	return (struct page){.j = j, .list = list};
-}
-
-bool page_take(struct page *p, bool *stop)
-{
-	*stop = false;
-	if (p->seen++ < p->j->at)
-		return false;
-	if (p->made == p->j->page_len) {
-		p->more = true;
-		*stop = true;
-		return false;
-	}
-	p->made++;
-	return true;
-}
-
-bool page_end(struct page *p)
-{
-	p->j->at = p->more ? p->j->at + p->made : 0;
-	return p->more;
-}
-
 const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name)
 {
 	for (size_t i = 0; i < c->conf->n_gateways; i++)
 		if (strcmp(c->conf->gateways[i].ike.name, name) == 0)
 			return &c->conf->gateways[i];
 	return NULL;
+}
+
+const struct cfg_gateway *cli_gateway_of(const struct ctl *c, const char *name, uint32_t id)
+{
+	const struct config *conf = c->conf;
+
+	if (id && id <= conf->n_gateways && strcmp(conf->gateways[id - 1].ike.name, name) == 0)
+		return &conf->gateways[id - 1];
+	return cli_gateway(c, name);
+}
+
+bool cli_leads(const struct ctl *c, const struct ctl_policy *p)
+{
+	return p->policy >= c->n_leaders || c->leaders[p->policy] == p->policy;
 }
 
 const struct cfg_tunnel *cli_tunnel_of(const struct ctl *c, const char *name)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands' handlers, and what they share: walking the engine's tables a page at a time. */
+/* The commands' handlers, and what they share. */
 #pragma once
 
 #include "doc.h"
+#include "filter.h"
 #include "job.h"
 
 struct flaps;
@@ -16,29 +17,15 @@ cli_handler cli_test_ike_sa, cli_test_ipsec_sa, cli_test_packet, cli_rekey_ike_s
 	cli_debug_ike_gateway, cli_debug_capture, cli_debug_capture_stop, cli_debug_capture_show, cli_commit,
 	cli_explain, cli_ping, cli_clear_flow;
 
-/*
- * A page of a walk over one of the engine's tables.  The engine calls back for every element and may change
- * between pages, so a page begins by counting off what the ones before have seen; an SA that comes or goes
- * meanwhile can make one element stand there twice or not at all, as in any listing of what lives.
- */
-struct page {
-	struct cli_job *j;
-	json_t *list;
-	uint64_t seen; /* elements met in this walk */
-	unsigned made;
-	bool more;
-};
-struct page page_begin(struct cli_job *j, json_t *list);
-/* Called for each element that belongs to the answer: is it this page's?  When *stop, return false. */
-bool page_take(struct page *p, bool *stop);
-/* Note where the next page begins; true when there is one. */
-bool page_end(struct page *p);
-
 /* Complain that there is no such thing. */
 enum cli_page cli_no_gateway(struct cli_job *j, const char *name);
 enum cli_page cli_no_tunnel(struct cli_job *j, const char *name);
 /* The configured gateway of this name, or NULL. */
 const struct cfg_gateway *cli_gateway(const struct ctl *c, const char *name);
+/* The same of one whose number the engine has: without a search. */
+const struct cfg_gateway *cli_gateway_of(const struct ctl *c, const char *name, uint32_t id);
+/* A Child SA is this proxy-ID's, and not that of another of a tunnel whose proxy-IDs share one. */
+bool cli_leads(const struct ctl *c, const struct ctl_policy *p);
 /* Does "tunnel" or "tunnel:proxy-id" name something configured? */
 /* The tunnel that "tunnel" or "tunnel:proxyid" is of; NULL: there is no such thing. */
 const struct cfg_tunnel *cli_tunnel_of(const struct ctl *c, const char *name);
@@ -51,6 +38,9 @@ void cli_flaps_doc(json_t *o, const struct flaps *f);
 /* The Child SA that serves "tunnel" or "tunnel:proxy-id": that of the whole tunnel where its proxy-IDs share one.
  * NULL stays NULL. */
 const char *cli_child_name(const struct ctl *c, const char *name);
+
+/* To read an IKE SA or a gateway its Child SAs are counted: so many are as dear as reading one. */
+enum { COUNTED = 4 };
 
 /* What "show vpn ike-sa" and "show vpn ipsec-sa" tell of a Child SA. */
 void cli_child(json_t *o, const struct ike_child_info *i);

@@ -59,8 +59,12 @@ static bool take_options(struct cli_job *j, json_t *options)
 	}
 	json_object_foreach(options, key, v)
 	{
+		if (strcmp(key, "stream") == 0 && json_is_boolean(v)) {
+			j->stream = json_is_true(v);
+			continue;
+		}
 		if (strcmp(key, "page") != 0) {
-			refuse(j, CLI_EXIT_USAGE, "unknown option \"%.64s\"; allowed: page", key);
+			refuse(j, CLI_EXIT_USAGE, "unknown option \"%.64s\"; allowed: page, stream", key);
 			return false;
 		}
 		if (!json_is_integer(v) || json_integer_value(v) < 1 ||
@@ -247,9 +251,9 @@ static void on_candidate(void *arg, const char *word, enum cli_arg kind, const c
 			candidate(c, conf->interfaces[i].name, NULL);
 	else if (kind == CLI_ARG_TUNNEL)
 		tunnel_names(c);
-	else if (kind == CLI_ARG_YES_NO)
-		for (unsigned i = 0; i < 2; i++)
-			candidate(c, i ? "no" : "yes", NULL);
+	else if (cli_arg_words(kind))
+		for (const char *const *w = cli_arg_words(kind); *w; w++)
+			candidate(c, *w, NULL);
 	else if (kind == CLI_ARG_TERM || kind == CLI_ARG_VENDOR)
 		knowledge_words(c, kind == CLI_ARG_VENDOR);
 	else if (!c->half[0])
@@ -291,6 +295,8 @@ char *cli_job_line(struct cli_job *j)
 		j->waiting = p == CLI_WAIT;
 		return j->waiting ? NULL : last_line(j);
 	}
+	if (j->stream)
+		doc_bool(doc, "stream", true);
 	if (p == CLI_LAST)
 		j->m.cmd = NULL; /* what is left is the last line */
 	json_object_set_new(o, "document", doc);

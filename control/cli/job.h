@@ -4,13 +4,14 @@
  * reader does not take is not made, so an answer of any length costs one page of memory.
  *
  * A request is a line of JSON:
- *     {"command": ["show", "vpn", "ike-sa"], "options": {"page": 64}}
+ *     {"command": ["show", "vpn", "ike-sa"], "options": {"page": 64, "stream": true}}
  *     {"complete": ["show", "vpn", "ik"]}
  * The answer, also one line each:
  *     {"document": {"type": "vpn-ike-sa", "entries": […], …}, "more": true}        any number of these
  *     {"status": "ok", "exit": 0}   or   {"status": "error", "error": "…", "exit": 1}
- * The documents of an answer are pages of one: arrays of the same name are continued, other members
- * replaced; those of a document with "stream" are to be shown as they come.  exit: 0 done, 1 failed or refused, 2 not a command.
+ * The documents of an answer are pages of one: arrays of the same name are continued (one after the other), other members
+ * replaced; those of a document with "stream" (what the option asks for, and what has no end) are to be shown as they
+ * come.  exit: 0 done, 1 failed or refused, 2 not a command.
  */
 #pragma once
 
@@ -19,7 +20,9 @@
 #include "ctl.h"
 #include "grammar.h"
 
-enum { CLI_PAGE = 64, CLI_PAGE_MAX = 1024, CLI_ERR = 1024 };
+/* A page has so many elements unless asked otherwise; and of what it is asked to leave out, so many are looked at for it: a
+ * page without any is an answer, too, and the loop has other work. */
+enum { CLI_PAGE = 64, CLI_PAGE_MAX = 1024, CLI_LOOK = 1024, CLI_ERR = 1024 };
 
 struct cli_job {
 	struct ctl *c;
@@ -27,10 +30,12 @@ struct cli_job {
 	char **words; /* what m.arg points into */
 	size_t n_words;
 	bool completing, over;
+	bool stream; /* its pages are to be shown as they come */
 	unsigned page_len;
 	/* the handler's: where it stands, from zero */
 	unsigned part;
-	uint64_t at;
+	uint64_t at, serial;
+	uint64_t shown; /* elements that the pages of this part have had so far */
 	/* the handler's: what it holds between pages, and how that is given back when the job ends */
 	void *state;
 	void (*state_end)(struct cli_job *j);

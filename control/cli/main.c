@@ -71,6 +71,7 @@ int main(int argc, char **argv)
 		status = shell_run(&k);
 	} else {
 		k.live = stdout;
+		k.as_it_comes = true;
 		status = client_run(&k, (const char *const *)argv + optind, (size_t)(argc - optind), stdout,
 				    stderr);
 	}

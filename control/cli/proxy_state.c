@@ -86,6 +86,7 @@ static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i
 {
 	s->negotiating = i->negotiating;
 	s->up = i->up;
+	s->gateway_id = i->gw->id;
 	s->conf = i->conf;
 	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
 		s->failure = i->last_failure;
@@ -96,39 +97,66 @@ static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i
 			s->rekey_failure = i->recent[n];
 }
 
+static uint32_t leader_of(const struct ctl *c, const struct ctl_policy *p)
+{
+	return p->policy < c->n_leaders ? c->leaders[p->policy] : p->policy;
+}
+
+static bool on_first_child(void *arg, const struct ike_child_info *i)
+{
+	*(bool *)arg |= i->host != NULL;
+	return !i->host;
+}
+
+const char *proxy_state_word(struct ctl *c, const struct ctl_policy *p)
+{
+	struct ike_conf_child_info i;
+	bool active = false;
+
+	ike_each_child_of(c->ike, leader_of(c, p), on_first_child, &active);
+	if (active)
+		return "active";
+	return ike_conf_child_read(c->ike, leader_of(c, p), &i) && i.negotiating ? "init" : "inactive";
+}
+
 /* A Child SA that several proxy-IDs share stands at each of them, with the SA's own counters. */
 void proxy_state_gather(struct ctl *c, struct proxy_state *list, size_t n)
 {
 	struct ike_conf_child_info i;
 
 	for (size_t k = 0; k < n; k++) {
-		uint32_t policy = list[k].p->policy;
+		uint32_t policy = leader_of(c, list[k].p);
 
-		if (policy < c->n_leaders)
-			policy = c->leaders[policy];
 		ike_each_child_of(c->ike, policy, on_child, &list[k]);
 		if (ike_conf_child_read(c->ike, policy, &i))
 			take_conf(&list[k], &i);
 	}
 }
 
+static bool on_clear(void *arg, const struct ike_child_info *i)
+{
+	struct ctl_child *h = i->host;
+
+	if (!h)
+		return true;
+	if (!h->cleared)
+		h->cleared = calloc(2, sizeof(h->cleared[0]));
+	if (!h->cleared) {
+		*(int *)arg = -ENOMEM;
+		return false;
+	}
+	(void)dp_sa_in_stats(h->spi_in, &h->cleared[0]);
+	(void)dp_sa_out_stats(h->sa_out, &h->cleared[1]);
+	++*(int *)arg;
+	return true;
+}
+
 int proxy_state_clear(struct ctl *c, const struct ctl_policy *p)
 {
-	for (struct ctl_child *h = c->children; h; h = h->hh.next) {
-		bool its = h->policy == p->policy;
+	int n = 0;
 
-		for (unsigned n = 0; n < h->n_more; n++)
-			its |= h->more[n] == p->policy;
-		if (!its)
-			continue;
-		if (!h->cleared)
-			h->cleared = calloc(2, sizeof(h->cleared[0]));
-		if (!h->cleared)
-			return -ENOMEM;
-		(void)dp_sa_in_stats(h->spi_in, &h->cleared[0]);
-		(void)dp_sa_out_stats(h->sa_out, &h->cleared[1]);
-	}
-	return 0;
+	ike_each_child_of(c->ike, leader_of(c, p), on_clear, &n);
+	return n;
 }
 
 /* Stamps are good to a second and an answer takes its time, so that a few seconds, or a few packets, tell

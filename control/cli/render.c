@@ -54,6 +54,43 @@ bool render(FILE *out, const json_t *doc)
 	return false;
 }
 
+static const struct {
+	const char *type;
+	render_part_fn *fn;
+} in_parts[] = {
+	{"vpn-flow", render_flow_part},         {"vpn-ike-sa", render_ike_sa_part},
+	{"vpn-ipsec-sa", render_ipsec_sa_part}, {"vpn-tunnel", render_tunnel_part},
+	{"routing-route", render_routes_part},
+};
+
+bool render_is_live(const json_t *page)
+{
+	return strcmp(render_str(page, "type"), "log-system") == 0 ||
+	       strcmp(render_str(page, "type"), "ping") == 0;
+}
+
+bool render_part_due(const struct render_parts *p, unsigned list, const json_t *rows)
+{
+	return json_array_size(rows) || (p->last && !p->list[list].begun);
+}
+
+const char *const *render_as_it_comes(const json_t *first_page)
+{
+	static const char *const lists[] = {"entries", "children", NULL};
+
+	for (size_t i = 0; i < sizeof(in_parts) / sizeof(in_parts[0]); i++)
+		if (strcmp(in_parts[i].type, render_str(first_page, "type")) == 0)
+			return render_bool(first_page, "detail") ? NULL : lists;
+	return NULL;
+}
+
+void render_part(FILE *out, const json_t *page, const char *type, struct render_parts *p)
+{
+	for (size_t i = 0; i < sizeof(in_parts) / sizeof(in_parts[0]); i++)
+		if (strcmp(in_parts[i].type, type) == 0)
+			in_parts[i].fn(out, page, p);
+}
+
 const char *render_str(const json_t *o, const char *key)
 {
 	const char *s = json_string_value(json_object_get(o, key));
@@ -74,6 +111,12 @@ bool render_bool(const json_t *o, const char *key)
 const json_t *render_list(const json_t *o, const char *key)
 {
 	return json_object_get(o, key);
+}
+
+void render_shown(FILE *out, const json_t *doc)
+{
+	if (render_bool(doc, "filtered"))
+		fprintf(out, "%lld of %lld shown.\n", render_int(doc, "shown"), render_int(doc, "of"));
 }
 
 void render_col(FILE *out, int width, const char *fmt, ...)

@@ -5,21 +5,29 @@
 
 #include "render.h"
 
-static void flow_list(FILE *out, const json_t *doc)
+static void flow_head(FILE *out, const json_t *doc)
+{
+	const char *state = render_str(doc, "filter-state");
+
+	fprintf(out, "%-62s%lld\n", "total tunnels configured:", render_int(doc, "total"));
+	fprintf(out, "filter - type IPSec, state %s\n\n", state[0] ? state : "any");
+	fprintf(out, "%-62s%lld\n", "total IPSec tunnel configured:", render_int(doc, "num_ipsec"));
+	/* Of those that fit a filter the number is known once the last one was found. */
+	if (!render_bool(doc, "filtered"))
+		fprintf(out, "%-62s%lld\n", "total IPSec tunnel shown:", render_int(doc, "num_shown"));
+	fputc('\n', out);
+}
+
+static void flow_rows(FILE *out, const json_t *list, struct render_width *w)
 {
 	static const struct render_column cols[] = {{"id", 6},        {"name", 30},     {"state", 8},
 						    {"monitor", 8},   {"local-ip", 30}, {"peer-ip", 30},
 						    {"tunnel-i/f", 0}};
-	struct render_table *t;
+	struct render_table *t = table_new(RENDER_COLUMNS(cols));
 	const json_t *e;
 	size_t i;
 
-	fprintf(out, "%-62s%lld\n", "total tunnels configured:", render_int(doc, "total"));
-	fputs("filter - type IPSec, state any\n\n", out);
-	fprintf(out, "%-62s%lld\n", "total IPSec tunnel configured:", render_int(doc, "num_ipsec"));
-	fprintf(out, "%-62s%lld\n\n", "total IPSec tunnel shown:", render_int(doc, "num_shown"));
-	t = table_new(RENDER_COLUMNS(cols));
-	json_array_foreach(render_list(doc, "entries"), i, e)
+	json_array_foreach(list, i, e)
 	{
 		table_cell(t, "%lld", render_int(e, "id"));
 		table_cell(t, "%s", render_str(e, "name"));
@@ -29,7 +37,20 @@ static void flow_list(FILE *out, const json_t *doc)
 		table_cell(t, "%s", render_str(e, "peerip"));
 		table_cell(t, "%s", render_str(e, "inner-if"));
 	}
-	table_print(out, t);
+	table_print_part(out, t, w);
+}
+
+void render_flow_part(FILE *out, const json_t *doc, struct render_parts *p)
+{
+	const json_t *list = render_list(doc, "entries");
+
+	if (render_part_due(p, 0, list)) {
+		if (!p->list[0].begun)
+			flow_head(out, doc);
+		flow_rows(out, list, &p->list[0]);
+	}
+	if (p->last)
+		render_shown(out, doc);
 }
 
 /* ---- the long form --------------------------------------------------------------------------------- */
@@ -287,7 +308,7 @@ void render_flow(FILE *out, const json_t *doc)
 	size_t i;
 
 	if (!render_bool(doc, "detail")) {
-		flow_list(out, doc);
+		render_flow_part(out, doc, &(struct render_parts){.last = true});
 		return;
 	}
 	json_array_foreach(render_list(doc, "entries"), i, e) flow_detail(out, e);

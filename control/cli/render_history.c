@@ -105,6 +105,7 @@ void render_history(FILE *out, const json_t *doc)
 
 	tunnels(out, list);
 	json_array_foreach(list, i, e) about_period(out, e);
+	render_shown(out, doc);
 	if (!render_bool(doc, "detail")) {
 		fputs("\nshow vpn history tunnel <tunnel> tells what happened.\n", out);
 		return;

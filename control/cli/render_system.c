@@ -135,7 +135,7 @@ static const char *flags(const json_t *e, char buf[8])
 	return buf;
 }
 
-void render_routes(FILE *out, const json_t *doc)
+void render_routes_part(FILE *out, const json_t *doc, struct render_parts *p)
 {
 	static const struct render_column cols[] = {{"destination", 19}, {"nexthop", 16},   {"metric", 7},
 						    {"flags", 7},        {"interface", 18}, {"name", 0}};
@@ -144,7 +144,8 @@ void render_routes(FILE *out, const json_t *doc)
 	char buf[8];
 	size_t i;
 
-	fputs("flags: A:active, C:connect, S:static, E:ecmp\n\n", out);
+	if (!p->list[0].begun)
+		fputs("flags: A:active, C:connect, S:static, E:ecmp\n\n", out);
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
@@ -158,8 +159,16 @@ void render_routes(FILE *out, const json_t *doc)
 		table_cell(t, "%s", render_str(e, "interface"));
 		table_cell(t, "%s", render_str(e, "name"));
 	}
-	table_print(out, t);
-	fprintf(out, "total routes shown: %zu\n", json_array_size(render_list(doc, "entries")));
+	table_print_part(out, t, &p->list[0]);
+	if (p->last)
+		fprintf(out, "total routes shown: %lld\n", render_int(doc, "shown"));
+	if (p->last)
+		render_shown(out, doc);
+}
+
+void render_routes(FILE *out, const json_t *doc)
+{
+	render_routes_part(out, doc, &(struct render_parts){.last = true});
 }
 
 void render_route_lookup(FILE *out, const json_t *doc)

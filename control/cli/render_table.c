@@ -15,7 +15,7 @@ struct render_table {
 
 struct render_table *table_new(const struct render_column *cols, int n)
 {
-	struct render_table *t = calloc(1, sizeof(*t));
+	struct render_table *t = n <= RENDER_COLUMNS_MAX ? calloc(1, sizeof(*t)) : NULL;
 
 	if (t) {
 		t->col = cols;
@@ -70,35 +70,55 @@ static void end_row(struct row *r)
 	r->blanks = 0;
 }
 
-void table_print(FILE *out, struct render_table *t)
+static void put_rows(FILE *out, const struct render_table *t, const int *width)
 {
-	static const char dashes[] = "------------------------------------------------";
 	struct row r = {.out = out};
-	int *width = t ? calloc((size_t)t->n_cols, sizeof(width[0])) : NULL;
 
-	for (int i = 0; width && i < t->n_cols; i++)
-		width[i] = t->col[i].width;
-	for (size_t i = 0; width && i < t->n_cells; i++) {
-		int *w = &width[i % (size_t)t->n_cols];
-		int len = t->cell[i] ? (int)strlen(t->cell[i]) : 0;
-
-		*w = len >= *w ? len + 1 : *w;
-	}
-	for (int i = 0; width && i < t->n_cols; i++)
-		put(&r, width[i], t->col[i].title);
-	end_row(&r);
-	for (int i = 0; width && i < t->n_cols; i++)
-		put(&r, width[i], dashes + sizeof(dashes) - 1 - strlen(t->col[i].title));
-	end_row(&r);
-	for (size_t i = 0; width && i < t->n_cells; i++) {
+	for (size_t i = 0; i < t->n_cells; i++) {
 		put(&r, width[i % (size_t)t->n_cols], t->cell[i] ? t->cell[i] : "");
 		if ((i + 1) % (size_t)t->n_cols == 0)
 			end_row(&r);
 	}
-	free(width);
-	for (size_t i = 0; t && i < t->n_cells; i++)
+}
+
+static void put_titles(FILE *out, const struct render_table *t, const int *width)
+{
+	static const char dashes[] = "------------------------------------------------";
+	struct row r = {.out = out};
+
+	for (int i = 0; i < t->n_cols; i++)
+		put(&r, width[i], t->col[i].title);
+	end_row(&r);
+	for (int i = 0; i < t->n_cols; i++)
+		put(&r, width[i], dashes + sizeof(dashes) - 1 - strlen(t->col[i].title));
+	end_row(&r);
+}
+
+void table_print_part(FILE *out, struct render_table *t, struct render_width *w)
+{
+	if (!t)
+		return;
+	for (int i = 0; i < t->n_cols; i++)
+		w->col[i] = t->col[i].width > w->col[i] ? t->col[i].width : w->col[i];
+	for (size_t i = 0; i < t->n_cells; i++) {
+		int *width = &w->col[i % (size_t)t->n_cols];
+		int len = t->cell[i] ? (int)strlen(t->cell[i]) : 0;
+
+		*width = len >= *width ? len + 1 : *width;
+	}
+	if (!w->begun)
+		put_titles(out, t, w->col);
+	w->begun = true;
+	put_rows(out, t, w->col);
+	for (size_t i = 0; i < t->n_cells; i++)
 		free(t->cell[i]);
-	if (t)
-		free(t->cell);
+	free(t->cell);
 	free(t);
+}
+
+void table_print(FILE *out, struct render_table *t)
+{
+	struct render_width w = {0};
+
+	table_print_part(out, t, &w);
 }

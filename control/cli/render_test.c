@@ -43,7 +43,7 @@ void render_monitor(FILE *out, const json_t *doc)
 	const json_t *e;
 	size_t i;
 
-	if (json_array_size(render_list(doc, "entries")) == 0) {
+	if (render_int(doc, "of") == 0) {
 		fputs("No tunnel is monitored.\n", out);
 		return;
 	}
@@ -65,6 +65,7 @@ void render_monitor(FILE *out, const json_t *doc)
 		}
 	}
 	table_print(out, t);
+	render_shown(out, doc);
 }
 
 static void ping_summary(FILE *out, const char *host, const json_t *s)

@@ -6,7 +6,7 @@
 
 /* ---- ike-sa ---------------------------------------------------------------------------------------- */
 
-static void ike_sas(FILE *out, const json_t *list)
+static void ike_sas(FILE *out, const json_t *list, struct render_width *w)
 {
 	static const struct render_column cols[] = {
 		{"Gateway ID", 16}, {"Peer-Address", 23}, {"Gateway Name", 23}, {"Role", 5}, {"SN", 9},
@@ -17,7 +17,8 @@ static void ike_sas(FILE *out, const json_t *list)
 	const json_t *e;
 	size_t i;
 
-	fputs("IKEv2 SAs\n", out);
+	if (!w->begun)
+		fputs("IKEv2 SAs\n", out);
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(list, i, e)
 	{
@@ -33,10 +34,10 @@ static void ike_sas(FILE *out, const json_t *list)
 		table_cell(t, "%lld", render_int(e, "child"));
 		table_cell(t, "%s", render_str(e, "state"));
 	}
-	table_print(out, t);
+	table_print_part(out, t, w);
 }
 
-static void child_sas(FILE *out, const json_t *list)
+static void child_sas(FILE *out, const json_t *list, struct render_width *w)
 {
 	static const struct render_column cols[] = {
 		{"Gateway Name", 23}, {"TnID", 9},    {"Tunnel", 26},  {"ID", 9},    {"Parent", 9},
@@ -45,11 +46,8 @@ static void child_sas(FILE *out, const json_t *list)
 	const json_t *e;
 	size_t i;
 
-	if (json_array_size(list) == 0) {
-		fputs("\nThere is no IKEv2 IPSec Child SA found.\n", out);
-		return;
-	}
-	fputs("\nIKEv2 IPSec Child SAs\n", out);
+	if (!w->begun)
+		fputs("\nIKEv2 IPSec Child SAs\n", out);
 	t = table_new(RENDER_COLUMNS(cols));
 	json_array_foreach(list, i, e)
 	{
@@ -64,21 +62,43 @@ static void child_sas(FILE *out, const json_t *list)
 		table_cell(t, "%08llX", render_int(e, "msgid"));
 		table_cell(t, "%s", render_str(e, "state"));
 	}
-	table_print(out, t);
+	table_print_part(out, t, w);
 }
 
-void render_ike_sa(FILE *out, const json_t *doc)
+static void ike_sa_end(FILE *out, const json_t *doc, const struct render_parts *p)
 {
-	fputs("\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n", out);
-	if (json_array_size(render_list(doc, "entries"))) {
-		ike_sas(out, render_list(doc, "entries"));
-		child_sas(out, render_list(doc, "children"));
+	if (p->list[0].begun) {
+		if (!p->list[1].begun && render_list(doc, "children"))
+			fputs("\nThere is no IKEv2 IPSec Child SA found.\n", out);
 		fprintf(out, "\nShow IKEv2 SA: Total %lld gateways found. %lld ike sa found.\n",
 			render_int(doc, "gateways-found"), render_int(doc, "ike-sa-found"));
+		render_shown(out, doc);
 	} else {
 		fputs("There is no IKEv2 SA found.\n", out);
 	}
 	render_failures(out, doc, false);
+}
+
+void render_ike_sa_part(FILE *out, const json_t *doc, struct render_parts *p)
+{
+	const json_t *sas = render_list(doc, "entries"), *children = render_list(doc, "children");
+
+	if (render_part_due(p, 0, sas)) {
+		if (!p->list[0].begun)
+			fputs("\nThere is no IKEv1 phase-1 SA found.\n\nThere is no IKEv1 phase-2 SA found.\n\n",
+			      out);
+		if (json_array_size(sas) || render_bool(doc, "filtered"))
+			ike_sas(out, sas, &p->list[0]);
+	}
+	if (p->list[0].begun && json_array_size(children))
+		child_sas(out, children, &p->list[1]);
+	if (p->last)
+		ike_sa_end(out, doc, p);
+}
+
+void render_ike_sa(FILE *out, const json_t *doc)
+{
+	render_ike_sa_part(out, doc, &(struct render_parts){.last = true});
 }
 
 /* ---- ike-sa detail --------------------------------------------------------------------------------- */
@@ -198,6 +218,7 @@ void render_ike_sa_detail(FILE *out, const json_t *doc)
 	if (json_array_size(render_list(doc, "entries")) == 0)
 		fputs("There is no IKEv2 SA found.\n", out);
 	json_array_foreach(render_list(doc, "entries"), i, e) detail(out, doc, e);
+	render_shown(out, doc);
 	render_failures(out, doc, true);
 }
 
@@ -217,26 +238,17 @@ static void ipsec_sa_detail(FILE *out, const json_t *e)
 	fprintf(out, "ESP in UDP: %s\n\n", render_bool(e, "udp-encap") ? "yes" : "no");
 }
 
-void render_ipsec_sa(FILE *out, const json_t *doc)
+static void ipsec_sas(FILE *out, const json_t *list, struct render_width *w)
 {
 	static const struct render_column cols[] = {
 		{"GwID/client IP", 16},  {"TnID", 7},          {"Peer-Address", 23},
 		{"Tunnel(Gateway)", 47}, {"Algorithm", 19},    {"SPI(in)", 9},
 		{"SPI(out)", 9},         {"life(Sec/KB)", 25}, {"remain-time(Sec)", 0}};
-	struct render_table *t;
+	struct render_table *t = table_new(RENDER_COLUMNS(cols));
 	const json_t *e;
 	size_t i;
 
-	if (json_array_size(render_list(doc, "entries")) == 0) {
-		fputs("\nThere is no IPSec SA found.\n", out);
-		return;
-	}
-	if (render_bool(doc, "detail")) {
-		json_array_foreach(render_list(doc, "entries"), i, e) ipsec_sa_detail(out, e);
-		return;
-	}
-	t = table_new(RENDER_COLUMNS(cols));
-	json_array_foreach(render_list(doc, "entries"), i, e)
+	json_array_foreach(list, i, e)
 	{
 		table_cell(t, "%lld", render_int(e, "gwid"));
 		table_cell(t, "%lld", render_int(e, "tid"));
@@ -251,9 +263,35 @@ void render_ipsec_sa(FILE *out, const json_t *doc)
 			table_cell(t, "%lld/Unlimited", render_int(e, "life"));
 		table_cell(t, "%lld", render_int(e, "remain"));
 	}
-	table_print(out, t);
-	fprintf(out, "\nShow IPSec SA: Total %lld tunnels found. %lld ipsec sa found.\n",
-		render_int(doc, "ntun"), render_int(doc, "ipsec-sa-found"));
+	table_print_part(out, t, w);
+}
+
+void render_ipsec_sa_part(FILE *out, const json_t *doc, struct render_parts *p)
+{
+	const json_t *list = render_list(doc, "entries");
+
+	if (json_array_size(list) || (p->last && !p->list[0].begun && render_bool(doc, "filtered")))
+		ipsec_sas(out, list, &p->list[0]);
+	if (p->last && p->list[0].begun) {
+		fprintf(out, "\nShow IPSec SA: Total %lld tunnels found. %lld ipsec sa found.\n",
+			render_int(doc, "ntun"), render_int(doc, "ipsec-sa-found"));
+		render_shown(out, doc);
+	} else if (p->last) {
+		fputs("\nThere is no IPSec SA found.\n", out);
+	}
+}
+
+void render_ipsec_sa(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	if (!render_bool(doc, "detail") || !json_array_size(render_list(doc, "entries"))) {
+		render_ipsec_sa_part(out, doc, &(struct render_parts){.last = true});
+		return;
+	}
+	json_array_foreach(render_list(doc, "entries"), i, e) ipsec_sa_detail(out, e);
+	render_shown(out, doc);
 }
 
 /* ---- gateway, tunnel ------------------------------------------------------------------------------- */
@@ -323,6 +361,7 @@ void render_gateway(FILE *out, const json_t *doc)
 	}
 	fprintf(out, "\nShow IKE gateway config: Total %lld gateways found.\n",
 		render_int(doc, "gateways-found"));
+	render_shown(out, doc);
 }
 
 enum { PORTS = 24 };
@@ -335,16 +374,18 @@ static const char *ports(const json_t *e, const char *lo, const char *hi, char b
 	return buf;
 }
 
-void render_tunnel(FILE *out, const json_t *doc)
+void render_tunnel_part(FILE *out, const json_t *doc, struct render_parts *p)
 {
 	const json_t *e;
 	size_t i;
 
-	fputs("TnID    Name(Gateway)                        Local Proxy IP     Ptl:Port      Remote Proxy IP    "
-	      "Ptl:Port         Proposals\n"
-	      "----    -------------                        --------------     --------      ---------------    "
-	      "--------         ---------\n",
-	      out);
+	if (!p->list[0].begun)
+		fputs("TnID    Name(Gateway)                        Local Proxy IP     Ptl:Port      Remote Proxy IP    "
+		      "Ptl:Port         Proposals\n"
+		      "----    -------------                        --------------     --------      ---------------    "
+		      "--------         ---------\n",
+		      out);
+	p->list[0].begun = true;
 	json_array_foreach(render_list(doc, "entries"), i, e)
 	{
 		char proposals[512] = "", port[PORTS];
@@ -367,8 +408,19 @@ void render_tunnel(FILE *out, const json_t *doc)
 		render_col(out, 22, "%s", proposals);
 		fprintf(out, "%lld-sec\n", render_int(e, "life"));
 	}
+	if (!p->last)
+		return;
 	fprintf(out, "\nShow IPSec tunnel config: Total %lld tunnels found\n",
 		render_int(doc, "tunnels-found"));
+	render_shown(out, doc);
+}
+
+void render_tunnel(FILE *out, const json_t *doc)
+{
+	const json_t *e;
+	size_t i;
+
+	render_tunnel_part(out, doc, &(struct render_parts){.last = true});
 	/* The table is what one asks about all for; of one there is room for why it is down. */
 	if (render_bool(doc, "detail"))
 		json_array_foreach(render_list(doc, "entries"), i, e) render_own_failures(out, e);

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* show vpn gateway, show vpn tunnel: what is configured, and how it fares. */
+/* show vpn gateway, show vpn tunnel: what is configured, in its order, and how it fares. */
 #include "handlers.h"
 
 #include <string.h>
 
 #include "peer_fix.h"
-
-struct walk {
-	struct page p;
-	const char *name;
-	uint64_t found;
-};
 
 static const char *const dpd_actions[] = {
 	[IKE_DPD_RESTART] = "restart", [IKE_DPD_HOLD] = "hold", [IKE_DPD_CLEAR] = "clear"};
@@ -35,7 +29,7 @@ static void failures(json_t *o, const struct ike_reason *last, const struct ike_
 static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info *i)
 {
 	const struct ike_gw_conf *g = i->conf;
-	const struct cfg_gateway *cfg = cli_gateway(j->c, g->name);
+	const struct cfg_gateway *cfg = cli_gateway_of(j->c, g->name, g->id);
 	struct cert_info own;
 
 	doc_uint(o, "gwid", g->id);
@@ -73,40 +67,44 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 	failures(o, i->last_failure, i->recent, i->n_recent, g, NULL);
 }
 
-static bool on_gateway(void *arg, const struct ike_gw_info *i)
+/* In the order of the configuration. */
+static bool gateway_page(struct cli_job *j, json_t *list, const struct cli_filter *f)
 {
-	struct walk *w = arg;
-	bool stop = false;
+	const struct config *conf = j->c->conf;
+	struct page p = page_begin(j, list);
+	struct ike_gw_info i;
 
-	if (w->name && strcmp(w->name, i->conf->name) != 0)
-		return true;
-	if (page_take(&w->p, &stop))
-		gateway(doc_append(w->p.list), w->p.j, i);
-	return !stop;
-}
+	if (f->one_gateway && j->at == 0)
+		j->at = (uint64_t)(f->one_gateway - conf->gateways);
+	for (; j->at < conf->n_gateways && page_look(&p); j->at++) {
+		const struct ike_gw_conf *g = &conf->gateways[j->at].ike;
 
-static bool count_gateway(void *arg, const struct ike_gw_info *i)
-{
-	struct walk *w = arg;
-
-	w->found += !w->name || strcmp(w->name, i->conf->name) == 0;
-	return true;
+		if (!cli_name_fits(f->gateway, g->name) || (f->peer.v && !addr_eq(&f->peer, &g->remote)) ||
+		    !ike_gateway_read(j->c->ike, g->name, &i))
+			continue;
+		if (!page_take(&p))
+			break;
+		gateway(doc_append(list), j, &i);
+		page_spend(&p, i.n_children / COUNTED);
+		if (f->one_gateway)
+			break;
+	}
+	return page_end(&p);
 }
 
 enum cli_page cli_show_gateway(struct cli_job *j, json_t *doc)
 {
-	struct walk w = {.name = cli_arg(&j->m, "name")};
+	struct cli_filter f;
+	bool more;
 
-	if (w.name && !cli_gateway(j->c, w.name))
-		return cli_no_gateway(j, w.name);
-	if (j->at == 0) {
-		ike_each_gateway(j->c->ike, count_gateway, &w);
-		doc_str(doc, "type", "vpn-gateway");
-		doc_uint(doc, "gateways-found", w.found);
-	}
-	w.p = page_begin(j, doc_list(doc, "entries"));
-	ike_each_gateway(j->c->ike, on_gateway, &w);
-	return page_end(&w.p) ? CLI_MORE : CLI_LAST;
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
+	doc_str(doc, "type", "vpn-gateway");
+	more = gateway_page(j, doc_list(doc, "entries"), &f);
+	doc_uint(doc, "gateways-found", j->shown);
+	if (!more)
+		cli_filter_doc(doc, &f, j->shown, j->c->conf->n_gateways);
+	return more ? CLI_MORE : CLI_LAST;
 }
 
 /* One side of a proxy-ID, as PAN-OS' XML names it: TSi_ip, TSi_prefix, TSi_proto, TSi_port. */
@@ -121,6 +119,11 @@ static void side(json_t *o, bool local, const struct ts *t)
 	doc_uint(o, local ? "TSi_port" : "TSr_port", t->port_lo);
 	if (t->port_lo && t->port_hi != t->port_lo) /* PAN-OS has no ranges */
 		doc_uint(o, local ? "TSi_port_end" : "TSr_port_end", t->port_hi);
+}
+
+static const char *state_word(const struct ike_conf_child_info *i)
+{
+	return i->up ? "active" : i->negotiating ? "init" : "inactive";
 }
 
 static void tunnel(json_t *o, const struct ike_conf_child_info *i)
@@ -144,43 +147,52 @@ static void tunnel(json_t *o, const struct ike_conf_child_info *i)
 	doc_uint(o, "packets", k->life_packets);
 	doc_str(o, "ts-policy", k->ts_policy == IKE_TS_EXACT ? "exact" : "narrow");
 	doc_bool(o, "start", k->start);
-	doc_str(o, "state", i->up ? "active" : i->negotiating ? "init" : "inactive");
+	doc_str(o, "state", state_word(i));
 	failures(o, i->last_failure, i->recent, i->n_recent, i->gw, k);
 }
 
-static bool on_tunnel(void *arg, const struct ike_conf_child_info *i)
+static bool tunnel_page(struct cli_job *j, json_t *list, const struct cli_filter *f)
 {
-	struct walk *w = arg;
-	bool stop = false;
+	struct page p = page_begin(j, list);
+	struct ike_conf_child_info i;
+	const struct ctl_policy *x;
 
-	if (!doc_tunnel_is(w->name, i->conf->tunnel, i->conf->proxy_id))
-		return true;
-	if (page_take(&w->p, &stop))
-		tunnel(doc_append(w->p.list), i);
-	return !stop;
+	for (; (x = page_policy(&p, f)); j->at++) {
+		if (!cli_leads(j->c, x) || !ike_conf_child_read(j->c->ike, x->policy, &i) ||
+		    !cli_state_fits(f, state_word(&i)) ||
+		    !cli_prefix_fits(f, i.conf->local, i.conf->n_local, i.conf->remote, i.conf->n_remote))
+			continue;
+		if (!page_take(&p))
+			break;
+		tunnel(doc_append(list), &i);
+	}
+	return page_end(&p);
 }
 
-static bool count_tunnel(void *arg, const struct ike_conf_child_info *i)
+/* With proxy-id-mode = "combined" all that a tunnel has are one. */
+static uint64_t count_tunnels(const struct config *conf)
 {
-	struct walk *w = arg;
+	uint64_t n = 0;
 
-	w->found += doc_tunnel_is(w->name, i->conf->tunnel, i->conf->proxy_id);
-	return true;
+	for (size_t i = 0; i < conf->n_tunnels; i++)
+		n += conf->tunnels[i].combined ? 1 : conf->tunnels[i].n_proxy_ids;
+	return n;
 }
 
 enum cli_page cli_show_tunnel(struct cli_job *j, json_t *doc)
 {
-	struct walk w = {.name = cli_arg(&j->m, "name")};
+	struct cli_filter f;
+	bool more;
 
-	if (w.name && !cli_tunnel_known(j->c, w.name))
-		return cli_no_tunnel(j, w.name);
-	if (j->at == 0) {
-		ike_each_conf_child(j->c->ike, count_tunnel, &w);
-		doc_str(doc, "type", "vpn-tunnel");
-		doc_bool(doc, "detail", w.name);
-		doc_uint(doc, "tunnels-found", w.found);
-	}
-	w.p = page_begin(j, doc_list(doc, "entries"));
-	ike_each_conf_child(j->c->ike, on_tunnel, &w);
-	return page_end(&w.p) ? CLI_MORE : CLI_LAST;
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
+	if (f.one_tunnel && f.one_tunnel->combined)
+		f.tunnel = f.one_tunnel->name;
+	doc_str(doc, "type", "vpn-tunnel");
+	doc_bool(doc, "detail", f.one_tunnel);
+	more = tunnel_page(j, doc_list(doc, "entries"), &f);
+	doc_uint(doc, "tunnels-found", j->shown);
+	if (!more)
+		cli_filter_doc(doc, &f, j->shown, count_tunnels(j->c->conf));
+	return more ? CLI_MORE : CLI_LAST;
 }

@@ -178,17 +178,32 @@ static void flow_carry(json_t *o, const struct dp_policy_options *c)
 		doc_uint(o, "tcp-mss", c->mss);
 }
 
+/* Monitors are in the order of their tunnels. */
+static const struct ctl_monitor *monitor_of(const struct ctl *c, const struct cfg_tunnel *t)
+{
+	size_t lo = 0, hi = c->n_monitors;
+
+	while (t->monitor.n && lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (c->monitors[mid].conf == t)
+			return &c->monitors[mid];
+		if (c->monitors[mid].conf < t)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
 /* PAN-OS has one destination; with several the counters are those of all. */
 static void flow_monitor(json_t *o, const struct ctl *c, const struct cfg_tunnel *t)
 {
-	const struct ctl_monitor *m = NULL;
+	const struct ctl_monitor *m = monitor_of(c, t);
 	struct ctl_target sum = {0};
 	char dst[ADDR_STR];
 	json_t *mon, *list;
 
-	for (size_t i = 0; i < c->n_monitors; i++)
-		if (c->monitors[i].conf == t)
-			m = &c->monitors[i];
 	doc_str(o, "mon", !m ? "off" : m->up ? "up" : "down");
 	if (!m)
 		return;
@@ -211,7 +226,7 @@ static void flow_monitor(json_t *o, const struct ctl *c, const struct cfg_tunnel
 static void flow(json_t *o, const struct ctl *c, const struct proxy_state *s)
 {
 	const struct cfg_tunnel *t = s->p->tunnel;
-	const struct cfg_gateway *g = cli_gateway(c, t->gateway);
+	const struct cfg_gateway *g = cli_gateway_of(c, t->gateway, s->gateway_id);
 	const struct addr *local = s->n_sas ? &s->sa.local.a : g ? &g->ike.local : NULL;
 	const struct addr *peer = s->n_sas ? &s->sa.remote.a : g ? &g->ike.remote : NULL;
 	static const struct addr any;
@@ -254,13 +269,6 @@ static void flow(json_t *o, const struct ctl *c, const struct proxy_state *s)
 
 /* ---- the command --------------------------------------------------------------------------------- */
 
-static bool wanted(const struct ctl_policy *p, const char *name, uint32_t number)
-{
-	if (number && p->number != number)
-		return false;
-	return doc_tunnel_is(name, p->tunnel->name, p->proxy->name);
-}
-
 /* "1" to "4294967295"; 0 when it is no such number */
 static uint32_t number_of(const char *s)
 {
@@ -270,45 +278,62 @@ static uint32_t number_of(const char *s)
 	return v && !*end && v <= UINT32_MAX ? (uint32_t)v : 0;
 }
 
-static enum cli_page flow_head(struct cli_job *j, json_t *doc, const char *name, uint32_t number)
+static enum cli_page no_number(struct cli_job *j, uint32_t number)
 {
-	uint32_t shown = 0;
-
-	for (uint32_t i = 0; i < j->c->n_policies; i++)
-		shown += wanted(&j->c->policies[i], name, number);
-	if (!shown && number) {
-		snprintf(j->err, sizeof(j->err), "there is no tunnel with id %u; show vpn flow lists them",
-			 number);
-		return CLI_FAILED;
-	}
-	if (!shown && name)
-		return cli_no_tunnel(j, name);
-	doc_str(doc, "type", "vpn-flow");
-	doc_bool(doc, "detail", name || number);
-	doc_uint(doc, "total", j->c->n_policies);
-	doc_uint(doc, "num_ipsec", j->c->n_policies);
-	doc_uint(doc, "num_shown", shown);
-	return CLI_MORE;
+	snprintf(j->err, sizeof(j->err), "there is no tunnel with id %u; show vpn flow lists them", number);
+	return CLI_FAILED;
 }
 
-struct page_states {
-	struct proxy_state *list;
-	size_t n;
-};
+static void flow_head(const struct cli_job *j, json_t *doc, const struct cli_filter *f, bool detail)
+{
+	doc_str(doc, "type", "vpn-flow");
+	doc_bool(doc, "detail", detail);
+	if (f->state)
+		doc_str(doc, "filter-state", f->state);
+	doc_uint(doc, "total", j->c->n_policies);
+	doc_uint(doc, "num_ipsec", j->c->n_policies);
+	doc_bool(doc, "filtered", f->any || ((f->gateway || f->tunnel) && !detail));
+}
+
+/* Of all it is known from the beginning how many they are. */
+static void flow_totals(const struct cli_job *j, json_t *doc, uint64_t shown)
+{
+	bool all = !json_is_true(json_object_get(doc, "filtered")) &&
+		   !json_is_true(json_object_get(doc, "detail"));
+
+	doc_uint(doc, "num_shown", all ? j->c->n_policies : shown);
+	doc_uint(doc, "shown", shown);
+	doc_uint(doc, "of", j->c->n_policies);
+}
+
+static const struct ctl_policy *numbered(const struct ctl *c, uint32_t number)
+{
+	for (uint32_t i = 0; i < c->n_policies; i++)
+		if (c->policies[i].number == number)
+			return &c->policies[i];
+	return NULL;
+}
+
+static bool flow_wanted(struct ctl *c, const struct cli_filter *f, const struct ctl_policy *p)
+{
+	return cli_prefixes_fit(f, &p->proxy->local, &p->proxy->remote) &&
+	       (!f->state || cli_state_fits(f, proxy_state_word(c, p)));
+}
 
 /* The page's proxy-IDs into the list; true when there are more behind them. */
-static bool fill(struct cli_job *j, struct page_states *g, const char *name, uint32_t number)
+static bool fill(struct cli_job *j, struct proxy_state *list, size_t *n, const struct cli_filter *f)
 {
-	uint32_t i = (uint32_t)j->at;
+	struct page p = page_begin(j, NULL);
+	const struct ctl_policy *x;
 
-	for (; i < j->c->n_policies && g->n < j->page_len; i++)
-		if (wanted(&j->c->policies[i], name, number))
-			g->list[g->n++].p = &j->c->policies[i];
-	j->at = i;
-	for (; i < j->c->n_policies; i++)
-		if (wanted(&j->c->policies[i], name, number))
-			return true;
-	return false;
+	for (; (x = page_policy(&p, f)); j->at++) {
+		if (!flow_wanted(j->c, f, x))
+			continue;
+		if (!page_take(&p))
+			break;
+		list[(*n)++].p = x;
+	}
+	return page_end(&p);
 }
 
 /* False: there is a tunnel-id and it is no number, as err says. */
@@ -326,55 +351,72 @@ static bool take_number(struct cli_job *j, uint32_t *number)
 
 enum cli_page cli_show_flow(struct cli_job *j, json_t *doc)
 {
-	const char *name = cli_arg(&j->m, "name");
-	struct page_states g = {0};
+	const struct ctl_policy *one = NULL;
+	struct proxy_state *states;
+	struct cli_filter f;
 	uint32_t number;
+	bool more = false;
 	json_t *list;
-	bool more;
+	size_t n = 0;
 
-	if (!take_number(j, &number))
+	if (!take_number(j, &number) || !cli_filter_take(j, &f))
 		return CLI_FAILED;
-	if (j->part++ == 0 && flow_head(j, doc, name, number) == CLI_FAILED)
-		return CLI_FAILED;
-	g.list = calloc(j->page_len, sizeof(g.list[0]));
-	if (!g.list) {
+	if (number && !(one = numbered(j->c, number)))
+		return no_number(j, number);
+	states = calloc(j->page_len, sizeof(states[0]));
+	if (!states) {
 		snprintf(j->err, sizeof(j->err), "out of memory");
 		return CLI_FAILED;
 	}
-	more = fill(j, &g, name, number);
-	proxy_state_gather(j->c, g.list, g.n);
+	flow_head(j, doc, &f, one || (f.one_tunnel && cli_given(&j->m, "name")));
+	if (one)
+		states[n++].p = one;
+	else
+		more = fill(j, states, &n, &f);
+	proxy_state_gather(j->c, states, n);
 	list = doc_list(doc, "entries");
-	for (size_t i = 0; i < g.n; i++)
-		flow(doc_append(list), j->c, &g.list[i]);
-	free(g.list);
+	for (size_t i = 0; i < n; i++)
+		flow(doc_append(list), j->c, &states[i]);
+	free(states);
+	flow_totals(j, doc, one ? 1 : j->shown);
 	return more ? CLI_MORE : CLI_LAST;
+}
+
+static bool clear_page(struct cli_job *j, const struct cli_filter *f)
+{
+	struct page p = page_begin(j, NULL);
+	const struct ctl_policy *x;
+
+	for (; (x = page_policy(&p, f)); j->at++, j->shown++) {
+		int n = proxy_state_clear(j->c, x);
+
+		if (n < 0)
+			snprintf(j->err, sizeof(j->err), "out of memory");
+		else
+			page_spend(&p, (unsigned)n);
+	}
+	return page_end(&p);
 }
 
 enum cli_page cli_clear_flow(struct cli_job *j, json_t *doc)
 {
-	const char *name = cli_arg(&j->m, "name");
-	uint32_t number, cleared = 0;
+	const struct ctl_policy *one = NULL;
+	struct cli_filter f;
+	uint32_t number;
+	bool more = false;
 
-	if (!take_number(j, &number))
+	if (!take_number(j, &number) || !cli_filter_take(j, &f))
 		return CLI_FAILED;
-	for (uint32_t i = 0; i < j->c->n_policies; i++) {
-		if (!wanted(&j->c->policies[i], name, number))
-			continue;
-		if (proxy_state_clear(j->c, &j->c->policies[i]) < 0) {
-			snprintf(j->err, sizeof(j->err), "out of memory");
-			return CLI_FAILED;
-		}
-		cleared++;
-	}
-	if (!cleared && name)
-		return cli_no_tunnel(j, name);
-	if (!cleared && number) {
-		snprintf(j->err, sizeof(j->err), "there is no tunnel with id %u; show vpn flow lists them",
-			 number);
+	if (number && !(one = numbered(j->c, number)))
+		return no_number(j, number);
+	if (!one)
+		more = clear_page(j, &f);
+	else if (proxy_state_clear(j->c, one) < 0)
+		snprintf(j->err, sizeof(j->err), "out of memory");
+	if (j->err[0])
 		return CLI_FAILED;
-	}
 	doc_str(doc, "type", "clear-vpn-flow");
-	doc_str(doc, "name", name);
-	doc_uint(doc, "cleared", cleared);
-	return CLI_LAST;
+	doc_str(doc, "name", f.tunnel);
+	doc_uint(doc, "cleared", one ? 1 : j->shown);
+	return more ? CLI_MORE : CLI_LAST;
 }

@@ -8,12 +8,6 @@
 
 #include "journal.h"
 
-static bool wanted(const struct ctl_policy *p, const char *tunnel, const char *gateway)
-{
-	return doc_tunnel_is(tunnel, p->tunnel->name, p->proxy->name) &&
-	       (!gateway || strcmp(gateway, p->tunnel->gateway) == 0);
-}
-
 static int flaps_of(const struct ctl *c, const struct journal_query *q, struct flap_periods *equal,
 		    struct flaps *f)
 {
@@ -82,10 +76,10 @@ static void summary(json_t *o, const struct ctl *c, const struct ctl_policy *p)
 
 static bool configured(const struct ctl *c, const struct journal_entry *e)
 {
-	for (uint32_t i = 0; i < c->n_policies; i++)
-		if (strcmp(c->policies[i].tunnel->name, e->tunnel) == 0 &&
-		    strcmp(c->policies[i].proxy->name, e->proxy_id) == 0 &&
-		    strcmp(c->policies[i].tunnel->gateway, e->gateway) == 0)
+	const struct cfg_tunnel *t = config_tunnel(c->conf, e->tunnel);
+
+	for (uint32_t x = 0; t && x < t->n_proxy_ids && strcmp(t->gateway, e->gateway) == 0; x++)
+		if (strcmp(t->proxy_ids[x].name, e->proxy_id) == 0)
 			return true;
 	return false;
 }
@@ -150,77 +144,68 @@ static void entry(json_t *o, const struct journal_entry *e)
 	doc_str(o, "text", e->text);
 }
 
-/* Whose history is asked for; p is any proxy-ID that fits. */
-static struct journal_query query_of(const struct ctl_policy *p, const char *tunnel)
+/* Whose history is asked for. */
+static struct journal_query query_of(const struct cli_filter *f)
 {
-	struct journal_query q = {.gateway = p->tunnel->gateway};
+	struct journal_query q = {.gateway = f->gateway};
 
-	if (!tunnel)
+	if (!f->one_tunnel)
 		return q;
-	q.tunnel = p->tunnel->name;
-	if (strcmp(tunnel, p->tunnel->name) != 0)
-		q.proxy_id = p->proxy->name;
+	q.gateway = f->one_tunnel->gateway;
+	q.tunnel = f->one_tunnel->name;
+	if (strcmp(f->tunnel, q.tunnel) != 0)
+		q.proxy_id = f->tunnel + strlen(q.tunnel) + 1;
 	return q;
 }
 
 /* The list may have grown since the page before; what is older keeps its place unless it was dropped. */
-static bool entries(struct cli_job *j, json_t *doc, const struct ctl_policy *p, const char *tunnel)
+static bool entries(struct cli_job *j, json_t *list_doc, const struct cli_filter *f)
 {
-	struct journal_query q = query_of(p, tunnel);
+	struct journal_query q = query_of(f);
+	struct page p = page_begin(j, list_doc);
 	const struct journal_entry **list;
-	uint64_t end = j->at + j->page_len;
-	bool more;
 	size_t n;
 
 	if (journal_collect(j->c->journal, &q, &list, &n) < 0)
 		return false;
-	for (; j->at < n && j->at < end; j->at++)
-		entry(doc_append(doc_list(doc, "entries")), list[j->at]);
-	more = j->at < n;
+	for (; j->at < n && page_take(&p); j->at++)
+		entry(doc_append(list_doc), list[j->at]);
 	free(list);
-	return more;
+	return page_end(&p);
 }
 
-static const struct ctl_policy *first_wanted(const struct ctl *c, const char *tunnel, const char *gateway)
+static bool summaries(struct cli_job *j, json_t *list, const struct cli_filter *f)
 {
-	for (uint32_t i = 0; i < c->n_policies; i++)
-		if (wanted(&c->policies[i], tunnel, gateway))
-			return &c->policies[i];
-	return NULL;
+	struct page p = page_begin(j, list);
+	const struct ctl_policy *x;
+
+	for (; (x = page_policy(&p, f)) && page_take(&p); j->at++)
+		summary(doc_append(list), j->c, x);
+	return page_end(&p);
 }
 
 /* A summary of each proxy-ID; then, of one tunnel or gateway, what happened. */
 enum cli_page cli_show_history(struct cli_job *j, json_t *doc)
 {
-	const char *tunnel = cli_arg(&j->m, "tunnel"), *gateway = cli_arg(&j->m, "gateway");
-	const struct ctl_policy *first = first_wanted(j->c, tunnel, gateway);
-	unsigned made = 0;
+	struct cli_filter f;
+	bool one;
 
-	if (tunnel && !cli_tunnel_known(j->c, tunnel))
-		return cli_no_tunnel(j, tunnel);
-	if (gateway && !cli_gateway(j->c, gateway))
-		return cli_no_gateway(j, gateway);
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
+	one = f.one_tunnel || f.one_gateway;
 	doc_str(doc, "type", "vpn-history");
-	doc_bool(doc, "detail", tunnel || gateway);
+	doc_bool(doc, "detail", one);
 	doc_list(doc, "tunnels");
 	doc_list(doc, "entries");
-	if (!first)
-		return CLI_LAST;
-	if (j->part == 0) {
-		for (; j->at < j->c->n_policies && made < j->page_len; j->at++)
-			if (wanted(&j->c->policies[j->at], tunnel, gateway)) {
-				summary(doc_append(doc_list(doc, "tunnels")), j->c, &j->c->policies[j->at]);
-				made++;
-			}
-		if (j->at < j->c->n_policies)
-			return CLI_MORE;
-		if (!tunnel && !gateway)
-			return CLI_LAST;
-		if (gateway)
-			gone(doc_list(doc, "tunnels"), j->c, gateway);
-		j->part = 1;
-		j->at = 0;
+	if (j->part == 1)
+		return entries(j, doc_list(doc, "entries"), &f) ? CLI_MORE : CLI_LAST;
+	if (summaries(j, doc_list(doc, "tunnels"), &f))
 		return CLI_MORE;
-	}
-	return entries(j, doc, first, tunnel) ? CLI_MORE : CLI_LAST;
+	cli_filter_doc(doc, &f, j->shown, j->c->n_policies);
+	if (!one || j->shown == 0)
+		return CLI_LAST;
+	if (f.one_gateway)
+		gone(doc_list(doc, "tunnels"), j->c, f.gateway);
+	j->part = 1;
+	return CLI_MORE;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* show vpn ike-sa, show vpn ipsec-sa: what the engine holds. */
+/* show vpn ike-sa, show vpn ipsec-sa: what the engine holds.  A page begins behind the last SA that the one before came to:
+ * a walk from the start for each would take the square of their number. */
 #include "handlers.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "peer_fix.h"
 
@@ -32,7 +34,7 @@ static const char *method_str(uint8_t method, const struct cert_info *i)
 
 static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 {
-	const struct cfg_gateway *g = cli_gateway(c, i->gateway);
+	const struct cfg_gateway *g = cli_gateway_of(c, i->gateway, i->gateway_id);
 	const char *auth = "PSK";
 	struct cert_info own;
 	char enc[DOC_ALG], dh[DOC_KE], algo[DOC_KE + 3 * DOC_ALG], longer[DOC_ALG];
@@ -87,21 +89,50 @@ static void ike_sa(json_t *o, const struct ctl *c, const struct ike_sa_info *i)
 	doc_uint(o, "dpd-interval", g ? g->ike.dpd_interval_s : 0);
 }
 
-struct ike_walk {
+struct sa_walk {
 	struct page p;
-	const char *gateway;
+	const struct cli_filter *f;
+	uint32_t slots; /* how far it is in the gateway's list of proxy-IDs */
 };
+
+static bool sa_wanted(const struct cli_filter *f, const struct ike_sa_info *i)
+{
+	return cli_name_fits(f->gateway, i->gateway) && (!f->peer.v || addr_eq(&f->peer, &i->remote.a)) &&
+	       cli_state_fits(f, i->state);
+}
 
 static bool on_ike_sa(void *arg, const struct ike_sa_info *i)
 {
-	struct ike_walk *w = arg;
-	bool stop;
+	struct sa_walk *w = arg;
+	struct cli_job *j = w->p.j;
 
-	if (w->gateway && strcmp(w->gateway, i->gateway) != 0)
+	if (!page_look(&w->p))
+		return false;
+	if (sa_wanted(w->f, i)) {
+		if (!page_take(&w->p))
+			return false;
+		ike_sa(doc_append(w->p.list), j->c, i);
+	}
+	page_spend(&w->p, i->n_children / COUNTED);
+	j->at = i->role == IKE_INITIATOR ? i->spi_i : i->spi_r;
+	j->serial = i->serial;
+	return true;
+}
+
+/* True when there is another page. */
+static bool sa_page(struct cli_job *j, json_t *doc, const struct cli_filter *f)
+{
+	struct sa_walk w = {.p = page_begin(j, doc_list(doc, "entries")), .f = f};
+	uint32_t sas, children;
+
+	ike_each_sa_after(j->c->ike, f->one_gateway ? f->gateway : NULL, j->at, (uint32_t)j->serial,
+			  on_ike_sa, &w);
+	doc_uint(doc, "ike-sa-found", j->shown);
+	if (page_end(&w.p))
 		return true;
-	if (page_take(&w->p, &stop))
-		ike_sa(doc_append(w->p.list), w->p.j->c, i);
-	return !stop;
+	ike_count(j->c->ike, &sas, &children);
+	cli_filter_doc(doc, f, j->shown, sas);
+	return false;
 }
 
 /* ---- Child SAs ----------------------------------------------------------------------------------- */
@@ -143,53 +174,93 @@ void cli_child(json_t *o, const struct ike_child_info *i)
 	doc_ts(o, "ts-remote", &i->ts_remote);
 }
 
-/* A page of Child SAs begins behind the last one of the page before, which j->at names: a walk from the start for each
- * page would take the square of their number. */
-struct child_walk {
-	struct cli_job *j;
-	json_t *list;
-	const char *gateway, *tunnel;
-	uint64_t last; /* its id, and its inbound SPI below */
-	unsigned made;
-	bool more;
-};
+static bool child_wanted(const struct cli_filter *f, const struct ike_child_info *i)
+{
+	return cli_name_fits(f->gateway, i->gateway) && (!f->peer.v || addr_eq(&f->peer, &i->remote.a)) &&
+	       cli_tunnel_fits(f->tunnel, i->tunnel, i->proxy_id) && cli_state_fits(f, i->state) &&
+	       cli_prefix_fits(f, i->ts_local.t, i->ts_local.n, i->ts_remote.t, i->ts_remote.n);
+}
 
 static bool on_child(void *arg, const struct ike_child_info *i)
 {
-	struct child_walk *w = arg;
+	struct sa_walk *w = arg;
+	struct cli_job *j = w->p.j;
 
-	if ((w->gateway && strcmp(w->gateway, i->gateway) != 0) ||
-	    !doc_tunnel_is(w->tunnel, i->tunnel, i->proxy_id))
-		return true;
-	w->more = w->made == w->j->page_len;
-	if (w->more)
+	if (!page_look(&w->p))
 		return false;
-	w->made++;
-	w->last = (uint64_t)i->id << 32 | i->spi_in;
-	cli_child(doc_append(w->list), i);
+	if (child_wanted(w->f, i)) {
+		if (!page_take(&w->p))
+			return false;
+		cli_child(doc_append(w->p.list), i);
+	}
+	j->at = i->spi_in;
+	j->serial = i->id;
 	return true;
 }
 
-/* True when there is another page. */
-static bool child_page(struct cli_job *j, json_t *list, const char *gateway, const char *tunnel)
+/* The few of one proxy-ID stand on one page. */
+static bool on_child_of(void *arg, const struct ike_child_info *i)
 {
-	struct child_walk w = {.j = j, .list = list, .gateway = gateway, .tunnel = tunnel};
+	struct sa_walk *w = arg;
 
-	ike_each_child_after(j->c->ike, (uint32_t)j->at, (uint32_t)(j->at >> 32), on_child, &w);
-	j->at = w.more ? w.last : 0;
-	return w.more;
+	page_spend(&w->p, 1);
+	if (child_wanted(w->f, i)) {
+		w->p.made++;
+		w->p.j->shown++;
+		cli_child(doc_append(w->p.list), i);
+	}
+	return true;
+}
+
+static bool page_has_room(struct page *p)
+{
+	p->more = p->made >= p->j->page_len;
+	return !p->more;
+}
+
+static void children_of_gateway(struct cli_job *j, struct sa_walk *w)
+{
+	struct ike_gw_info g;
+
+	if (!ike_gateway_read(j->c->ike, w->f->gateway, &g))
+		return;
+	for (; j->at < g.conf->n_children && page_has_room(&w->p) && page_look(&w->p); j->at++)
+		ike_each_child_of(j->c->ike, g.conf->children[j->at].policy, on_child_of, w);
+}
+
+static void children_of_tunnel(struct cli_job *j, struct sa_walk *w)
+{
+	const struct cli_filter whole = {.one_tunnel = w->f->one_tunnel};
+	const struct ctl_policy *p;
+
+	while (page_has_room(&w->p) && (p = page_policy(&w->p, &whole))) {
+		if (cli_leads(j->c, p))
+			ike_each_child_of(j->c->ike, p->policy, on_child_of, w);
+		j->at++;
+	}
+}
+
+/* True when there is another page. */
+static bool child_page(struct cli_job *j, json_t *list, const struct cli_filter *f)
+{
+	struct sa_walk w = {.p = page_begin(j, list), .f = f};
+
+	if (f->one_tunnel)
+		children_of_tunnel(j, &w);
+	else if (f->one_gateway)
+		children_of_gateway(j, &w);
+	else
+		ike_each_child_after(j->c->ike, (uint32_t)j->at, (uint32_t)j->serial, on_child, &w);
+	return page_end(&w.p);
 }
 
 /* ---- what failed --------------------------------------------------------------------------------- */
 
-struct failure_walk {
-	struct page p;
-	const char *gateway;
-};
-
-static void failure(json_t *o, const struct ike_gw_conf *g, const struct ike_child_conf *child,
+static void failure(json_t *list, const struct ike_gw_conf *g, const struct ike_child_conf *child,
 		    const struct ike_reason *r)
 {
+	json_t *o = doc_append(list);
+
 	doc_str(o, "gateway", g->name);
 	doc_str(o, "tunnel", child ? child->tunnel : NULL);
 	doc_str(o, "proxy-id", child ? child->proxy_id : NULL);
@@ -197,114 +268,97 @@ static void failure(json_t *o, const struct ike_gw_conf *g, const struct ike_chi
 	peer_fix(o, r, g, child);
 }
 
-static bool on_gateway_failure(void *arg, const struct ike_gw_info *i)
+/* The last one, or those before: of other causes, or mended since.  What one gateway or proxy-ID has stands on one page. */
+static void failures_of(struct page *p, bool earlier, const struct ike_gw_conf *g,
+			const struct ike_child_conf *child, const struct ike_reason *last,
+			const struct ike_reason *const *recent, unsigned n)
 {
-	struct failure_walk *w = arg;
-	bool stop = false;
+	unsigned before = (unsigned)json_array_size(p->list);
 
-	if ((w->gateway && strcmp(w->gateway, i->conf->name) != 0) || !i->last_failure ||
-	    i->last_failure->cause == IKE_CAUSE_NONE)
-		return true;
-	if (page_take(&w->p, &stop))
-		failure(doc_append(w->p.list), i->conf, NULL, i->last_failure);
-	return !stop;
+	if (!earlier && last && last->cause != IKE_CAUSE_NONE)
+		failure(p->list, g, child, last);
+	for (unsigned i = 0; earlier && i < n; i++)
+		if (recent[i] != last)
+			failure(p->list, g, child, recent[i]);
+	p->made += (unsigned)json_array_size(p->list) - before;
 }
 
-static bool on_child_failure(void *arg, const struct ike_conf_child_info *i)
+static bool gateway_failures(struct cli_job *j, json_t *list, const struct cli_filter *f, bool earlier)
 {
-	struct failure_walk *w = arg;
-	bool stop = false;
+	const struct config *conf = j->c->conf;
+	struct page p = page_begin(j, list);
+	struct ike_gw_info i;
 
-	if ((w->gateway && strcmp(w->gateway, i->gw->name) != 0) || !i->last_failure ||
-	    i->last_failure->cause == IKE_CAUSE_NONE)
-		return true;
-	if (page_take(&w->p, &stop))
-		failure(doc_append(w->p.list), i->gw, i->conf, i->last_failure);
-	return !stop;
+	if (f->one_gateway && j->at == 0)
+		j->at = (uint64_t)(f->one_gateway - conf->gateways);
+	for (; j->at < conf->n_gateways && page_has_room(&p) && page_look(&p); j->at++) {
+		const char *name = conf->gateways[j->at].ike.name;
+
+		if (cli_name_fits(f->gateway, name) && ike_gateway_read(j->c->ike, name, &i)) {
+			failures_of(&p, earlier, i.conf, NULL, i.last_failure, i.recent, i.n_recent);
+			page_spend(&p, i.n_children / COUNTED);
+		}
+		if (f->one_gateway)
+			break;
+	}
+	return page_end(&p);
 }
 
-/* Those before: of other causes, or mended since. */
-static bool earlier(struct failure_walk *w, const struct ike_gw_conf *g, const struct ike_child_conf *child,
-		    const struct ike_reason *last, const struct ike_reason *const *recent, unsigned n)
+static void child_failures_of(struct page *p, uint32_t policy, bool earlier)
 {
-	bool stop = false;
+	struct ike_conf_child_info i;
 
-	if (w->gateway && strcmp(w->gateway, g->name) != 0)
-		return true;
-	for (unsigned i = 0; i < n && !stop; i++)
-		if (recent[i] != last && page_take(&w->p, &stop))
-			failure(doc_append(w->p.list), g, child, recent[i]);
-	return !stop;
+	if (ike_conf_child_read(p->j->c->ike, policy, &i))
+		failures_of(p, earlier, i.gw, i.conf, i.last_failure, i.recent, i.n_recent);
 }
 
-static bool on_gateway_earlier(void *arg, const struct ike_gw_info *i)
+static bool child_failures(struct cli_job *j, json_t *list, const struct cli_filter *f, bool earlier)
 {
-	return earlier(arg, i->conf, NULL, i->last_failure, i->recent, i->n_recent);
+	struct page p = page_begin(j, list);
+	const struct ctl_policy *x;
+	struct ike_gw_info g;
+
+	if (f->one_gateway) {
+		if (!ike_gateway_read(j->c->ike, f->gateway, &g))
+			return page_end(&p);
+		for (; j->at < g.conf->n_children && page_has_room(&p) && page_look(&p); j->at++)
+			child_failures_of(&p, g.conf->children[j->at].policy, earlier);
+		return page_end(&p);
+	}
+	while (page_has_room(&p) && (x = page_policy(&p, f))) {
+		if (cli_leads(j->c, x))
+			child_failures_of(&p, x->policy, earlier);
+		j->at++;
+	}
+	return page_end(&p);
 }
 
-static bool on_child_earlier(void *arg, const struct ike_conf_child_info *i)
+static bool failures_part(struct cli_job *j, json_t *doc, const struct cli_filter *f)
 {
-	return earlier(arg, i->gw, i->conf, i->last_failure, i->recent, i->n_recent);
+	bool earlier = j->part >= 4;
+	json_t *list = doc_list(doc, earlier ? "earlier-failures" : "failures");
+
+	return j->part % 2 == 0 ? gateway_failures(j, list, f, earlier) : child_failures(j, list, f, earlier);
 }
 
 /* ---- the commands -------------------------------------------------------------------------------- */
 
-struct count {
-	const char *gateway, *tunnel;
-	uint64_t n;
-};
-
-static bool count_ike_sa(void *arg, const struct ike_sa_info *i)
+/* Child SAs are their IKE SA's as long as it is up: none to show with other states. */
+static bool shows_children(const struct cli_filter *f)
 {
-	struct count *c = arg;
-
-	c->n += !c->gateway || strcmp(c->gateway, i->gateway) == 0;
-	return true;
+	return !f->state || strcasecmp(f->state, "established") == 0;
 }
 
-static bool count_child(void *arg, const struct ike_child_info *i)
+static void ike_sa_head(struct cli_job *j, json_t *doc, const struct cli_filter *f)
 {
-	struct count *c = arg;
-
-	c->n += doc_tunnel_is(c->tunnel, i->tunnel, i->proxy_id);
-	return true;
-}
-
-static bool count_conf_child(void *arg, const struct ike_conf_child_info *i)
-{
-	struct count *c = arg;
-
-	c->n += doc_tunnel_is(c->tunnel, i->conf->tunnel, i->conf->proxy_id);
-	return true;
-}
-
-static void ike_sa_head(struct cli_job *j, json_t *doc, const char *gateway)
-{
-	struct count n = {.gateway = gateway};
-
-	ike_each_sa(j->c->ike, count_ike_sa, &n);
 	doc_str(doc, "type", cli_given(&j->m, "detail") ? "vpn-ike-sa-detail" : "vpn-ike-sa");
 	doc_uint(doc, "gateways-found", j->c->conf->n_gateways);
-	doc_uint(doc, "ike-sa-found", n.n);
 	doc_wall(doc, "now", ctl_now());
 	doc_list(doc, "entries");
-	doc_list(doc, "children");
+	if (shows_children(f))
+		doc_list(doc, "children");
 	doc_list(doc, "failures");
 	doc_list(doc, "earlier-failures");
-}
-
-static bool failures_part(struct cli_job *j, json_t *doc, const char *gateway)
-{
-	struct failure_walk w = {page_begin(j, doc_list(doc, j->part < 4 ? "failures" : "earlier-failures")),
-				 gateway};
-
-	switch (j->part) {
-	case 2: ike_each_gateway(j->c->ike, on_gateway_failure, &w); break;
-	case 3: ike_each_conf_child(j->c->ike, on_child_failure, &w); break;
-	case 4: ike_each_gateway(j->c->ike, on_gateway_earlier, &w); break;
-	default: ike_each_conf_child(j->c->ike, on_child_earlier, &w);
-	}
-	return page_end(&w.p);
 }
 
 /* In this order: IKE SAs, Child SAs, failures of gateways, failures of proxy-IDs, and so those before. */
@@ -312,43 +366,65 @@ enum { PARTS_SAS = 2, PARTS_ALL = 6 };
 
 enum cli_page cli_show_ike_sa(struct cli_job *j, json_t *doc)
 {
-	const char *gateway = cli_arg(&j->m, "gateway");
-	bool failures = gateway || cli_given(&j->m, "detail"), more = false;
+	struct cli_filter f, of_parents;
+	bool failures, more = false;
 
-	if (gateway && !cli_gateway(j->c, gateway))
-		return cli_no_gateway(j, gateway);
-	if (j->part == 0 && j->at == 0)
-		ike_sa_head(j, doc, gateway);
-	if (j->part == 0) {
-		struct ike_walk w = {page_begin(j, doc_list(doc, "entries")), gateway};
-
-		ike_each_sa(j->c->ike, on_ike_sa, &w);
-		more = page_end(&w.p);
-	} else if (j->part == 1) {
-		more = child_page(j, doc_list(doc, "children"), gateway, NULL);
-	} else {
-		more = failures_part(j, doc, gateway);
-	}
-	if (!more)
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
+	/* What failed is no SA: with a state or an address asked for, it is not asked for. */
+	failures = (f.one_gateway || cli_given(&j->m, "detail")) && !f.state && !f.peer.v;
+	if (j->part == 0 && j->serial == 0)
+		ike_sa_head(j, doc, &f);
+	of_parents = f;
+	of_parents.state = NULL;
+	if (j->part == 0)
+		more = sa_page(j, doc, &f);
+	else if (j->part == 1 && shows_children(&f))
+		more = child_page(j, doc_list(doc, "children"), &of_parents);
+	else if (j->part > 1)
+		more = failures_part(j, doc, &f);
+	if (!more) {
 		j->part++;
+		j->shown = 0;
+	}
 	return j->part == (failures ? PARTS_ALL : PARTS_SAS) ? CLI_LAST : CLI_MORE;
+}
+
+/* How many tunnels what is shown is out of; true when there is more to count. */
+static bool count_tunnels(struct cli_job *j, json_t *doc, const struct cli_filter *f)
+{
+	struct page p = page_begin(j, NULL);
+	const struct ctl_policy *x;
+	struct ike_conf_child_info i;
+
+	for (; (x = page_policy(&p, f)); j->at++)
+		j->shown += cli_leads(j->c, x) && ike_conf_child_read(j->c->ike, x->policy, &i);
+	doc_uint(doc, "ntun", j->shown);
+	return page_end(&p);
 }
 
 enum cli_page cli_show_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const char *tunnel = cli_arg(&j->m, "tunnel");
+	struct cli_filter f;
+	uint32_t sas, children;
 
-	if (tunnel && !cli_tunnel_known(j->c, tunnel))
-		return cli_no_tunnel(j, tunnel);
-	if (j->at == 0) {
-		struct count tunnels = {.tunnel = tunnel}, sas = {.tunnel = tunnel};
-
-		ike_each_conf_child(j->c->ike, count_conf_child, &tunnels);
-		ike_each_child(j->c->ike, count_child, &sas);
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
+	if (f.one_tunnel && f.one_tunnel->combined) /* all its proxy-IDs share one */
+		f.tunnel = f.one_tunnel->name;
+	if (j->part == 0 && j->serial == 0) {
 		doc_str(doc, "type", "vpn-ipsec-sa");
 		doc_bool(doc, "detail", cli_given(&j->m, "detail"));
-		doc_uint(doc, "ntun", tunnels.n);
-		doc_uint(doc, "ipsec-sa-found", sas.n);
 	}
-	return child_page(j, doc_list(doc, "entries"), NULL, tunnel) ? CLI_MORE : CLI_LAST;
+	if (j->part == 1)
+		return count_tunnels(j, doc, &f) ? CLI_MORE : CLI_LAST;
+	if (!child_page(j, doc_list(doc, "entries"), &f)) {
+		ike_count(j->c->ike, &sas, &children);
+		cli_filter_doc(doc, &f, j->shown, children);
+		j->part++;
+	}
+	doc_uint(doc, "ipsec-sa-found", j->shown);
+	if (j->part)
+		j->shown = 0;
+	return CLI_MORE;
 }

@@ -25,15 +25,36 @@ static void target(json_t *o, const struct ctl_monitor *m, unsigned i)
 	doc_uint(o, "failures", m->failures);
 }
 
+static bool wanted(const struct cli_filter *f, const struct ctl_monitor *m)
+{
+	return cli_name_fits(f->tunnel, m->conf->name) && cli_name_fits(f->gateway, m->conf->gateway) &&
+	       cli_state_fits(f, m->up ? "up" : "down");
+}
+
 /* A monitor is a page's smallest part: its destinations stand together. */
 enum cli_page cli_show_monitor(struct cli_job *j, json_t *doc)
 {
 	json_t *list = doc_list(doc, "entries");
-	uint64_t end = j->at + j->page_len;
+	struct page p = page_begin(j, list);
+	struct cli_filter f;
 
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
+	if (f.one_tunnel) /* it monitors for all its proxy-IDs */
+		f.tunnel = f.one_tunnel->name;
 	doc_str(doc, "type", "vpn-tunnel-monitor");
-	for (; j->at < j->c->n_monitors && j->at < end; j->at++)
-		for (unsigned i = 0; i < j->c->monitors[j->at].conf->monitor.n; i++)
-			target(doc_append(list), &j->c->monitors[j->at], i);
-	return j->at < j->c->n_monitors ? CLI_MORE : CLI_LAST;
+	for (; j->at < j->c->n_monitors && page_look(&p); j->at++) {
+		const struct ctl_monitor *m = &j->c->monitors[j->at];
+
+		if (!wanted(&f, m))
+			continue;
+		if (!page_take(&p))
+			break;
+		for (unsigned i = 0; i < m->conf->monitor.n; i++)
+			target(doc_append(list), m, i);
+	}
+	if (page_end(&p))
+		return CLI_MORE;
+	cli_filter_doc(doc, &f, j->shown, j->c->n_monitors);
+	return CLI_LAST;
 }

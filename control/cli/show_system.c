@@ -43,33 +43,48 @@ static void interface(json_t *o, const struct cfg_interface *f, uint16_t ifindex
 	doc_uint(o, "tx-failed", s.tx_failed);
 }
 
+/* Both lists have mostly the same order: one that was added stands elsewhere until the next start. */
+static const struct cfg_interface *configured(const struct ctl *c, uint64_t i)
+{
+	const char *name = c->interfaces[i].name;
+
+	if (i < c->conf->n_interfaces && strcmp(c->conf->interfaces[i].name, name) == 0)
+		return &c->conf->interfaces[i];
+	return config_interface(c->conf, name);
+}
+
+static bool interface_page(struct cli_job *j, json_t *list, const char *name)
+{
+	struct page p = page_begin(j, list);
+
+	for (; j->at < j->c->n_interfaces && page_look(&p); j->at++) {
+		const struct cfg_interface *f = cli_name_fits(name, j->c->interfaces[j->at].name)
+							? configured(j->c, j->at)
+							: NULL;
+
+		if (!f)
+			continue;
+		if (!page_take(&p))
+			break;
+		interface(doc_append(list), f, j->c->interfaces[j->at].ifindex);
+	}
+	return page_end(&p);
+}
+
 enum cli_page cli_show_interface(struct cli_job *j, json_t *doc)
 {
 	const char *name = cli_arg(&j->m, "");
-	json_t *list = doc_list(doc, "entries");
-	size_t n = 0, i = j->at;
-	bool found = false;
 
 	if (name && strcmp(name, "all") == 0)
 		name = NULL;
-	doc_str(doc, "type", "interface");
-	doc_bool(doc, "detail", name);
-	for (; i < j->c->n_interfaces && n < j->page_len; i++) {
-		const struct cfg_interface *f = config_interface(j->c->conf, j->c->interfaces[i].name);
-
-		if (!f || (name && strcmp(name, f->name) != 0))
-			continue;
-		interface(doc_append(list), f, j->c->interfaces[i].ifindex);
-		found = true;
-		n++;
-	}
-	j->at = i;
-	if (name && !found) {
+	if (name && !cli_is_pattern(name) && !config_interface(j->c->conf, name)) {
 		snprintf(j->err, sizeof(j->err), "there is no interface \"%s\"; show interface lists them",
 			 name);
 		return CLI_FAILED;
 	}
-	return i < j->c->n_interfaces ? CLI_MORE : CLI_LAST;
+	doc_str(doc, "type", "interface");
+	doc_bool(doc, "detail", name && !cli_is_pattern(name));
+	return interface_page(j, doc_list(doc, "entries"), name) ? CLI_MORE : CLI_LAST;
 }
 
 /* ---- routes ---------------------------------------------------------------------------------------- */
@@ -135,29 +150,72 @@ static enum cli_page route_lookup(struct cli_job *j, json_t *doc, const char *te
 	return CLI_LAST;
 }
 
-/* First the networks of the interfaces, then what is configured. */
-static unsigned list_connected(struct cli_job *j, json_t *list)
+static bool route_wanted(const struct cli_filter *f, const struct prefix *dst)
 {
-	unsigned n = 0;
+	return cli_prefixes_fit(f, dst, dst);
+}
 
-	for (size_t i = 0; i < j->c->conf->n_interfaces; i++) {
-		const struct cfg_interface *f = &j->c->conf->interfaces[i];
+/* The networks of the interfaces; those of one stand on one page. */
+static bool connected_page(struct cli_job *j, json_t *list, const struct cli_filter *f)
+{
+	struct page p = page_begin(j, list);
 
-		for (unsigned x = 0; x < f->n_addr; x++, n++) {
-			struct prefix net = prefix_mask(f->addr[x]);
+	for (; j->at < j->c->conf->n_interfaces && page_look(&p); j->at++) {
+		const struct cfg_interface *i = &j->c->conf->interfaces[j->at];
+		unsigned fit = 0;
 
-			doc_bool(route(list, "", &net, &f->addr[x].a, f->name, "connect"), "active", true);
+		for (unsigned x = 0; x < i->n_addr; x++)
+			fit += route_wanted(f, &i->addr[x]);
+		if (fit && !page_take(&p))
+			break;
+		for (unsigned x = 0; x < i->n_addr; x++) {
+			struct prefix net = prefix_mask(i->addr[x]);
+
+			if (route_wanted(f, &net))
+				doc_bool(route(list, "", &net, &i->addr[x].a, i->name, "connect"), "active",
+					 true);
 		}
+		j->shown += fit > 1 ? fit - 1 : 0;
 	}
+	return page_end(&p);
+}
+
+static bool static_page(struct cli_job *j, json_t *list, const struct cli_filter *f)
+{
+	struct page p = page_begin(j, list);
+
+	for (; j->at < j->c->conf->n_routes && page_look(&p); j->at++) {
+		const struct cfg_route *r = &j->c->conf->routes[j->at];
+		unsigned together;
+		json_t *o;
+
+		if (!route_wanted(f, &r->dst))
+			continue;
+		if (!page_take(&p))
+			break;
+		o = route(list, r->name, &r->dst, &r->via,
+			  r->via.v ? interface_towards(j->c, &r->via) : r->interface, "static");
+		doc_uint(o, "metric", r->metric);
+		doc_bool(o, "active", ctl_route_active(j->c, j->at, &together));
+		doc_bool(o, "ecmp", together > 1);
+	}
+	return page_end(&p);
+}
+
+static uint64_t count_routes(const struct config *conf)
+{
+	uint64_t n = conf->n_routes;
+
+	for (size_t i = 0; i < conf->n_interfaces; i++)
+		n += conf->interfaces[i].n_addr;
 	return n;
 }
 
 enum cli_page cli_show_route(struct cli_job *j, json_t *doc)
 {
 	const char *to = cli_arg(&j->m, j->m.cmd->id == CLI_TEST_FIB_LOOKUP ? "ip" : "destination");
-	const struct config *conf = j->c->conf;
+	struct cli_filter f;
 	json_t *list;
-	uint64_t end;
 
 	if (!to && j->m.cmd->id == CLI_TEST_FIB_LOOKUP) {
 		snprintf(j->err, sizeof(j->err), "ip: missing; allowed: an IP address");
@@ -166,23 +224,18 @@ enum cli_page cli_show_route(struct cli_job *j, json_t *doc)
 	}
 	if (to)
 		return route_lookup(j, doc, to);
+	if (!cli_filter_take(j, &f))
+		return CLI_FAILED;
 	list = doc_list(doc, "entries");
-	if (j->part++ == 0) {
-		doc_str(doc, "type", "routing-route");
-		list_connected(j, list);
-	}
-	end = j->at + j->page_len;
-	for (; j->at < conf->n_routes && j->at < end; j->at++) {
-		const struct cfg_route *r = &conf->routes[j->at];
-		unsigned together;
-		json_t *o = route(list, r->name, &r->dst, &r->via,
-				  r->via.v ? interface_towards(j->c, &r->via) : r->interface, "static");
-
-		doc_uint(o, "metric", r->metric);
-		doc_bool(o, "active", ctl_route_active(j->c, j->at, &together));
-		doc_bool(o, "ecmp", together > 1);
-	}
-	return j->at < conf->n_routes ? CLI_MORE : CLI_LAST;
+	doc_str(doc, "type", "routing-route");
+	if (j->part == 0 && connected_page(j, list, &f))
+		return CLI_MORE;
+	if (j->part++ == 0 && json_array_size(list)) /* what is configured begins its own page */
+		return CLI_MORE;
+	if (static_page(j, list, &f))
+		return CLI_MORE;
+	cli_filter_doc(doc, &f, j->shown, count_routes(j->c->conf));
+	return CLI_LAST;
 }
 
 /* ---- the daemon ------------------------------------------------------------------------------------ */

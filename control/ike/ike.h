@@ -355,6 +355,10 @@ struct ike_call {
 
 /* Call back for each; a callback returning false ends the walk.  Nothing may change the engine inside. */
 void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg);
+/* From the one behind the IKE SA that a walk came to last, by our SPI and its serial number, whether it is still there or
+ * not; 0, 0: from the first.  gateway: those of this one, however many others there are; NULL: all. */
+void ike_each_sa_after(struct ike *k, const char *gateway, uint64_t spi_own, uint32_t serial,
+		       bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg);
 void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg);
 /* From the one behind the Child SA that a walk came to last, by its inbound SPI and id, whether it is still there or not. */
 void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
@@ -362,6 +366,8 @@ void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg);
 void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i),
 			 void *arg);
+/* The gateway of this name, however many others there are.  False: there is none. */
+bool ike_gateway_read(struct ike *k, const char *name, struct ike_gw_info *i);
 /* The configured child with this policy, and its Child SAs, however many others there are.  False: none has it. */
 bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i);
 void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
@@ -369,8 +375,9 @@ void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, con
 /* Starts: requests under way that make something new, how many may be, who waits in line for that. */
 void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_line);
 /* How many there are, those included that end. */
-uint32_t ike_half_open(const struct ike *k); /* as responder: peers that have not proved who they are */
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children);
+/* Of the SAs, those whose peer called and has not proved who it is. */
+uint32_t ike_half_open(const struct ike *k);
 /* Strangers' calls, at most sixteen, in no order. */
 void ike_each_call(struct ike *k, bool (*cb)(void *arg, const struct ike_call *i), void *arg);
 

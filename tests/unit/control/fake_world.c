@@ -105,6 +105,8 @@ static void make_children(void)
 		fake->conf_children[i].gw = &gateways[0].ike;
 		fake->conf_children[i].conf = k;
 	}
+	gateways[0].ike.children = child_confs;
+	gateways[0].ike.n_children = 2;
 	fake->n_conf_children = 2;
 }
 
@@ -344,11 +346,23 @@ void ike_set_debug(struct ike *k, bool on)
 	called("debug", on ? "on" : "off");
 }
 
+void ike_each_sa_after(struct ike *k, const char *gateway, uint64_t spi_own, uint32_t serial,
+		       bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
+{
+	for (size_t i = 0; i < fake->n_sas; i++) {
+		const struct ike_sa_info *sa = &fake->sas[i];
+
+		if (sa->serial <= serial || (gateway && strcmp(gateway, sa->gateway) != 0))
+			continue;
+		fake->looked++;
+		if (!cb(arg, sa))
+			return;
+	}
+}
+
 void ike_each_sa(struct ike *k, bool (*cb)(void *arg, const struct ike_sa_info *i), void *arg)
 {
-	for (size_t i = 0; i < fake->n_sas; i++)
-		if (!cb(arg, &fake->sas[i]))
-			return;
+	ike_each_sa_after(k, NULL, 0, 0, cb, arg);
 }
 
 void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
@@ -359,9 +373,13 @@ void ike_each_child(struct ike *k, bool (*cb)(void *arg, const struct ike_child_
 void ike_each_child_after(struct ike *k, uint32_t spi_in, uint32_t id,
 			  bool (*cb)(void *arg, const struct ike_child_info *i), void *arg)
 {
-	for (size_t i = 0; i < fake->n_children; i++)
-		if (fake->children[i].id > id && !cb(arg, &fake->children[i]))
+	for (size_t i = 0; i < fake->n_children; i++) {
+		if (fake->children[i].id <= id)
+			continue;
+		fake->looked++;
+		if (!cb(arg, &fake->children[i]))
 			return;
+	}
 }
 
 void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_info *i), void *arg)
@@ -369,6 +387,23 @@ void ike_each_gateway(struct ike *k, bool (*cb)(void *arg, const struct ike_gw_i
 	for (size_t i = 0; i < fake->n_gateways; i++)
 		if (!cb(arg, &fake->gateways[i]))
 			return;
+}
+
+/* A gateway that the test only configured is one that nothing has happened to. */
+bool ike_gateway_read(struct ike *k, const char *name, struct ike_gw_info *i)
+{
+	fake->looked++;
+	for (size_t n = 0; n < fake->n_gateways; n++) {
+		*i = fake->gateways[n];
+		if (strcmp(i->conf->name, name) == 0)
+			return true;
+	}
+	for (size_t n = 0; n < fake->conf.n_gateways; n++) {
+		*i = (struct ike_gw_info){.conf = &fake->conf.gateways[n].ike};
+		if (strcmp(i->conf->name, name) == 0)
+			return true;
+	}
+	return false;
 }
 
 void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_conf_child_info *i), void *arg)
@@ -380,6 +415,7 @@ void ike_each_conf_child(struct ike *k, bool (*cb)(void *arg, const struct ike_c
 
 bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_info *i)
 {
+	fake->looked++;
 	for (size_t n = 0; n < fake->n_conf_children; n++) {
 		if (fake->conf_children[n].conf->policy != policy)
 			continue;
@@ -392,9 +428,13 @@ bool ike_conf_child_read(struct ike *k, uint32_t policy, struct ike_conf_child_i
 void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, const struct ike_child_info *i),
 		       void *arg)
 {
-	for (size_t i = 0; i < fake->n_children; i++)
-		if (fake->children[i].policy == policy && !cb(arg, &fake->children[i]))
+	for (size_t i = 0; i < fake->n_children; i++) {
+		if (fake->children[i].policy != policy)
+			continue;
+		fake->looked++;
+		if (!cb(arg, &fake->children[i]))
 			return;
+	}
 }
 
 void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_line)
@@ -406,7 +446,11 @@ void ike_starts(const struct ike *k, uint32_t *out, uint32_t *max, uint32_t *in_
 
 uint32_t ike_half_open(const struct ike *k)
 {
-	return 0;
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < fake->n_sas; i++)
+		n += !fake->sas[i].established && fake->sas[i].role == IKE_RESPONDER;
+	return n;
 }
 
 void ike_count(const struct ike *k, uint32_t *sas, uint32_t *children)

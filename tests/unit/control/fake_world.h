@@ -18,6 +18,7 @@ struct fake_world {
 	int64_t epoch; /* wall clock at now 0 */
 
 	size_t n_sas, n_children, n_gateways, n_conf_children;
+	size_t looked; /* SAs, gateways and configured children that were told of */
 	struct ike_sa_info sas[FAKE_MAX];
 	struct ike_child_info children[FAKE_MAX];
 	struct ike_gw_info gateways[64];

@@ -940,7 +940,8 @@ static void test_system(void **state)
 	assert_int_equal(member(g.doc, "proxy-ids"), 2);
 	got_free(&g);
 	fake->ctl.load[1][0] = (struct ctl_load){.busy_ns = 100, .up_ns = 6000};
-	fake->ctl.turns = (struct ctl_turns){.second_ns = 40000000, .longest_ns = 2500000, .longest_cpu_ns = 1500000, .long_ones = 1};
+	fake->ctl.turns = (struct ctl_turns){
+		.second_ns = 40000000, .longest_ns = 2500000, .longest_cpu_ns = 1500000, .long_ones = 1};
 	fake->ctl.load[0][0] = (struct ctl_load){.busy_ns = 850, .up_ns = 7000};
 	assert_text(
 		"show dataplane",
@@ -1250,9 +1251,10 @@ static void test_commit(void **state)
 	struct got g;
 	char *text;
 
-	assert_text("commit",
-		    "warning: culvert.conf:1: a warning\n/etc/culvert/culvert.conf is committed: 1 of 2 gateways "
-		    "changed.\n");
+	assert_text(
+		"commit",
+		"warning: culvert.conf:1: a warning\n/etc/culvert/culvert.conf is committed: 1 of 2 gateways "
+		"changed.\n");
 	fake->commit_says = "culvert.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"";
 	g = ask("commit", 0);
 	assert_int_equal(member(g.last, "exit"), 1);
@@ -1289,7 +1291,8 @@ static void test_bad_requests(void **state)
 		{"{\"command\":[\"show\"],\"x\":1}",
 		 "unknown member \"x\"; allowed: command, complete, options"},
 		{"{\"command\":[\"show\"],\"command\":[]}", "not JSON: "},
-		{"{\"command\":[\"commit\"],\"options\":{\"x\":1}}", "unknown option \"x\"; allowed: page"},
+		{"{\"command\":[\"commit\"],\"options\":{\"x\":1}}",
+		 "unknown option \"x\"; allowed: page, stream"},
 		{"{\"command\":[\"commit\"],\"options\":{\"page\":0}}", "option page is 1 to 1024"},
 		{"{\"command\":[\"commit\"],\"options\":[]}", "options is an object"},
 		{"{\"command\":[]}",

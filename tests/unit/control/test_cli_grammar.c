@@ -132,9 +132,9 @@ static void test_refused(void **state)
 		{"c", "c: \"c\" is ambiguous; it may be: clear, commit"},
 		{"show vpn ike-sa gateway", "show vpn ike-sa gateway: incomplete; allowed next: <gateway>"},
 		{"show vpn ike-sa tunnel T",
-		 "show vpn ike-sa tunnel: unknown word \"tunnel\"; allowed: detail, gateway"},
+		 "show vpn ike-sa tunnel: unknown word \"tunnel\"; allowed: detail, gateway, peer, state"},
 		{"show vpn ike-sa detail detail",
-		 "show vpn ike-sa detail detail: unknown word \"detail\"; allowed: gateway"},
+		 "show vpn ike-sa detail detail: unknown word \"detail\"; allowed: gateway, peer, state"},
 		{"show interface a b", "show interface a b: unknown word \"b\"; allowed: nothing more"},
 		{"show counter drop x", "show counter drop x: unknown word \"x\"; allowed: all"},
 		{"commit now", "commit now: unknown word \"now\"; allowed: nothing more"},
@@ -190,12 +190,16 @@ static void test_completion(void **state)
 		{"c", "clear commit"},
 		{"show ", "vpn counter log dataplane interface routing running rule-hit-count system"},
 		{"show vpn i", "ike-sa ipsec-sa"},
-		{"show vpn ike-sa ", "detail gateway"},
-		{"show vpn ike-sa detail ", "gateway"},
+		{"show vpn ike-sa ", "detail gateway peer state"},
+		{"show vpn ike-sa detail ", "gateway peer state"},
 		{"show vpn ike-sa gateway ", "<gateway>"},
 		{"show vpn ike-sa gateway G", "<gateway>"},
-		{"show vpn ike-sa gateway G ", "detail"},
-		{"show vpn ike-sa gateway G detail ", ""},
+		{"show vpn ike-sa gateway G ", "detail peer state"},
+		{"show vpn ike-sa state ", "<state>"},
+		{"show vpn ipsec-sa gateway G ", "detail tunnel state prefix"},
+		{"show vpn flow prefix ", "<ip-prefix>"},
+		{"show vpn tunnel-monitor state ", "<up|down>"},
+		{"show vpn ike-sa gateway G detail ", "peer state"},
 		{"sh v fl n", "name"},
 		{"sh v fl name ", "<tunnel[:proxy-id]>"},
 		{"show interface ", "<interface>"},
@@ -231,8 +235,9 @@ static void test_syntax(void **state)
 {
 	char buf[128];
 
-	assert_string_equal(cli_syntax(&cli_commands[0], buf, sizeof(buf)),
-			    "show vpn ike-sa [detail] [gateway <gateway>]");
+	assert_string_equal(
+		cli_syntax(&cli_commands[0], buf, sizeof(buf)),
+		"show vpn ike-sa [detail] [gateway <gateway>] [peer <ip-address>] [state <state>]");
 	for (size_t i = 0; i < cli_n_commands; i++)
 		if (cli_commands[i].id == CLI_SHOW_INTERFACE)
 			assert_string_equal(cli_syntax(&cli_commands[i], buf, sizeof(buf)),

@@ -706,6 +706,60 @@ static void walk_goes_on(void **state)
 	assert_true(behind.id[2] > all.id[3]);
 }
 
+struct sa_walk {
+	unsigned n;
+	uint32_t serial;
+	uint64_t spi_own;
+};
+
+static bool on_sa_walk(void *arg, const struct ike_sa_info *i)
+{
+	struct sa_walk *w = arg;
+
+	w->n++;
+	w->serial = i->serial;
+	w->spi_own = i->role == IKE_INITIATOR ? i->spi_i : i->spi_r;
+	return true;
+}
+
+static struct sa_walk sas_behind(const char *gateway, struct sa_walk last)
+{
+	struct sa_walk w = {0};
+
+	ike_each_sa_after(A->ike, gateway, last.spi_own, last.serial, on_sa_walk, &w);
+	return w;
+}
+
+/* The same of IKE SAs, of all and of one gateway. */
+static void sa_walk_goes_on(void **state)
+{
+	struct sa_walk first, none = {0};
+	uint32_t sas, children;
+	struct ike_gw_info i;
+
+	up(4);
+	first = sas_behind(NULL, none);
+	assert_int_equal(first.n, 1);
+	assert_int_equal(sas_behind("GW-A", none).serial, first.serial);
+	assert_int_equal(sas_behind("GW-X", none).n, 0);
+	assert_int_equal(sas_behind(NULL, first).n, 0);
+	assert_int_equal(sas_behind("GW-A", first).n, 0);
+	ike_count(A->ike, &sas, &children);
+	assert_int_equal(sas, 1);
+	assert_int_equal(children, 4);
+	assert_true(ike_gateway_read(A->ike, "GW-A", &i));
+	assert_int_equal(i.n_children, 4);
+	assert_false(ike_gateway_read(A->ike, "GW-X", &i));
+	assert_int_equal(ike_rekey_ike_sa(A->ike, NULL, false, net.now), 1);
+	net_run(&net, 60 * NET_S);
+	assert_int_equal(sas_behind(NULL, first).n, 1);
+	assert_true(sas_behind("GW-A", first).serial > first.serial);
+	ike_clear_ipsec_sa(A->ike, NULL, net.now);
+	net_run(&net, NET_S / 10);
+	ike_count(A->ike, &sas, &children);
+	assert_int_equal(children, net_children(A));
+}
+
 static void config_ike_changes(void **state)
 {
 	struct ike_gw_conf a = net_conf(NET_A, 2), b = net_conf(NET_B, 2);
@@ -810,6 +864,7 @@ int main(int argc, char **argv)
 		T(config_child_changes),
 		T(walk_goes_on),
 		T(config_ike_changes),
+		T(sa_walk_goes_on),
 		T(config_gateway_removed),
 		T(config_changes_at_any_moment),
 		T(config_refused),
