@@ -212,7 +212,7 @@ class Run:
         if not self.mortal:
             return {"gateways": 0}
         dpd, size = self.size.dpd, self.size
-        declared, control = self.headend.ike_counter("dpd_dead"), self.headend.control_cpu()
+        declared = self.headend.ike_counter("dpd_dead")
         living = {p: spi for p, spi in self.spis().items() if int(p[1:]) >= size.mortal_ids}
         its = dpd["interval"] * (dpd["retry"] + 1)  # a question comes after one interval, the verdict retry later
 
@@ -224,17 +224,17 @@ class Run:
 
         at_most = its + SLACK_S + size.total / 500
         with Traffic(size, self.dir, 2 * at_most, first=size.mortal_ids) as t:
-            t0 = time.monotonic()
+            t0, control = time.monotonic(), self.headend.control_cpu()
             self.mortal.die()
             self.wait("known to be dead", not_known, at_most)
             known = time.monotonic() - t0
             self.wait("removed", too_many, at_most)
             gone = time.monotonic() - t0
+            control = self.headend.control_cpu() - control
         self.none_lost(t.result)
         now = self.spis()
         if lost := [p for p, spi in living.items() if now[p] != spi]:
             raise Failed(f"{len(lost)} proxy-IDs of the living have other SAs: {lost[:5]}")
-        control = self.headend.control_cpu() - control
         t0 = time.monotonic()
         self.mortal.start()
         self.all_up()
