@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,9 +46,11 @@ static const char usage[] =
 	"  --memory MB    without hugepages; 0: with them (256)\n"
 	"  --json FILE    write the result there\n"
 	"\n"
+	"SIGINT ends a trial early, and its result is written; not with --search.\n"
 	"Exit status 0: nothing lost, reordered or altered (--search: a rate was found); 3: something was.\n";
 
-enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, RESOLVE_S = 15, ARGS = 24, TEXT = 256 };
+enum { MBUFS = 32768, MBUF_CACHE = 256, MBUF_ROOM = 2048 + 128, ARGS = 24, TEXT = 256 };
+enum { RESOLVE_S = 15, SETTLE_MS = 200 };
 
 static struct {
 	char device[2][TEXT];
@@ -266,6 +269,8 @@ static void open_ports(void)
 		if (rc < 0)
 			die(g.device[i], rc == -ENOLINK ? "no link" : "the gateway does not answer ARP");
 	}
+	/* A gateway may answer ARP a moment before its routes know of the link. */
+	rte_delay_ms(SETTLE_MS);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -390,6 +395,12 @@ static int search(void)
 	return found > 0 ? 0 : 3;
 }
 
+static void on_interrupt(int sig)
+{
+	(void)sig;
+	trial_end_early();
+}
+
 int main(int argc, char **argv)
 {
 	static struct trial_result r;
@@ -402,6 +413,9 @@ int main(int argc, char **argv)
 	open_ports();
 	if (g.search)
 		return search();
+	signal(SIGINT, on_interrupt);
+	printf("sending\n");
+	fflush(stdout);
 	trial_run(&g.trial, &r);
 	print_trial(&r);
 	write_json(&r, 0, false);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trial.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +28,12 @@ struct side {
 };
 
 static struct side side[2];
+static volatile sig_atomic_t enough;
+
+void trial_end_early(void)
+{
+	enough = 1;
+}
 
 static uint64_t due(const struct side *s, uint64_t now)
 {
@@ -102,6 +109,10 @@ static bool step(struct side *s)
 {
 	uint64_t now = rte_rdtsc();
 
+	if (enough && now < s->stop) {
+		s->end -= s->stop - now;
+		s->stop = now;
+	}
 	if (s->sends && now < s->stop)
 		send_due(s, now);
 	receive(s);
@@ -167,7 +178,7 @@ void trial_run(const struct trial_conf *c, struct trial_result *r)
 		struct side *s = &side[i];
 
 		r->way[i].seconds = RTE_MAX(r->way[i].seconds, c->seconds);
-		r->way[i].offered = c->pps > 0 && s->sends ? s->total : r->way[i].sent;
+		r->way[i].offered = c->pps > 0 && s->sends && !enough ? s->total : r->way[i].sent;
 		r->other += s->other;
 		rte_pktmbuf_free_bulk(s->waiting, s->n_waiting);
 		free(s->next);

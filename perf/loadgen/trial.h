@@ -34,6 +34,8 @@ struct trial_result {
 };
 
 void trial_run(const struct trial_conf *c, struct trial_result *r);
+/* Nothing more is sent; the trial that runs, or the next, ends as if its time were up.  For a signal handler. */
+void trial_end_early(void);
 /* Sent and not received, as a share of a million. */
 double trial_loss_ppm(const struct trial_way *w);
 /* The port took as much as the rate wanted, but for a thousandth. */

@@ -82,6 +82,7 @@ class StrongSwan:
                  persist=False, any_mode=False):
         self.site, self.dir, self.persist, self.any_mode = site, str(directory), persist, any_mode
         self.daemon = None
+        self.argv = charon_argv(self.dir)
         self.log_path = f"{self.dir}/charon.log"
         self.vici = f"{self.dir}/vici"
         for d in DIRS:
@@ -95,14 +96,14 @@ class StrongSwan:
                         # The peer itself lies in the tunnel then, but for IKE.
                         **({"kernel-netlink": {"fwmark": "!0x42"}, "socket-default": {"fwmark": "0x42"}} if any_mode else {})},
             **(charon or {})}
-        self._write("strongswan.conf", section("charon", conf) +
+        self.write("strongswan.conf", section("charon", conf) +
                     "swanctl {\n    load = random nonce aes sha1 sha2 openssl pem pkcs1 pkcs8 x509 pubkey\n}\n")
-        self._write("swanctl/swanctl.conf", "")
+        self.write("swanctl/swanctl.conf", "")
         if any_mode:
-            self._write("any_mode.c", ANY_MODE)
+            self.write("any_mode.c", ANY_MODE)
             run("cc", "-shared", "-fPIC", "-o", f"{self.dir}/any_mode.so", f"{self.dir}/any_mode.c")
 
-    def _write(self, name, text):
+    def write(self, name, text):
         path = f"{self.dir}/{name}"
         with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as f:
             f.write(text)
@@ -116,16 +117,16 @@ class StrongSwan:
     def env(self):
         return {"STRONGSWAN_CONF": f"{self.dir}/strongswan.conf", "SWANCTL_DIR": f"{self.dir}/swanctl"}
 
-    def start(self):
+    def start(self, load_timeout=20):
         for stale in (self.vici, self.log_path):
             if os.path.exists(stale):
                 os.unlink(stale)
         preload = {"LD_PRELOAD": f"{self.dir}/any_mode.so"} if self.any_mode else {}
-        self.daemon = Daemon(charon_argv(self.dir), f"{self.dir}/stdout", ns=self.site.gateway,
+        self.daemon = Daemon(self.argv, f"{self.dir}/stdout", ns=self.site.gateway,
                              env={**self.env(), **preload}, persist=self.persist)
         wait_for(lambda: f"charon's vici socket; its log:\n{self.log()[-2000:]}",
                  lambda: os.path.exists(self.vici) or not self.daemon.alive())
-        self.swanctl("--load-all")
+        self.swanctl("--load-all", timeout=load_timeout)
         return self
 
     def stop(self, grace=10.0):
@@ -175,7 +176,7 @@ class StrongSwan:
         self._take("x509ca", *cas)
         self._take("x509crl", *crls)
         more = {f"ppk-{i}": {"id": name, "secret": f'"{key}"'} for i, (name, key) in enumerate((ppks or {}).items())}
-        self._write("swanctl/swanctl.conf",
+        self.write("swanctl/swanctl.conf",
                     section("connections", {"peer": connection}) + section("secrets", {"ike-peer": secret, **more}))
         if self.daemon:
             self.swanctl("--load-creds", "--clear")
@@ -186,7 +187,7 @@ class StrongSwan:
         """Files into swanctl's folders."""
         for p in paths:
             with open(p) as f:
-                self._write(f"swanctl/{kind}/{os.path.basename(p)}", f.read())
+                self.write(f"swanctl/{kind}/{os.path.basename(p)}", f.read())
 
     def initiate(self, child="net", timeout=15, check=True):
         """Bring up a Child SA; swanctl's output."""
