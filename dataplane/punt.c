@@ -72,7 +72,7 @@ static_assert(sizeof(struct event) % 4 == 0, "rte_ring wants elements of whole w
 static const struct {
 	uint32_t rate, burst;
 } limits[PUNT_CLASSES] = {
-	[PUNT_IKE] = {10000, 1024},      [PUNT_IKE_NEW] = {4000, 512}, [PUNT_NEIGH] = {500, 128},
+	[PUNT_IKE] = {10000, 3000},      [PUNT_IKE_NEW] = {4000, 512}, [PUNT_NEIGH] = {500, 128},
 	[PUNT_UNRESOLVED] = {1000, 128}, [PUNT_RULE] = {10, 50},       [PUNT_PROBE] = {5000, 1024},
 	[PUNT_ECHO] = {200, 64},         [PUNT_ICMP] = {100, 64},      [PUNT_UNKNOWN_SPI] = {10, 20},
 };
@@ -84,7 +84,7 @@ enum { EVENTS_A_CALL = 64 };
 enum { PORT_NATT = 4500, MARKER = 4 };
 
 /* Keep a quarter of the ring for events, for they are not repeated by a peer. */
-enum { KEEP_FREE = WORKER_RINGS / 4, KEEP_FREE_NEW = WORKER_RINGS / 2 };
+enum { KEEP_FREE = CONTROL_RINGS / 4, KEEP_FREE_NEW = CONTROL_RINGS / 2 };
 
 static int fd = -1;
 /* Set by whoever wakes control, cleared by control before it looks at the rings: a worker that finds it

@@ -136,12 +136,12 @@ int worker_main(void *arg)
 	return 0;
 }
 
-static struct rte_ring *make_ring(const char *what, uint16_t id, unsigned flags)
+static struct rte_ring *make_ring(const char *what, uint16_t id, unsigned size, unsigned flags)
 {
 	char name[RTE_RING_NAMESIZE];
 
 	snprintf(name, sizeof(name), "%s%u", what, id);
-	return rte_ring_create(name, WORKER_RINGS, SOCKET_ID_ANY, flags);
+	return rte_ring_create(name, size, SOCKET_ID_ANY, flags);
 }
 
 struct worker *worker_new(uint16_t id, uint16_t lcore)
@@ -162,10 +162,10 @@ struct worker *worker_new(uint16_t id, uint16_t lcore)
 	if (w->mb)
 		init_mb_mgr_auto(w->mb, NULL);
 	/* Relaxed tail sync: a producer that loses its CPU must not hold up the others. */
-	w->handover = make_ring("handover", id, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
-	w->inject = make_ring("inject", id, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	w->handover = make_ring("handover", id, WORKER_RINGS, RING_F_MP_RTS_ENQ | RING_F_SC_DEQ);
+	w->inject = make_ring("inject", id, CONTROL_RINGS, RING_F_SP_ENQ | RING_F_SC_DEQ);
 	snprintf(name, sizeof(name), "up%u", id);
-	w->up = rte_ring_create_elem(name, punt_event_size(), WORKER_RINGS, SOCKET_ID_ANY,
+	w->up = rte_ring_create_elem(name, punt_event_size(), CONTROL_RINGS, SOCKET_ID_ANY,
 				     RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (reassemble_init(w) && frag_ports_init(w) && flow_init(w) && w->vlan && w->mb && w->handover &&
 	    w->inject && w->up)

@@ -17,7 +17,9 @@
 #include "dp_api.h"
 #include "stage.h"
 
-enum { PORTS_MAX = 32, WORKER_RINGS = 1024 };
+/* Packets between workers, and between a worker and control: with ten thousand peers that are asked for a sign of life
+ * by a control thread that had to wait for its core, thousands at once. */
+enum { PORTS_MAX = 32, WORKER_RINGS = 1024, CONTROL_RINGS = 4096 };
 
 struct tx_queue { /* packets on their way out of one port, sent at the end of each turn or when full */
 	uint16_t n, ethdev;

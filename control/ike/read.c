@@ -275,8 +275,7 @@ void ike_each_child_of(struct ike *k, uint32_t policy, bool (*cb)(void *arg, con
 
 	if (!s)
 		return;
-	DL_FOREACH2(s->children, c, snext)
-	{
+	for (c = s->children; c; c = c->snext) {
 		if (!c->in_dp)
 			continue;
 		child_read(c, &i);
