@@ -9,6 +9,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -72,7 +73,8 @@ struct pkt {
 		struct sa_out *sa_out;
 	};
 	/* 16 bytes that are the flow's key (flow.h) */
-	uint32_t src4, dst4; /* as on the wire (network order); 0 in IPv6, whose are read from the header */
+	alignas(16) uint32_t src4; /* as on the wire (network order) ... */
+	uint32_t dst4;             /* ... and 0 in IPv6, whose are read from the header */
 	uint16_t sport,
 		dport;  /* host order; 0 without ports and in fragments; ICMP: type << 8 | code in dport */
 	uint16_t in_if; /* port, tunnel interface after decryption, or IF_SELF */

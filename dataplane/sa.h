@@ -45,9 +45,9 @@ enum sa_flag {
 /* Last use in units of 2^31 TSC cycles, about a second; 0 is never. */
 enum { SA_USED_SHIFT = 31 };
 
-/* Address ranges of a SA_PLAIN4 SA, host order, inclusive. */
+/* Address ranges of a SA_PLAIN4 SA, host order: the first address, and how many follow. */
 struct sa_ranges {
-	uint32_t local_lo, local_hi, remote_lo, remote_hi;
+	uint32_t local, local_more, remote, remote_more;
 };
 
 /* An IPv6 prefix as a packet's address is compared with it, network order. */

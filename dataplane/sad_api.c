@@ -85,8 +85,8 @@ static int selectors(const struct ts *local, uint8_t n_local, const struct ts *r
 	if (!sound(local, n_local) || !sound(remote, n_remote))
 		return -EINVAL;
 	if (n_local == 1 && n_remote == 1 && any_proto(local, 4) && any_proto(remote, 4)) {
-		*r = (struct sa_ranges){host4(&local->lo), host4(&local->hi), host4(&remote->lo),
-					host4(&remote->hi)};
+		*r = (struct sa_ranges){host4(&local->lo), host4(&local->hi) - host4(&local->lo),
+					host4(&remote->lo), host4(&remote->hi) - host4(&remote->lo)};
 		return 0;
 	}
 	s = calloc(1, sizeof(*s));

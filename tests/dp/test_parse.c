@@ -512,7 +512,7 @@ static void plain_is_the_same(void **state)
 		struct dpt_ip4 h = {.src = HOST, .dst = FAR, .proto = protos[random() % sizeof(protos)]};
 		uint8_t b[DPT_FRAME_MAX] = {0};
 		struct rte_mbuf m = {.buf_addr = b};
-		struct pkt one = {.m = &m}, other = {.m = &m};
+		struct pkt one = {.m = &m, .in_if = 7}, other = one;
 		bool is_plain;
 
 		for (unsigned i = 0; i < payload; i++)
@@ -525,7 +525,7 @@ static void plain_is_the_same(void **state)
 		}
 		if (round % 3 == 0)
 			len = (uint16_t)(len + (random() % 8) - 4);
-		is_plain = parse_plain4(&one, b, len, 0);
+		is_plain = parse_plain4(&one, b, len, 0, one.in_if);
 		if (!is_plain) {
 			assert_memory_equal(&one, &other, sizeof(one));
 			continue;
