@@ -54,9 +54,14 @@ struct sa_in;
 struct sa_out;
 
 /* Counters have one writer, a worker, and are read by the control thread at any time. */
+static inline void count_set(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, n, __ATOMIC_RELAXED);
+}
+
 static inline void count_add(uint64_t *c, uint64_t n)
 {
-	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	count_set(c, *c + n);
 }
 
 static inline uint64_t count_read(const uint64_t *c)

@@ -64,16 +64,15 @@ static void note_left(struct sa_in *sa, uint64_t behind)
 
 static inline enum drop check(struct pkt *p, struct sa_in *sa)
 {
-	const struct suite *s = suite_at(sa->suite);
-	uint32_t len;
+	int text;
 
 	trim_udp(p);
-	len = (uint32_t)p->l3_off + p->ip_len - p->esp_off;
-	if (unlikely(len < ESP_HDR + (uint32_t)s->iv_len + s->block + s->icv_len))
+	text = p->l3_off + p->ip_len - p->esp_off - sa->around;
+	if (unlikely(text <= sa->align))
 		return DROP_ESP_TRUNCATED;
-	p->text_len = (uint16_t)suite_text_len(s, p);
-	if (unlikely(p->text_len & (s->block - 1u)))
+	if (unlikely(text & sa->align))
 		return DROP_ESP_ALIGN;
+	p->text_len = (uint16_t)text;
 	if (sa->flags & SA_ESN && !replay_infer(sa->seq_top, sa->window_size, (uint32_t)p->seq, &p->seq))
 		return DROP_ESP_REPLAY;
 	if (sa->flags & SA_REPLAY &&
@@ -409,7 +408,7 @@ static __rte_noinline enum drop unwrap_special(struct worker *w, struct pkt *p, 
 	return sa->flags & SA_TRANSPORT ? unwrap_transport(p, sa, s) : unwrap(w, p, sa, s);
 }
 
-static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa)
+static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa, uint32_t now)
 {
 	const struct suite *s = suite_at(sa->suite);
 	bool newest = p->seq > sa->seq_top;
@@ -417,7 +416,7 @@ static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa
 
 	if (unlikely(!record(sa, p->seq)))
 		return DROP_ESP_REPLAY;
-	sa_use(&sa->used, w->tsc);
+	sa_use(&sa->used, now);
 	if (unlikely(p->cls == PKT_ESP_UDP) && newest)
 		watch_peer(w, p, sa);
 	why = likely((sa->flags & (SA_PLAIN4 | SA_TRANSPORT)) == SA_PLAIN4 && p->v == 4)
@@ -428,11 +427,12 @@ static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa
 
 void esp_in_finish(struct worker *w, struct list *l)
 {
+	const uint32_t now = sa_used_now(w->tsc);
 	unsigned n = l->n, kept = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
-		enum drop why = finish(w, p, p->sa_in);
+		enum drop why = finish(w, p, p->sa_in, now);
 
 		if (unlikely(why != DROP_NONE)) {
 			if (why != DROP_MAX)

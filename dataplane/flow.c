@@ -57,38 +57,21 @@ static inline const struct flow *find(const struct flow *line, const struct work
 	return same_key(f, key) && f->gen == w->generation && p->fragment == FRAG_NO ? f : NULL;
 }
 
-/* As its flow does, p joins its list.  False: this one has to be looked at, for an error is due. */
-static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, struct known *k)
+/* As its flow does, p goes on: into a tunnel, or to a next hop. */
+static inline void go_tunnel(struct pkt *p, uint8_t *ip, uint32_t sa)
 {
-	enum flow_kind kind = f->to >> KIND_SHIFT;
-	const void *ip = pkt_l3(p);
-	uint32_t to = f->to & TO_MASK;
-
-	if (unlikely(!age4(p)))
-		return false;
-	p->cls = PKT_TRANSIT;
-	if (f->hit)
-		rules_count(w, f->hit);
-	if (kind == FLOW_TUNNEL) {
-		p->sa_out = &sad_out[to];
-		rte_prefetch0(p->sa_out);
-		rte_prefetch0(&p->sa_out->outer[0]);
-		rte_prefetch0((const uint8_t *)ip - 64);             /* where the outer header will be ... */
-		rte_prefetch0((const uint8_t *)ip + p->ip_len + 16); /* ... and the ICV */
-		list_add(&k->tunnel, p);
-	} else {
-		p->next_hop = to;
-		list_add(&k->clear, p);
-	}
-	return true;
+	p->sa_out = &sad_out[sa];
+	rte_prefetch0(p->sa_out);
+	rte_prefetch0(&p->sa_out->outer[0]);
+	rte_prefetch0(ip - 64);             /* where the outer header will be ... */
+	rte_prefetch0(ip + p->ip_len + 16); /* ... and the ICV */
 }
 
 void flow_find(struct worker *w, struct list *l, struct known *k)
 {
 	const struct flow *line[BURST_MAX];
-	unsigned n = l->n, kept = 0;
+	unsigned n = l->n, kept = 0, tunnel = 0, clear = 0;
 
-	k->tunnel.n = k->clear.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		line[i] = line_of(w, l->p[i]);
 		rte_prefetch0(line[i]);
@@ -96,12 +79,28 @@ void flow_find(struct worker *w, struct list *l, struct known *k)
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
 		const struct flow *f = find(line[i], w, p);
+		uint8_t *ip = pkt_l3(p);
 
-		if (unlikely(!f || !go(w, p, f, k)))
+		/* without time to live an error is due */
+		if (unlikely(!f || !age4((struct rte_ipv4_hdr *)ip))) {
 			l->p[kept++] = p;
+			continue;
+		}
+		p->cls = PKT_TRANSIT;
+		if (unlikely(f->hit != NULL))
+			rules_count(w, f->hit);
+		if (f->to >> KIND_SHIFT == FLOW_TUNNEL) {
+			go_tunnel(p, ip, f->to & TO_MASK);
+			k->tunnel.p[tunnel++] = p;
+		} else {
+			p->next_hop = f->to & TO_MASK;
+			k->clear.p[clear++] = p;
+		}
 	}
 	l->n = (uint16_t)kept;
-	count_add(&w->known_flows, k->tunnel.n + k->clear.n);
+	k->tunnel.n = (uint16_t)tunnel;
+	k->clear.n = (uint16_t)clear;
+	count_add(&w->known_flows, tunnel + clear);
 }
 
 /* ---- keeping --------------------------------------------------------------------------------- */

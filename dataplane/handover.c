@@ -49,29 +49,25 @@ static_assert(BURST_MAX <= 32, "one bit for each packet of a burst");
 void handover_sa_in(struct worker *w, struct list *l)
 {
 	uint16_t owner[BURST_MAX];
-	bool all_ours = true;
 
-	for (uint16_t i = 0; i < l->n; i++) {
+	for (uint16_t i = 0; i < l->n; i++)
 		owner[i] = l->p[i]->sa_in->owner;
-		all_ours &= owner[i] == w->id;
-	}
-	if (unlikely(!all_ours))
-		hand_over(w, l, owner, PKT_ESP);
+	hand_over(w, l, owner, PKT_ESP);
 }
 
 void handover_sa_out(struct worker *w, struct list *l)
 {
-	uint16_t owner[BURST_MAX];
-	bool all_ours = true;
+	uint16_t owner[BURST_MAX], others = 0;
+	unsigned n = l->n;
 
-	for (uint16_t i = 0; i < l->n; i++) {
-		owner[i] = l->p[i]->sa_out->owner;
-		all_ours &= owner[i] == w->id;
-	}
-	if (likely(all_ours))
+	for (unsigned i = 0; i < n; i++)
+		others |= l->p[i]->sa_out->owner ^ w->id;
+	if (likely(!others))
 		return;
-	for (uint16_t i = 0; i < l->n; i++) /* their flow may have been known: the owner looks them up */
+	for (unsigned i = 0; i < n; i++) { /* their flow may have been known: the owner looks them up */
+		owner[i] = l->p[i]->sa_out->owner;
 		l->p[i]->next_hop = l->p[i]->sa_out->tunnel_if;
+	}
 	hand_over(w, l, owner, PKT_TRANSIT);
 }
 

@@ -366,18 +366,28 @@ static inline void parse_frame(struct worker *w, struct pkt *p, const struct por
 		parse_untagged(p);
 }
 
-/* A port without addresses is no interface: what comes to it without a tag ends here. */
-static __attribute__((noinline)) void refuse_untagged(struct worker *w, uint16_t in_if, uint16_t n)
+/* All that parse_plain_frame() has left.  A port without addresses is no interface: what comes to it without a tag ends
+ * here. */
+static __attribute__((noinline)) void parse_special(struct worker *w, struct pkt *p, const struct port *port,
+						    struct parsed *out)
 {
-	for (uint16_t i = 0; i < n; i++)
-		if (w->pkts[i].in_if == in_if && w->pkts[i].cls != PKT_DROP)
-			parse_drop(&w->pkts[i], DROP_VLAN_MISSING);
+	uint16_t in_if = p->in_if;
+
+	parse_frame(w, p, port);
+	if (!port->has_addr && p->in_if == in_if && p->cls != PKT_DROP)
+		parse_drop(p, DROP_VLAN_MISSING);
+	if (p->cls != PKT_IP)
+		list_add(&out->rest, p);
+	else
+		list_add(p->proto == IPPROTO_ESP && !p->fragment ? &out->esp : &out->ip, p);
 }
 
-void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
+void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n, struct parsed *out)
 {
 	const struct port *port = &ports[dp.ifs[in_if].port];
+	const bool has_addr = port->has_addr;
 
+	out->esp.n = out->ip.n = out->rest.n = 0;
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
@@ -386,9 +396,9 @@ void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t
 		memset(p, 0, sizeof(*p));
 		p->m = m[i];
 		p->in_if = in_if;
-		if (unlikely(!parse_plain_frame(p, port, in_if)))
-			parse_frame(w, p, port);
+		if (likely(has_addr && parse_plain_frame(p, port, in_if)))
+			list_add(p->proto == IPPROTO_ESP ? &out->esp : &out->ip, p);
+		else
+			parse_special(w, p, port, out);
 	}
-	if (unlikely(!port->has_addr))
-		refuse_untagged(w, in_if, n);
 }
