@@ -21,7 +21,8 @@
 #include "addr.h"
 #include "drop.h"
 
-enum { BURST_MAX = 32 };
+/* So many that the lanes of the job suites are filled to the end though lengths differ, and a bit each in a word. */
+enum { BURST_MAX = 64 };
 /* in_if of a packet that this host made itself, an echo answer for one: its TTL stays as it is. */
 enum { IF_SELF = 0xffff };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp_in.h"
 
+#include <emmintrin.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -116,27 +117,27 @@ static void note_left_esn(struct sa_in *sa, uint64_t seq)
 /* Each suite's packets at once. */
 static __rte_noinline bool open_mixed(struct worker *w, struct list *l)
 {
-	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
+	uint64_t todo = UINT64_MAX >> (64 - l->n);
 	bool all = true;
 
 	while (todo) {
-		uint8_t suite = l->p[__builtin_ctz(todo)]->sa_in->suite;
+		uint8_t suite = l->p[__builtin_ctzll(todo)]->sa_in->suite;
 		struct pkt *same[BURST_MAX];
 		uint16_t n = 0;
 
-		for (uint32_t left = todo; left; left &= left - 1) {
-			unsigned i = (unsigned)__builtin_ctz(left);
+		for (uint64_t left = todo; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
 
 			if (l->p[i]->sa_in->suite == suite) {
 				same[n++] = l->p[i];
-				todo &= ~(UINT32_C(1) << i);
+				todo &= ~(UINT64_C(1) << i);
 			}
 		}
 		all &= suite_at(suite)->open(w, suite_at(suite), same, n);
 	}
 	return all;
 }
-static_assert(BURST_MAX <= 32, "a bit for each packet");
+static_assert(BURST_MAX <= 64, "a bit for each packet");
 
 static __rte_noinline void drop_failed(struct worker *w, struct list *l)
 {
@@ -205,20 +206,20 @@ static int unpad(const uint8_t *text, uint32_t len)
 	return (int)(len - 2 - pad);
 }
 
-/* The same for a text that ends as nearly every one does: with padding shorter than a block of four, and IPv4 in front
+/* The same for a text that ends as nearly every one does: with padding shorter than a cipher's block, and IPv4 in front
  * of it.  Where the text begins IPv4 has to say for itself.  -1: perhaps not so. */
 static inline int unpad_plain4(const uint8_t *text, uint32_t len)
 {
-	static const uint64_t end[4] = {RTE_BE64(0x0004), RTE_BE64(0x010104), RTE_BE64(0x01020204),
-					RTE_BE64(0x0102030304)};
-	uint64_t is;
-	uint32_t pad;
+	static const uint8_t pads[32] = {[16] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	uint32_t pad = text[len - 2];
+	__m128i is, want;
 
-	if (unlikely(len < sizeof(is)))
+	if (unlikely(pad >= 16 || pad + 2 > len || text[len - 1] != NEXT_IPV4))
 		return -1;
-	memcpy(&is, text + len - sizeof(is), sizeof(is));
-	pad = (uint8_t)(is >> 48);
-	if (unlikely(pad >= RTE_DIM(end) || (is ^ end[pad]) >> (48 - 8 * pad) != 0))
+	is = _mm_loadu_si128((const __m128i *)(text + len - 2) -
+			     1); /* there are headers in front of the text */
+	want = _mm_loadu_si128((const __m128i *)(pads + pad));
+	if (unlikely((0xffffu & ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(is, want))) >> (16 - pad) != 0))
 		return -1;
 	return (int)(len - 2 - pad);
 }

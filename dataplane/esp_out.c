@@ -368,27 +368,27 @@ static void put_udp_sum(struct pkt *p)
 /* Each suite's packets at once, in order. */
 static __rte_noinline bool seal_mixed(struct worker *w, struct list *l)
 {
-	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
+	uint64_t todo = UINT64_MAX >> (64 - l->n);
 	bool all = true;
 
 	while (todo) {
-		uint8_t suite = l->p[__builtin_ctz(todo)]->sa_out->suite;
+		uint8_t suite = l->p[__builtin_ctzll(todo)]->sa_out->suite;
 		struct pkt *same[BURST_MAX];
 		uint16_t n = 0;
 
-		for (uint32_t left = todo; left; left &= left - 1) {
-			unsigned i = (unsigned)__builtin_ctz(left);
+		for (uint64_t left = todo; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
 
 			if (l->p[i]->sa_out->suite == suite) {
 				same[n++] = l->p[i];
-				todo &= ~(UINT32_C(1) << i);
+				todo &= ~(UINT64_C(1) << i);
 			}
 		}
 		all &= suite_at(suite)->seal(w, suite_at(suite), same, n);
 	}
 	return all;
 }
-static_assert(BURST_MAX <= 32, "a bit for each packet");
+static_assert(BURST_MAX <= 64, "a bit for each packet");
 
 static __rte_noinline void drop_failed(struct worker *w, struct list *l)
 {

@@ -14,12 +14,13 @@
 #include "sad.h"
 
 enum flow_kind { FLOW_TUNNEL, FLOW_CLEAR };
-enum { KIND_SHIFT = 30, TO_MASK = (1 << KIND_SHIFT) - 1 };
+enum { KIND_SHIFT = 31, SPILT_SHIFT = 30, TO_MASK = (1 << SPILT_SHIFT) - 1 };
+#define SPILT (UINT32_C(1) << SPILT_SHIFT)
 
 struct flow {
 	__m128i key;  /* struct pkt, src4 to v; zero: nobody's */
 	uint32_t gen; /* of the decision */
-	uint32_t to;  /* enum flow_kind << KIND_SHIFT | the outbound SA's slot, or the neighbour */
+	uint32_t to;  /* enum flow_kind << KIND_SHIFT | SPILT | the outbound SA's slot, or the neighbour */
 	/* Of the rule that lets it pass, or NULL.  It lives as long as the decision counts. */
 	struct rules_hit *hit;
 };
@@ -33,7 +34,8 @@ static inline __m128i key_of(const struct pkt *p)
 }
 
 /* The line with the two places that a flow may have.  A checksum spreads well enough: whoever makes flows that meet in
- * one line has them looked up, no more. */
+ * one line has them looked up, no more.  A third flow into a tunnel, of which more has to be looked up than of others, goes
+ * to the line beside it, which the second place of its own line then says (SPILT). */
 static inline struct flow *line_of(const struct worker *w, const struct pkt *p)
 {
 	uint64_t half[2], sum;
@@ -48,13 +50,33 @@ static inline bool same_key(const struct flow *f, __m128i key)
 	return _mm_movemask_epi8(_mm_cmpeq_epi8(f->key, key)) == 0xffff;
 }
 
-/* The packet's flow in its line, or NULL. */
-static inline const struct flow *find(const struct flow *line, const struct worker *w, const struct pkt *p)
+static inline struct flow *beside(const struct worker *w, struct flow *line)
+{
+	return &w->flow[(line - w->flow) ^ 2];
+}
+
+static inline bool counts(const struct flow *f, const struct worker *w)
+{
+	return f->gen == w->generation;
+}
+
+/* A flow in a line, or NULL. */
+static inline struct flow *in_line(struct flow *line, const struct worker *w, __m128i key)
+{
+	struct flow *f = same_key(&line[0], key) ? &line[0] : &line[1];
+
+	return same_key(f, key) && counts(f, w) ? f : NULL;
+}
+
+/* The packet's flow, or NULL. */
+static inline const struct flow *find(struct flow *line, const struct worker *w, const struct pkt *p)
 {
 	__m128i key = key_of(p);
-	const struct flow *f = same_key(&line[0], key) ? &line[0] : &line[1];
+	const struct flow *f = in_line(line, w, key);
 
-	return same_key(f, key) && f->gen == w->generation && p->fragment == FRAG_NO ? f : NULL;
+	if (unlikely(!f) && line[1].to & SPILT && counts(&line[1], w))
+		f = in_line(beside(w, line), w, key);
+	return likely(p->fragment == FRAG_NO) ? f : NULL;
 }
 
 /* As its flow does, p goes on: into a tunnel, or to a next hop. */
@@ -69,7 +91,7 @@ static inline void go_tunnel(struct pkt *p, uint8_t *ip, uint32_t sa)
 
 void flow_find(struct worker *w, struct list *l, struct known *k)
 {
-	const struct flow *line[BURST_MAX];
+	struct flow *line[BURST_MAX];
 	unsigned n = l->n, kept = 0, tunnel = 0, clear = 0;
 
 	for (unsigned i = 0; i < n; i++) {
@@ -105,24 +127,44 @@ void flow_find(struct worker *w, struct list *l, struct known *k)
 
 /* ---- keeping --------------------------------------------------------------------------------- */
 
+/* Where a flow may be put in a line: its own old place, or one that counts for nothing; NULL: others live in both. */
+static inline struct flow *place(struct flow *line, const struct worker *w, __m128i key)
+{
+	if (same_key(&line[1], key) && counts(&line[1], w))
+		return &line[1];
+	if (same_key(&line[0], key) || !counts(&line[0], w))
+		return &line[0];
+	return counts(&line[1], w) ? NULL : &line[1];
+}
+
 static inline void keep(struct worker *w, const struct pkt *p, enum flow_kind kind, uint32_t to,
 			struct rules_hit *hit)
 {
-	struct flow *f = line_of(w, p);
+	struct flow *line = line_of(w, p), *f;
+	uint32_t spilt;
 
 	if (p->v != 4 || p->fragment != FRAG_NO || p->in_if == IF_SELF)
 		return;
 	if (unlikely(hit == &rules_hit_logs))
 		return;
-	/* Its own old place, one that counts for nothing, or the first: which moves to the second. */
-	if (!same_key(&f[0], key_of(p)) && f[0].gen == w->generation) {
-		if (same_key(&f[1], key_of(p)) || f[1].gen != w->generation)
-			f++;
-		else
-			f[1] = f[0];
+	f = place(line, w, key_of(p));
+	if (!f) {
+		if (kind == FLOW_TUNNEL)
+			f = place(beside(w, line), w, key_of(p));
+		if (f) {
+			line[1].to |= SPILT;
+		} else { /* the second place is given up for the first, and that for the new one */
+			line[0].to |= line[1].to & SPILT;
+			line[1] = line[0];
+			line[0].to &= ~SPILT;
+			f = &line[0];
+		}
 	}
-	*f = (struct flow){
-		.key = key_of(p), .gen = w->generation, .to = (uint32_t)kind << KIND_SHIFT | to, .hit = hit};
+	spilt = counts(f, w) ? f->to & SPILT : 0; /* which is its line's, not its own */
+	*f = (struct flow){.key = key_of(p),
+			   .gen = w->generation,
+			   .to = (uint32_t)kind << KIND_SHIFT | spilt | to,
+			   .hit = hit};
 }
 
 void flow_keep_tunnel(struct worker *w, const struct list *l)
