@@ -9,6 +9,7 @@
 #pragma once
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -20,7 +21,8 @@
 #include "addr.h"
 #include "drop.h"
 
-enum { BURST_MAX = 32 };
+/* So many that the lanes of the job suites are filled to the end though lengths differ, and a bit each in a word. */
+enum { BURST_MAX = 64 };
 /* in_if of a packet that this host made itself, an echo answer for one: its TTL stays as it is. */
 enum { IF_SELF = 0xffff };
 
@@ -53,9 +55,14 @@ struct sa_in;
 struct sa_out;
 
 /* Counters have one writer, a worker, and are read by the control thread at any time. */
+static inline void count_set(uint64_t *c, uint64_t n)
+{
+	__atomic_store_n(c, n, __ATOMIC_RELAXED);
+}
+
 static inline void count_add(uint64_t *c, uint64_t n)
 {
-	__atomic_store_n(c, *c + n, __ATOMIC_RELAXED);
+	count_set(c, *c + n);
 }
 
 static inline uint64_t count_read(const uint64_t *c)
@@ -72,7 +79,8 @@ struct pkt {
 		struct sa_out *sa_out;
 	};
 	/* 16 bytes that are the flow's key (flow.h) */
-	uint32_t src4, dst4; /* as on the wire (network order); 0 in IPv6, whose are read from the header */
+	alignas(16) uint32_t src4; /* as on the wire (network order) ... */
+	uint32_t dst4;             /* ... and 0 in IPv6, whose are read from the header */
 	uint16_t sport,
 		dport;  /* host order; 0 without ports and in fragments; ICMP: type << 8 | code in dport */
 	uint16_t in_if; /* port, tunnel interface after decryption, or IF_SELF */

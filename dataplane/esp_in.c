@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "esp_in.h"
 
+#include <emmintrin.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -64,16 +65,15 @@ static void note_left(struct sa_in *sa, uint64_t behind)
 
 static inline enum drop check(struct pkt *p, struct sa_in *sa)
 {
-	const struct suite *s = suite_at(sa->suite);
-	uint32_t len;
+	int text;
 
 	trim_udp(p);
-	len = (uint32_t)p->l3_off + p->ip_len - p->esp_off;
-	if (unlikely(len < ESP_HDR + (uint32_t)s->iv_len + s->block + s->icv_len))
+	text = p->l3_off + p->ip_len - p->esp_off - sa->around;
+	if (unlikely(text <= sa->align))
 		return DROP_ESP_TRUNCATED;
-	p->text_len = (uint16_t)suite_text_len(s, p);
-	if (unlikely(p->text_len & (s->block - 1u)))
+	if (unlikely(text & sa->align))
 		return DROP_ESP_ALIGN;
+	p->text_len = (uint16_t)text;
 	if (sa->flags & SA_ESN && !replay_infer(sa->seq_top, sa->window_size, (uint32_t)p->seq, &p->seq))
 		return DROP_ESP_REPLAY;
 	if (sa->flags & SA_REPLAY &&
@@ -88,9 +88,9 @@ static inline enum drop check(struct pkt *p, struct sa_in *sa)
 
 void esp_in_check(struct worker *w, struct list *l)
 {
-	uint16_t kept = 0;
+	unsigned n = l->n, kept = 0;
 
-	for (uint16_t i = 0; i < l->n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
 		enum drop why = check(p, p->sa_in);
 
@@ -101,7 +101,7 @@ void esp_in_check(struct worker *w, struct list *l)
 		p->drop = DROP_NONE;
 		l->p[kept++] = p;
 	}
-	l->n = kept;
+	l->n = (uint16_t)kept;
 }
 
 /* With ESN a packet left of the window is taken for one of the next 2^32 and fails its ICV.  Count it by
@@ -115,42 +115,34 @@ static void note_left_esn(struct sa_in *sa, uint64_t seq)
 }
 
 /* Each suite's packets at once. */
-static __rte_noinline void open_mixed(struct worker *w, struct list *l)
+static __rte_noinline bool open_mixed(struct worker *w, struct list *l)
 {
-	uint32_t todo = (uint32_t)((UINT64_C(1) << l->n) - 1);
+	uint64_t todo = UINT64_MAX >> (64 - l->n);
+	bool all = true;
 
 	while (todo) {
-		uint8_t suite = l->p[__builtin_ctz(todo)]->sa_in->suite;
+		uint8_t suite = l->p[__builtin_ctzll(todo)]->sa_in->suite;
 		struct pkt *same[BURST_MAX];
 		uint16_t n = 0;
 
-		for (uint32_t left = todo; left; left &= left - 1) {
-			unsigned i = (unsigned)__builtin_ctz(left);
+		for (uint64_t left = todo; left; left &= left - 1) {
+			unsigned i = (unsigned)__builtin_ctzll(left);
 
 			if (l->p[i]->sa_in->suite == suite) {
 				same[n++] = l->p[i];
-				todo &= ~(UINT32_C(1) << i);
+				todo &= ~(UINT64_C(1) << i);
 			}
 		}
-		suite_at(suite)->open(w, suite_at(suite), same, n);
+		all &= suite_at(suite)->open(w, suite_at(suite), same, n);
 	}
+	return all;
 }
-static_assert(BURST_MAX <= 32, "a bit for each packet");
+static_assert(BURST_MAX <= 64, "a bit for each packet");
 
-void esp_in_open(struct worker *w, struct list *l)
+static __rte_noinline void drop_failed(struct worker *w, struct list *l)
 {
 	unsigned n = l->n, kept = 0;
-	uint8_t suite, differs = 0;
 
-	if (n == 0)
-		return;
-	suite = l->p[0]->sa_in->suite;
-	for (unsigned i = 1; i < n; i++)
-		differs |= l->p[i]->sa_in->suite ^ suite;
-	if (likely(!differs))
-		suite_at(suite)->open(w, suite_at(suite), l->p, l->n);
-	else
-		open_mixed(w, l);
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
 
@@ -165,20 +157,34 @@ void esp_in_open(struct worker *w, struct list *l)
 	l->n = (uint16_t)kept;
 }
 
+void esp_in_open(struct worker *w, struct list *l)
+{
+	unsigned n = l->n;
+	uint8_t suite, differs = 0;
+	bool all;
+
+	if (n == 0)
+		return;
+	suite = l->p[0]->sa_in->suite;
+	for (unsigned i = 1; i < n; i++)
+		differs |= l->p[i]->sa_in->suite ^ suite;
+	all = likely(!differs) ? suite_at(suite)->open(w, suite_at(suite), l->p, l->n) : open_mixed(w, l);
+	if (unlikely(!all))
+		drop_failed(w, l);
+}
+
 /* ---- after the ICV ---------------------------------------------------------------------------- */
 
-/* An authentic packet that moves the window came from somewhere else: the peer's NAT has changed its
+/* An authentic packet in UDP that moves the window came from somewhere else: the peer's NAT has changed its
  * mind (RFC 7296 2.23).  Older packets prove nothing: they may have waited on the way. */
-static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_in *sa, bool newest)
+static __rte_noinline void watch_peer(struct worker *w, const struct pkt *p, struct sa_in *sa)
 {
 	const uint8_t *ip = pkt_l3(p);
 	uint64_t from = likely(p->v == 4) ? sa_peer(p->src4, p->sport) : sa_peer6(ip + 8, p->sport);
 	struct endpoint e = {.port = p->sport};
 	struct addr dst;
 
-	if (likely(from == atomic_load_explicit(&sa->peer, memory_order_relaxed)) || !newest)
-		return;
-	if (p->cls != PKT_ESP_UDP || !(sa->flags & SA_UDP))
+	if (likely(from == atomic_load_explicit(&sa->peer, memory_order_relaxed)) || !(sa->flags & SA_UDP))
 		return;
 	if (sa->moved_at != 0 && (int64_t)(w->tsc - sa->moved_at) < (int64_t)w->tsc_hz)
 		return;
@@ -187,23 +193,34 @@ static inline void watch_peer(struct worker *w, const struct pkt *p, struct sa_i
 		sa->moved_at = w->tsc | 1;
 }
 
-/* Length of the text in front of the padding, or -1: padding must be 1, 2, 3, ... (RFC 4303 2.4).  Most of it is
- * shorter than a block of four. */
-static inline int unpad(const uint8_t *text, uint32_t len)
+/* Length of the text in front of the padding, or -1: padding must be 1, 2, 3, ... (RFC 4303 2.4). */
+static int unpad(const uint8_t *text, uint32_t len)
 {
-	static const uint32_t mask[4] = {RTE_BE32(0), RTE_BE32(0xff000000), RTE_BE32(0xffff0000),
-					 RTE_BE32(0xffffff00)};
-	uint32_t pad = text[len - 2], is;
+	uint32_t pad = text[len - 2];
 
-	if (unlikely(pad + 2 > len))
+	if (pad + 2 > len)
 		return -1;
-	if (likely(pad < 4)) {
-		memcpy(&is, text + len - 2 - pad, sizeof(is)); /* an ICV follows */
-		return likely(((is ^ RTE_BE32(0x01020304)) & mask[pad]) == 0) ? (int)(len - 2 - pad) : -1;
-	}
 	for (uint32_t i = 0; i < pad; i++)
-		if (unlikely(text[len - 2 - pad + i] != i + 1))
+		if (text[len - 2 - pad + i] != i + 1)
 			return -1;
+	return (int)(len - 2 - pad);
+}
+
+/* The same for a text that ends as nearly every one does: with padding shorter than a cipher's block, and IPv4 in front
+ * of it.  Where the text begins IPv4 has to say for itself.  -1: perhaps not so. */
+static inline int unpad_plain4(const uint8_t *text, uint32_t len)
+{
+	static const uint8_t pads[32] = {[16] = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16};
+	uint32_t pad = text[len - 2];
+	__m128i is, want;
+
+	if (unlikely(pad >= 16 || pad + 2 > len || text[len - 1] != NEXT_IPV4))
+		return -1;
+	is = _mm_loadu_si128((const __m128i *)(text + len - 2) -
+			     1); /* there are headers in front of the text */
+	want = _mm_loadu_si128((const __m128i *)(pads + pad));
+	if (unlikely((0xffffu & ~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(is, want))) >> (16 - pad) != 0))
+		return -1;
 	return (int)(len - 2 - pad);
 }
 
@@ -268,7 +285,8 @@ static __rte_noinline enum drop ask_ports(struct worker *w, struct pkt *p, const
 
 /* Make the inner packet the packet.  The inner IP header says how long it is; what lies between it and
  * the padding hides the length (RFC 4303 2.7) and is cut off. */
-static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_in *sa, const struct suite *s)
+static __rte_noinline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_in *sa,
+				       const struct suite *s)
 {
 	uint8_t outer_tos = tos_of(p);
 	uint32_t len = p->text_len, off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
@@ -287,19 +305,38 @@ static inline enum drop unwrap(struct worker *w, struct pkt *p, const struct sa_
 
 	p->m->ol_flags = 0; /* what the port said of the outer packet */
 	p->in_if = sa->tunnel_if;
-	if (likely(parse_plain4(p, text, (uint32_t)inner, L2))) {
-		pkt_frame(p->m, p->m->data_off + off - L2, L2 + (uint32_t)p->ip_len);
-	} else {
-		p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
-		p->l3_off = L2;
-		if (parse_headers(p, (uint16_t)inner) != DROP_NONE)
-			return DROP_ESP_INNER;
-		p->m->data_len = (uint16_t)(L2 + p->ip_len);
-		p->m->pkt_len = L2 + p->ip_len;
-	}
-	if (unlikely(!selector_in(sa, p)))
+	p->m->data_off = (uint16_t)(p->m->data_off + off - L2);
+	p->l3_off = L2;
+	if (parse_headers(p, (uint16_t)inner) != DROP_NONE)
+		return DROP_ESP_INNER;
+	p->m->data_len = (uint16_t)(L2 + p->ip_len);
+	p->m->pkt_len = L2 + p->ip_len;
+	if (!selector_in(sa, p))
 		return ask_ports(w, p, sa, outer_tos);
-	if (unlikely(!ecn_decapsulate(p, outer_tos)))
+	if (!ecn_decapsulate(p, outer_tos))
+		return DROP_ESP_ECN;
+	p->cls = PKT_TRANSIT;
+	return DROP_NONE;
+}
+
+/* What nearly every SA and packet is: one range of IPv4 addresses a side, plain IPv4 outside and inside, tunnel mode. */
+static __rte_always_inline enum drop unwrap_plain(struct worker *w, struct pkt *p, const struct sa_in *sa,
+						  const struct suite *s)
+{
+	struct rte_mbuf *m = p->m;
+	const uint32_t off = (uint32_t)p->esp_off + ESP_HDR + s->iv_len;
+	const uint8_t *data = pkt_at(p, 0), *text = data + off;
+	const uint8_t outer_tos = data[p->l3_off + offsetof(struct rte_ipv4_hdr, type_of_service)];
+	const int inner = unpad_plain4(text, p->text_len);
+
+	if (unlikely(inner < 0 || !parse_plain4(p, text, (uint32_t)inner, L2, sa->tunnel_if)))
+		return unwrap(w, p, sa, s);
+	m->ol_flags = 0; /* what the port said of the outer packet */
+	pkt_frame(m, m->data_off + off - L2, L2 + (uint32_t)p->ip_len);
+	if (unlikely(
+		    !selector_ranges_have(&sa->ranges, rte_be_to_cpu_32(p->dst4), rte_be_to_cpu_32(p->src4))))
+		return DROP_ESP_SELECTOR;
+	if (unlikely((outer_tos & ECN_MASK) != ECN_NOT_ECT) && !ecn_decapsulate(p, outer_tos))
 		return DROP_ESP_ECN;
 	p->cls = PKT_TRANSIT;
 	return DROP_NONE;
@@ -340,10 +377,16 @@ static __rte_noinline enum drop unwrap_transport(struct pkt *p, const struct sa_
 /* Second look at the window, and move it (RFC 4303 3.4.3). */
 static inline bool record(struct sa_in *sa, uint64_t seq)
 {
-	if (likely(sa->flags & SA_REPLAY))
-		return replay_update(sa->window, sa->window_mask, sa->window_size, &sa->seq_top, seq);
-	if (seq > sa->seq_top)
+	uint64_t behind = sa->seq_top - seq;
+
+	if (likely(sa->flags & SA_REPLAY)) {
+		if (unlikely(!replay_update(sa->window, sa->window_mask, sa->window_size, &sa->seq_top, seq)))
+			return false;
+	} else if (seq > sa->seq_top) {
 		sa->seq_top = seq;
+	}
+	if (unlikely((int64_t)behind > 0))
+		count_add(&sa->late[replay_bucket(behind)], 1);
 	return true;
 }
 
@@ -360,30 +403,37 @@ static inline enum drop account(struct worker *w, const struct pkt *p, struct sa
 	return DROP_NONE;
 }
 
-static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa)
+static __rte_noinline enum drop unwrap_special(struct worker *w, struct pkt *p, const struct sa_in *sa,
+					       const struct suite *s)
 {
+	return sa->flags & SA_TRANSPORT ? unwrap_transport(p, sa, s) : unwrap(w, p, sa, s);
+}
+
+static inline enum drop finish(struct worker *w, struct pkt *p, struct sa_in *sa, uint32_t now)
+{
+	const struct suite *s = suite_at(sa->suite);
 	bool newest = p->seq > sa->seq_top;
-	uint64_t behind = sa->seq_top - p->seq;
 	enum drop why;
 
 	if (unlikely(!record(sa, p->seq)))
 		return DROP_ESP_REPLAY;
-	if (unlikely(!newest) && behind > 0)
-		count_add(&sa->late[replay_bucket(behind)], 1);
-	sa_use(&sa->used, w->tsc);
-	watch_peer(w, p, sa, newest);
-	why = unlikely(sa->flags & SA_TRANSPORT) ? unwrap_transport(p, sa, suite_at(sa->suite))
-						 : unwrap(w, p, sa, suite_at(sa->suite));
+	sa_use(&sa->used, now);
+	if (unlikely(p->cls == PKT_ESP_UDP) && newest)
+		watch_peer(w, p, sa);
+	why = likely((sa->flags & (SA_PLAIN4 | SA_TRANSPORT)) == SA_PLAIN4 && p->v == 4)
+		      ? unwrap_plain(w, p, sa, s)
+		      : unwrap_special(w, p, sa, s);
 	return unlikely(why != DROP_NONE) ? why : account(w, p, sa);
 }
 
 void esp_in_finish(struct worker *w, struct list *l)
 {
-	uint16_t kept = 0;
+	const uint32_t now = sa_used_now(w->tsc);
+	unsigned n = l->n, kept = 0;
 
-	for (uint16_t i = 0; i < l->n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
-		enum drop why = finish(w, p, p->sa_in);
+		enum drop why = finish(w, p, p->sa_in, now);
 
 		if (unlikely(why != DROP_NONE)) {
 			if (why != DROP_MAX)
@@ -392,7 +442,7 @@ void esp_in_finish(struct worker *w, struct list *l)
 		}
 		l->p[kept++] = p;
 	}
-	l->n = kept;
+	l->n = (uint16_t)kept;
 }
 
 void esp_in_admit(struct worker *w, struct list *l)

@@ -30,7 +30,7 @@ static inline bool age(struct pkt *p)
 
 		return ip6->hop_limits > 1 && ip6->hop_limits-- > 0;
 	}
-	return age4(p);
+	return age4(pkt_l3(p));
 }
 
 /* Which of a group: the same for all packets of a flow, and any for different ones.  The product's high bits

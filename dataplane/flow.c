@@ -14,12 +14,13 @@
 #include "sad.h"
 
 enum flow_kind { FLOW_TUNNEL, FLOW_CLEAR };
-enum { KIND_SHIFT = 30, TO_MASK = (1 << KIND_SHIFT) - 1 };
+enum { KIND_SHIFT = 31, SPILT_SHIFT = 30, TO_MASK = (1 << SPILT_SHIFT) - 1 };
+#define SPILT (UINT32_C(1) << SPILT_SHIFT)
 
 struct flow {
 	__m128i key;  /* struct pkt, src4 to v; zero: nobody's */
 	uint32_t gen; /* of the decision */
-	uint32_t to;  /* enum flow_kind << KIND_SHIFT | the outbound SA's slot, or the neighbour */
+	uint32_t to;  /* enum flow_kind << KIND_SHIFT | SPILT | the outbound SA's slot, or the neighbour */
 	/* Of the rule that lets it pass, or NULL.  It lives as long as the decision counts. */
 	struct rules_hit *hit;
 };
@@ -33,7 +34,8 @@ static inline __m128i key_of(const struct pkt *p)
 }
 
 /* The line with the two places that a flow may have.  A checksum spreads well enough: whoever makes flows that meet in
- * one line has them looked up, no more. */
+ * one line has them looked up, no more.  A third flow into a tunnel, of which more has to be looked up than of others, goes
+ * to the line beside it, which the second place of its own line then says (SPILT). */
 static inline struct flow *line_of(const struct worker *w, const struct pkt *p)
 {
 	uint64_t half[2], sum;
@@ -48,47 +50,50 @@ static inline bool same_key(const struct flow *f, __m128i key)
 	return _mm_movemask_epi8(_mm_cmpeq_epi8(f->key, key)) == 0xffff;
 }
 
-/* The packet's flow in its line, or NULL. */
-static inline const struct flow *find(const struct flow *line, const struct worker *w, const struct pkt *p)
+static inline struct flow *beside(const struct worker *w, struct flow *line)
 {
-	__m128i key = key_of(p);
-	const struct flow *f = same_key(&line[0], key) ? &line[0] : &line[1];
-
-	return same_key(f, key) && f->gen == w->generation && p->fragment == FRAG_NO ? f : NULL;
+	return &w->flow[(line - w->flow) ^ 2];
 }
 
-/* As its flow does, p joins its list.  False: this one has to be looked at, for an error is due. */
-static inline bool go(struct worker *w, struct pkt *p, const struct flow *f, struct known *k)
+static inline bool counts(const struct flow *f, const struct worker *w)
 {
-	enum flow_kind kind = f->to >> KIND_SHIFT;
-	const void *ip = pkt_l3(p);
-	uint32_t to = f->to & TO_MASK;
+	return f->gen == w->generation;
+}
 
-	if (unlikely(!age4(p)))
-		return false;
-	p->cls = PKT_TRANSIT;
-	if (f->hit)
-		rules_count(w, f->hit);
-	if (kind == FLOW_TUNNEL) {
-		p->sa_out = &sad_out[to];
-		rte_prefetch0(p->sa_out);
-		rte_prefetch0(&p->sa_out->outer[0]);
-		rte_prefetch0((const uint8_t *)ip - 64);             /* where the outer header will be ... */
-		rte_prefetch0((const uint8_t *)ip + p->ip_len + 16); /* ... and the ICV */
-		list_add(&k->tunnel, p);
-	} else {
-		p->next_hop = to;
-		list_add(&k->clear, p);
-	}
-	return true;
+/* A flow in a line, or NULL. */
+static inline struct flow *in_line(struct flow *line, const struct worker *w, __m128i key)
+{
+	struct flow *f = same_key(&line[0], key) ? &line[0] : &line[1];
+
+	return same_key(f, key) && counts(f, w) ? f : NULL;
+}
+
+/* The packet's flow, or NULL. */
+static inline const struct flow *find(struct flow *line, const struct worker *w, const struct pkt *p)
+{
+	__m128i key = key_of(p);
+	const struct flow *f = in_line(line, w, key);
+
+	if (unlikely(!f) && line[1].to & SPILT && counts(&line[1], w))
+		f = in_line(beside(w, line), w, key);
+	return likely(p->fragment == FRAG_NO) ? f : NULL;
+}
+
+/* As its flow does, p goes on: into a tunnel, or to a next hop. */
+static inline void go_tunnel(struct pkt *p, uint8_t *ip, uint32_t sa)
+{
+	p->sa_out = &sad_out[sa];
+	rte_prefetch0(p->sa_out);
+	rte_prefetch0(&p->sa_out->outer[0]);
+	rte_prefetch0(ip - 64);             /* where the outer header will be ... */
+	rte_prefetch0(ip + p->ip_len + 16); /* ... and the ICV */
 }
 
 void flow_find(struct worker *w, struct list *l, struct known *k)
 {
-	const struct flow *line[BURST_MAX];
-	unsigned n = l->n, kept = 0;
+	struct flow *line[BURST_MAX];
+	unsigned n = l->n, kept = 0, tunnel = 0, clear = 0;
 
-	k->tunnel.n = k->clear.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		line[i] = line_of(w, l->p[i]);
 		rte_prefetch0(line[i]);
@@ -96,34 +101,70 @@ void flow_find(struct worker *w, struct list *l, struct known *k)
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
 		const struct flow *f = find(line[i], w, p);
+		uint8_t *ip = pkt_l3(p);
 
-		if (unlikely(!f || !go(w, p, f, k)))
+		/* without time to live an error is due */
+		if (unlikely(!f || !age4((struct rte_ipv4_hdr *)ip))) {
 			l->p[kept++] = p;
+			continue;
+		}
+		p->cls = PKT_TRANSIT;
+		if (unlikely(f->hit != NULL))
+			rules_count(w, f->hit);
+		if (f->to >> KIND_SHIFT == FLOW_TUNNEL) {
+			go_tunnel(p, ip, f->to & TO_MASK);
+			k->tunnel.p[tunnel++] = p;
+		} else {
+			p->next_hop = f->to & TO_MASK;
+			k->clear.p[clear++] = p;
+		}
 	}
 	l->n = (uint16_t)kept;
-	count_add(&w->known_flows, k->tunnel.n + k->clear.n);
+	k->tunnel.n = (uint16_t)tunnel;
+	k->clear.n = (uint16_t)clear;
+	count_add(&w->known_flows, tunnel + clear);
 }
 
 /* ---- keeping --------------------------------------------------------------------------------- */
 
+/* Where a flow may be put in a line: its own old place, or one that counts for nothing; NULL: others live in both. */
+static inline struct flow *place(struct flow *line, const struct worker *w, __m128i key)
+{
+	if (same_key(&line[1], key) && counts(&line[1], w))
+		return &line[1];
+	if (same_key(&line[0], key) || !counts(&line[0], w))
+		return &line[0];
+	return counts(&line[1], w) ? NULL : &line[1];
+}
+
 static inline void keep(struct worker *w, const struct pkt *p, enum flow_kind kind, uint32_t to,
 			struct rules_hit *hit)
 {
-	struct flow *f = line_of(w, p);
+	struct flow *line = line_of(w, p), *f;
+	uint32_t spilt;
 
 	if (p->v != 4 || p->fragment != FRAG_NO || p->in_if == IF_SELF)
 		return;
 	if (unlikely(hit == &rules_hit_logs))
 		return;
-	/* Its own old place, one that counts for nothing, or the first: which moves to the second. */
-	if (!same_key(&f[0], key_of(p)) && f[0].gen == w->generation) {
-		if (same_key(&f[1], key_of(p)) || f[1].gen != w->generation)
-			f++;
-		else
-			f[1] = f[0];
+	f = place(line, w, key_of(p));
+	if (!f) {
+		if (kind == FLOW_TUNNEL)
+			f = place(beside(w, line), w, key_of(p));
+		if (f) {
+			line[1].to |= SPILT;
+		} else { /* the second place is given up for the first, and that for the new one */
+			line[0].to |= line[1].to & SPILT;
+			line[1] = line[0];
+			line[0].to &= ~SPILT;
+			f = &line[0];
+		}
 	}
-	*f = (struct flow){
-		.key = key_of(p), .gen = w->generation, .to = (uint32_t)kind << KIND_SHIFT | to, .hit = hit};
+	spilt = counts(f, w) ? f->to & SPILT : 0; /* which is its line's, not its own */
+	*f = (struct flow){.key = key_of(p),
+			   .gen = w->generation,
+			   .to = (uint32_t)kind << KIND_SHIFT | spilt | to,
+			   .hit = hit};
 }
 
 void flow_keep_tunnel(struct worker *w, const struct list *l)

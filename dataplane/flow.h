@@ -4,7 +4,7 @@
  *
  * A flow is what a packet's fate hangs on besides its size and TTL: addresses, protocol, ports, and the interface
  * it came in by.  Remembered is the whole decision: the rule that lets it pass, and the outbound SA or the next hop.  The
- * table has a fixed size and two places for a flow, which later ones take from it.  What was decided before the last
+ * table has a fixed size and two or four places for a flow, which later ones take from it.  What was decided before the last
  * change of anything counts for nothing (dp_changed()), so a flow that is found is treated as if everything had been
  * looked up.  Only what lets packets pass is remembered: drops are decided anew each time, and so is what comes in
  * fragments, in IPv6, from this host itself, or by a rule that logs.

@@ -10,7 +10,7 @@
  * owner; keep the others in order. */
 static void hand_over(struct worker *w, struct list *l, const uint16_t *owner, enum pkt_class cls)
 {
-	uint32_t todo = 0;
+	uint64_t todo = 0;
 	uint16_t kept = 0, n = l->n;
 	struct pkt *all[BURST_MAX];
 
@@ -19,18 +19,18 @@ static void hand_over(struct worker *w, struct list *l, const uint16_t *owner, e
 		if (likely(owner[i] == w->id))
 			l->p[kept++] = all[i];
 		else
-			todo |= UINT32_C(1) << i;
+			todo |= UINT64_C(1) << i;
 	}
 	l->n = kept;
 	while (todo) {
-		uint16_t to = owner[__builtin_ctz(todo)], k = 0, sent;
+		uint16_t to = owner[__builtin_ctzll(todo)], k = 0, sent;
 		struct pkt *p[BURST_MAX];
 		void *m[BURST_MAX];
 
 		for (uint16_t i = 0; i < n; i++) {
 			if (!(todo >> i & 1) || owner[i] != to)
 				continue;
-			todo &= ~(UINT32_C(1) << i);
+			todo &= ~(UINT64_C(1) << i);
 			p[k] = all[i];
 			m[k] = all[i]->m;
 			*handover_pkt(all[i]->m) = *all[i];
@@ -44,34 +44,30 @@ static void hand_over(struct worker *w, struct list *l, const uint16_t *owner, e
 			pkt_drop(w, p[i], DROP_HANDOVER_FULL);
 	}
 }
-static_assert(BURST_MAX <= 32, "one bit for each packet of a burst");
+static_assert(BURST_MAX <= 64, "one bit for each packet of a burst");
 
 void handover_sa_in(struct worker *w, struct list *l)
 {
 	uint16_t owner[BURST_MAX];
-	bool all_ours = true;
 
-	for (uint16_t i = 0; i < l->n; i++) {
+	for (uint16_t i = 0; i < l->n; i++)
 		owner[i] = l->p[i]->sa_in->owner;
-		all_ours &= owner[i] == w->id;
-	}
-	if (unlikely(!all_ours))
-		hand_over(w, l, owner, PKT_ESP);
+	hand_over(w, l, owner, PKT_ESP);
 }
 
 void handover_sa_out(struct worker *w, struct list *l)
 {
-	uint16_t owner[BURST_MAX];
-	bool all_ours = true;
+	uint16_t owner[BURST_MAX], others = 0;
+	unsigned n = l->n;
 
-	for (uint16_t i = 0; i < l->n; i++) {
-		owner[i] = l->p[i]->sa_out->owner;
-		all_ours &= owner[i] == w->id;
-	}
-	if (likely(all_ours))
+	for (unsigned i = 0; i < n; i++)
+		others |= l->p[i]->sa_out->owner ^ w->id;
+	if (likely(!others))
 		return;
-	for (uint16_t i = 0; i < l->n; i++) /* their flow may have been known: the owner looks them up */
+	for (unsigned i = 0; i < n; i++) { /* their flow may have been known: the owner looks them up */
+		owner[i] = l->p[i]->sa_out->owner;
 		l->p[i]->next_hop = l->p[i]->sa_out->tunnel_if;
+	}
 	hand_over(w, l, owner, PKT_TRANSIT);
 }
 

@@ -39,12 +39,14 @@ static void clamp(struct pkt *p)
 
 bool mtu_fit(struct list *l)
 {
+	unsigned n = l->n;
 	bool all = true;
 
-	for (uint16_t i = 0; i < l->n; i++) {
+	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
 
-		all &= p->ip_len <= fits(p);
+		if (unlikely(p->ip_len > atomic_load_explicit(&p->sa_out->max_inner, memory_order_relaxed)))
+			all &= p->ip_len <= fits(p);
 		if (unlikely(mss_is_syn(p)))
 			clamp(p);
 	}

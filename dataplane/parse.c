@@ -315,7 +315,7 @@ static __attribute__((noinline)) void parse_tagged(struct worker *w, struct pkt 
 
 /* An untagged frame with a plain IPv4 packet, and for our MAC: destination and EtherType are compared at
  * once.  A checksum that its port finds wrong is wrong. */
-static inline bool parse_plain_frame(struct pkt *p, const struct port *port)
+static inline bool parse_plain_frame(struct pkt *p, const struct port *port, uint16_t in_if)
 {
 	const uint32_t care = 0x303f; /* bytes 0 to 5, 12 and 13 */
 	struct rte_mbuf *m = p->m;
@@ -323,14 +323,13 @@ static inline bool parse_plain_frame(struct pkt *p, const struct port *port)
 	uint16_t end;
 
 	if (unlikely(m->nb_segs != 1 || m->data_len < ETH + PLAIN4_HDR ||
-		     m->ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED ||
-		     (m->ol_flags & RTE_MBUF_F_RX_IP_CKSUM_MASK) == RTE_MBUF_F_RX_IP_CKSUM_BAD))
+		     m->ol_flags & (RTE_MBUF_F_RX_VLAN_STRIPPED | RTE_MBUF_F_RX_IP_CKSUM_BAD)))
 		return false;
 	if (unlikely((~(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)eth),
 								  *(const __m128i *)port->plain_frame)) &
 		      care) != 0))
 		return false;
-	if (unlikely(!parse_plain4(p, eth + ETH, m->data_len - ETH, ETH)))
+	if (unlikely(!parse_plain4(p, eth + ETH, m->data_len - ETH, ETH, in_if)))
 		return false;
 	p->cls = PKT_IP;
 	end = (uint16_t)(ETH + p->ip_len);
@@ -367,18 +366,28 @@ static inline void parse_frame(struct worker *w, struct pkt *p, const struct por
 		parse_untagged(p);
 }
 
-/* A port without addresses is no interface: what comes to it without a tag ends here. */
-static __attribute__((noinline)) void refuse_untagged(struct worker *w, uint16_t in_if, uint16_t n)
+/* All that parse_plain_frame() has left.  A port without addresses is no interface: what comes to it without a tag ends
+ * here. */
+static __attribute__((noinline)) void parse_special(struct worker *w, struct pkt *p, const struct port *port,
+						    struct parsed *out)
 {
-	for (uint16_t i = 0; i < n; i++)
-		if (w->pkts[i].in_if == in_if && w->pkts[i].cls != PKT_DROP)
-			parse_drop(&w->pkts[i], DROP_VLAN_MISSING);
+	uint16_t in_if = p->in_if;
+
+	parse_frame(w, p, port);
+	if (!port->has_addr && p->in_if == in_if && p->cls != PKT_DROP)
+		parse_drop(p, DROP_VLAN_MISSING);
+	if (p->cls != PKT_IP)
+		list_add(&out->rest, p);
+	else
+		list_add(p->proto == IPPROTO_ESP && !p->fragment ? &out->esp : &out->ip, p);
 }
 
-void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
+void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n, struct parsed *out)
 {
 	const struct port *port = &ports[dp.ifs[in_if].port];
+	const bool has_addr = port->has_addr;
 
+	out->esp.n = out->ip.n = out->rest.n = 0;
 	for (uint16_t i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(m[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
@@ -387,9 +396,9 @@ void parse_burst(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t
 		memset(p, 0, sizeof(*p));
 		p->m = m[i];
 		p->in_if = in_if;
-		if (unlikely(!parse_plain_frame(p, port)))
-			parse_frame(w, p, port);
+		if (likely(has_addr && parse_plain_frame(p, port, in_if)))
+			list_add(p->proto == IPPROTO_ESP ? &out->esp : &out->ip, p);
+		else
+			parse_special(w, p, port, out);
 	}
-	if (unlikely(!port->has_addr))
-		refuse_untagged(w, in_if, n);
 }

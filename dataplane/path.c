@@ -227,12 +227,13 @@ static void path_made(struct worker *w)
 	path_forward(w, &l);
 }
 
-/* ESP whose SA is known. */
-static void path_out_of_sa(struct worker *w, struct list *l)
+/* ESP whose SA is known; `others`: some of them are another worker's. */
+static void path_out_of_sa(struct worker *w, struct list *l, bool others)
 {
 	struct known known;
 
-	handover_sa_in(w, l);
+	if (unlikely(others))
+		handover_sa_in(w, l);
 	stage_done(&w->stage, STAGE_IN_SA, l->n);
 	capture_tap(w, l, DP_CAPTURE_OUTER, true);
 	esp_in_check(w, l); /* lengths, sequence number against the window */
@@ -258,8 +259,9 @@ static void path_out_of_sa(struct worker *w, struct list *l)
 /* ESP, raw or in UDP 4500, addressed to us. */
 static void path_inbound(struct worker *w, struct list *l)
 {
-	sad_lookup(w, l); /* SPI -> SA */
-	path_out_of_sa(w, l);
+	bool others = sad_lookup(w, l); /* SPI -> SA */
+
+	path_out_of_sa(w, l, others);
 }
 
 /* Decrypted fragments that have waited for the first before their SA's selectors could be asked. */
@@ -375,30 +377,25 @@ static void path_ip(struct worker *w, struct arrivals *a, struct list *l)
 void path_rx(struct worker *w, uint16_t in_if, struct rte_mbuf **m, uint16_t n)
 {
 	struct arrivals a;
-	struct list ip, esp, ours;
+	struct parsed got;
+	struct list ours;
+	bool others;
 
 	flow_begin(w);
 	arrivals_start(&a);
-	parse_burst(w, in_if, m, n);
-	ip.n = esp.n = 0;
-	for (uint16_t i = 0; i < n; i++) {
-		struct pkt *p = &w->pkts[i];
-
-		if (unlikely(p->cls != PKT_IP))
-			arrivals_add(w, &a, p);
-		else
-			list_add(p->proto == IPPROTO_ESP && !p->fragment ? &esp : &ip, p);
-	}
+	parse_burst(w, in_if, m, n, &got);
+	for (uint16_t i = 0; i < got.rest.n; i++)
+		arrivals_add(w, &a, got.rest.p[i]);
 	stage_done(&w->stage, STAGE_PARSE, n);
-	if (esp.n) {
+	if (got.esp.n) {
 		/* Between the ends of their SA: no question whom they are for. */
-		sad_lookup_plain(&esp, &ours);
-		for (uint16_t i = 0; i < esp.n; i++)
-			list_add(&ip, esp.p[i]);
-		path_out_of_sa(w, &ours);
+		others = sad_lookup_plain(w, &got.esp, &ours);
+		for (uint16_t i = 0; i < got.esp.n; i++)
+			list_add(&got.ip, got.esp.p[i]);
+		path_out_of_sa(w, &ours, others);
 	}
-	if (ip.n)
-		path_ip(w, &a, &ip);
+	if (got.ip.n)
+		path_ip(w, &a, &got.ip);
 	if (unlikely(a.fragments.n))
 		path_fragments(w, &a.fragments);
 	path_arrived(w, &a);

@@ -69,22 +69,26 @@ static inline bool replay_ok(const uint64_t *ring, uint32_t mask, uint32_t size,
 	return !(ring[(seq >> 6) & mask] >> (seq & 63) & 1);
 }
 
-/* The packet is authentic: mark it, move the window.  False: it has come meanwhile. */
+/* The packet is authentic: mark it, move the window.  False: it has come meanwhile.  Nearly every packet is one of the
+ * next, and of the ring makes one word new or none. */
 static inline bool replay_update(uint64_t *ring, uint32_t mask, uint32_t size, uint64_t *top, uint64_t seq)
 {
-	uint64_t word = seq >> 6;
+	const uint64_t word = seq >> 6, last = *top >> 6, bit = UINT64_C(1) << (seq & 63);
 
-	if (seq > *top) {
-		uint64_t first = (*top >> 6) + 1;
-
-		if (word - (*top >> 6) > mask) /* everything known is out of the window */
-			first = word - mask;
-		for (uint64_t i = first; i <= word; i++)
-			ring[i & mask] = 0;
-		*top = seq;
-	} else if (!replay_ok(ring, mask, size, *top, seq)) {
-		return false;
+	if (seq <= *top) {
+		if (!replay_ok(ring, mask, size, *top, seq))
+			return false;
+		ring[word & mask] |= bit;
+		return true;
 	}
-	ring[word & mask] |= UINT64_C(1) << (seq & 63);
+	if (word - last > 1) {
+		uint64_t first = word - last > mask ? word - mask
+						    : last + 1; /* or all is out of the window */
+
+		for (uint64_t i = first; i < word; i++)
+			ring[i & mask] = 0;
+	}
+	ring[word & mask] = (word == last ? ring[word & mask] : 0) | bit;
+	*top = seq;
 	return true;
 }

@@ -45,9 +45,9 @@ enum sa_flag {
 /* Last use in units of 2^31 TSC cycles, about a second; 0 is never. */
 enum { SA_USED_SHIFT = 31 };
 
-/* Address ranges of a SA_PLAIN4 SA, host order, inclusive. */
+/* Address ranges of a SA_PLAIN4 SA, host order: the first address, and how many follow. */
 struct sa_ranges {
-	uint32_t local_lo, local_hi, remote_lo, remote_hi;
+	uint32_t local, local_more, remote, remote_more;
 };
 
 /* An IPv6 prefix as a packet's address is compared with it, network order. */
@@ -69,12 +69,13 @@ struct sa_life {
 	bool soft_sent, hard_sent;
 };
 
-/* Outer headers ready to copy: IPv4 20 + UDP 8 + ESP 8, and room for IPv6 40 + 8 + 8.  DF and the TOS byte are
- * the inner header's, masked, and what is always set; network order. */
+/* Outer headers ready to copy: IPv4 20 + UDP 8 + SPI 4, or IPv6 40 + 8 + 4.  DF and the TOS byte are the inner header's,
+ * masked, and what is always set, which in IPv4 is in the template. */
 struct sa_outer {
-	alignas(64) uint8_t hdr[56];
-	uint16_t df_keep, df_set;
-	uint8_t tos_keep, tos_set;
+	alignas(64) uint8_t hdr[52];
+	uint16_t sum;    /* IPv4: of the header's words behind the first two, the checksum taken for zero */
+	uint8_t tos_set; /* IPv6 */
+	uint64_t keep;   /* of an IPv4 header's first eight bytes, as in memory */
 };
 static_assert(sizeof(struct sa_outer) == 64, "a template is one line");
 
@@ -129,6 +130,8 @@ struct sa_in {
 	uint16_t window_size, window_mask;
 	uint16_t tunnel_if; /* where decrypted packets arrive */
 	uint8_t suite, flags;
+	uint8_t around; /* bytes of ESP header, IV and ICV */
+	uint8_t align;  /* low bits that the text's length has not: its suite's block less one */
 	uint32_t used;
 	uint64_t stop_packets; /* slow path beyond this: life.h */
 	/* line 1 */
@@ -176,10 +179,8 @@ static inline uint32_t sa_used_now(uint64_t tsc)
 }
 
 /* Owner.  A second's packets write it once. */
-static inline void sa_use(uint32_t *used, uint64_t tsc)
+static inline void sa_use(uint32_t *used, uint32_t now)
 {
-	uint32_t now = sa_used_now(tsc);
-
 	if (unlikely(*used != now))
 		__atomic_store_n(used, now, __ATOMIC_RELAXED);
 }

@@ -50,9 +50,9 @@ static inline uint32_t slot_of(uint32_t spi)
 	return slot < sad_slots ? slot : 0;
 }
 
-void sad_lookup(struct worker *w, struct list *l)
+bool sad_lookup(struct worker *w, struct list *l)
 {
-	uint16_t kept = 0;
+	uint16_t kept = 0, others = 0;
 
 	for (uint16_t i = 0; i < l->n; i++) {
 		struct pkt *p = l->p[i];
@@ -76,10 +76,12 @@ void sad_lookup(struct worker *w, struct list *l)
 			punt_unknown_spi(w, p);
 			pkt_drop(w, p, DROP_ESP_NO_SA);
 		} else {
+			others |= p->sa_in->owner ^ w->id;
 			l->p[kept++] = p;
 		}
 	}
 	l->n = kept;
+	return others != 0;
 }
 
 static inline bool between_its_ends(const struct pkt *p, const struct sa_in *sa)
@@ -88,20 +90,21 @@ static inline bool between_its_ends(const struct pkt *p, const struct sa_in *sa)
 	       p->src4 == (uint32_t)(atomic_load_explicit(&sa->peer, memory_order_relaxed) >> SA_PEER_ADDR);
 }
 
-void sad_lookup_plain(struct list *l, struct list *ours)
+bool sad_lookup_plain(const struct worker *w, struct list *l, struct list *ours)
 {
-	unsigned n = l->n, kept = 0;
+	unsigned n = l->n, kept = 0, taken = 0;
+	uint16_t others = 0;
 
-	ours->n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct pkt *p = l->p[i];
-		uint32_t spi_seq[2] = {0};
+		uint64_t spi_seq = 0;
 
 		p->esp_off = (uint16_t)(p->l3_off + p->l3_len);
 		if (likely(p->ip_len >= p->l3_len + sizeof(spi_seq)))
-			memcpy(spi_seq, pkt_at(p, p->esp_off), sizeof(spi_seq));
-		p->spi = rte_be_to_cpu_32(spi_seq[0]);
-		p->seq = rte_be_to_cpu_32(spi_seq[1]);
+			memcpy(&spi_seq, pkt_at(p, p->esp_off), sizeof(spi_seq));
+		spi_seq = rte_be_to_cpu_64(spi_seq);
+		p->spi = (uint32_t)(spi_seq >> 32);
+		p->seq = (uint32_t)spi_seq;
 		p->sa_in = &sad_in[slot_of(p->spi)];
 		rte_prefetch0(p->sa_in);
 		rte_prefetch0(&p->sa_in->ranges);
@@ -115,9 +118,12 @@ void sad_lookup_plain(struct list *l, struct list *ours)
 			continue;
 		}
 		p->cls = PKT_ESP;
-		list_add(ours, p);
+		others |= p->sa_in->owner ^ w->id;
+		ours->p[taken++] = p;
 	}
 	l->n = (uint16_t)kept;
+	ours->n = (uint16_t)taken;
+	return others != 0;
 }
 
 bool sad_reserved(uint32_t spi)

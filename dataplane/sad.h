@@ -13,12 +13,13 @@
 #include "sa.h"
 #include "worker.h"
 
-/* ESP packets: reads the SPI, sets spi, sa_in and seq's low 32 bits; unknown SPIs are dropped, or wait (early.h). */
-void sad_lookup(struct worker *w, struct list *l);
+/* ESP packets: reads the SPI, sets spi, sa_in and seq's low 32 bits; unknown SPIs are dropped, or wait (early.h).  True:
+ * the SA of some is another worker's. */
+bool sad_lookup(struct worker *w, struct list *l);
 
 /* IPv4 packets of ESP, and nobody has asked yet whom they are for (PKT_IP): those between the two addresses of the SA
  * that their SPI names are for us, and move to `ours` as sad_lookup() would leave them. */
-void sad_lookup_plain(struct list *l, struct list *ours);
+bool sad_lookup_plain(const struct worker *w, struct list *l, struct list *ours);
 
 /* Has control reserved this SPI for an SA that is not there yet? */
 bool sad_reserved(uint32_t spi);

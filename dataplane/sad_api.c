@@ -85,8 +85,8 @@ static int selectors(const struct ts *local, uint8_t n_local, const struct ts *r
 	if (!sound(local, n_local) || !sound(remote, n_remote))
 		return -EINVAL;
 	if (n_local == 1 && n_remote == 1 && any_proto(local, 4) && any_proto(remote, 4)) {
-		*r = (struct sa_ranges){host4(&local->lo), host4(&local->hi), host4(&remote->lo),
-					host4(&remote->hi)};
+		*r = (struct sa_ranges){host4(&local->lo), host4(&local->hi) - host4(&local->lo),
+					host4(&remote->lo), host4(&remote->hi) - host4(&remote->lo)};
 		return 0;
 	}
 	s = calloc(1, sizeof(*s));
@@ -156,6 +156,8 @@ static int fill_in(struct sa_in *sa, const struct dp_sa_in_conf *c, const struct
 	memcpy(&sa->salt, c->keys.salt, sizeof(sa->salt));
 	sa->window_size = window;
 	sa->suite = (uint8_t)(s - suite_table);
+	sa->around = (uint8_t)(ESP_HDR + s->iv_len + s->icv_len);
+	sa->align = (uint8_t)(s->block - 1);
 	sa->flags = (uint8_t)((sa->sel ? 0 : SA_PLAIN4) | (c->esn ? SA_ESN : 0) |
 			      (c->udp_encap ? SA_UDP : 0) | (window ? SA_REPLAY : 0) |
 			      (c->transport ? SA_TRANSPORT : 0));
@@ -218,33 +220,40 @@ int dp_sa_in_remove(uint32_t spi)
 
 /* ---- outbound -------------------------------------------------------------------------------- */
 
+/* What the inner header decides about the outer one, and what the tunnel does. */
 static void put_options(struct sa_outer *o, const struct dp_policy_options *how)
 {
-	o->df_keep = how->df == DP_DF_COPY ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0;
-	o->df_set = how->df == DP_DF_SET ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0;
-	o->tos_keep = how->dscp_fixed ? ECN_MASK : UINT8_MAX;
+	struct rte_ipv4_hdr keep = {
+		.type_of_service = how->dscp_fixed ? ECN_MASK : UINT8_MAX,
+		.fragment_offset = how->df == DP_DF_COPY ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0,
+	};
+
+	memcpy(&o->keep, &keep, sizeof(o->keep));
 	o->tos_set = how->dscp_fixed ? (uint8_t)(how->dscp << 2) : 0;
 }
 
-/* The outer header with all that does not change from packet to packet; checksum holds the sum so far. */
-static void put_outer4(uint8_t *hdr, const struct sa_out *sa, const struct endpoint *remote, uint8_t proto)
+/* The outer header with all that does not change from packet to packet. */
+static void put_outer4(struct sa_outer *o, const struct sa_out *sa, const struct endpoint *remote,
+		       uint8_t proto)
 {
-	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)hdr;
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)o->hdr;
 
-	ip->version_ihl = RTE_IPV4_VHL_DEF;
 	ip->time_to_live = OUTER_TTL;
 	ip->next_proto_id = proto;
 	ip->src_addr = addr4_be(&sa->local.a);
 	ip->dst_addr = addr4_be(&remote->a);
-	ip->hdr_checksum = rte_raw_cksum(ip, sizeof(*ip));
-	ip->packet_id = (uint16_t)sa->spi; /* where counting starts; not in the sum */
+	o->sum = rte_raw_cksum(ip, sizeof(*ip));
+	ip->version_ihl = RTE_IPV4_VHL_DEF;
+	ip->type_of_service = o->tos_set;
+	ip->fragment_offset = spd_options(sa->policy)->df == DP_DF_SET ? RTE_BE16(RTE_IPV4_HDR_DF_FLAG) : 0;
 }
 
 /* Flow label zero: any other would have to be the same for all of a flow (RFC 6437 3), and telling the
  * flows inside apart is what a tunnel is to prevent. */
-static void put_outer6(uint8_t *hdr, const struct sa_out *sa, const struct endpoint *remote, uint8_t proto)
+static void put_outer6(struct sa_outer *o, const struct sa_out *sa, const struct endpoint *remote,
+		       uint8_t proto)
 {
-	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)hdr;
+	struct rte_ipv6_hdr *ip = (struct rte_ipv6_hdr *)o->hdr;
 
 	ip->vtc_flow = RTE_BE32(0x60000000);
 	ip->proto = proto;
@@ -266,8 +275,7 @@ static void put_outer(struct sa_outer *o, const struct sa_out *sa, const struct 
 
 	memset(o, 0, sizeof(*o));
 	put_options(o, spd_options(sa->policy));
-	(sa->flags & SA_OUTER6 ? put_outer6 : put_outer4)(o->hdr, sa, remote,
-							  encap ? IPPROTO_UDP : IPPROTO_ESP);
+	(sa->flags & SA_OUTER6 ? put_outer6 : put_outer4)(o, sa, remote, encap ? IPPROTO_UDP : IPPROTO_ESP);
 	if (encap) {
 		udp->src_port = rte_cpu_to_be_16(sa->local.port);
 		udp->dst_port = rte_cpu_to_be_16(remote->port); /* checksum zero: RFC 3948 2.1 */

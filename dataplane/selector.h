@@ -13,8 +13,7 @@
 /* One IPv4 range a side and nothing else; addresses in host order. */
 static inline bool selector_ranges_have(const struct sa_ranges *r, uint32_t local, uint32_t remote)
 {
-	return local - r->local_lo <= r->local_hi - r->local_lo &&
-	       remote - r->remote_lo <= r->remote_hi - r->remote_lo;
+	return local - r->local <= r->local_more && remote - r->remote <= r->remote_more;
 }
 
 /* All other selectors: some local and some remote one must hold the packet.  A fragment that knows no ports fits only

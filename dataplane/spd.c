@@ -21,10 +21,10 @@ struct search {
 	const struct spd_if *tun[BURST_MAX];
 	uint32_t policy[BURST_MAX]; /* SPD_NONE until found */
 	uint16_t rank[BURST_MAX];   /* of the policy found */
-	uint32_t pending;           /* bit set */
-	uint32_t six;               /* bit set of IPv6 packets */
+	uint64_t pending;           /* bit set */
+	uint64_t six;               /* bit set of IPv6 packets */
 };
-static_assert(BURST_MAX <= 32, "a bit for each packet");
+static_assert(BURST_MAX <= 64, "a bit for each packet");
 
 /* Can a packet match a combination at all?  A fragment may know no ports (RFC 4301 7). */
 static inline bool may_match(const struct pkt *p, const struct spd_mask *m)
@@ -106,12 +106,12 @@ static __rte_always_inline void search_round(const struct list *l, struct search
 	uint64_t hits = 0;
 	uint32_t n = 0;
 
-	for (uint32_t todo = s->pending; todo; todo &= todo - 1) {
-		unsigned i = (unsigned)__builtin_ctz(todo);
+	for (uint64_t todo = s->pending; todo; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
 		const struct spd_if *t = s->tun[i];
 
 		if (r >= t->n_masks || (s->policy[i] != SPD_NONE && s->rank[i] != t->mask[r].rank)) {
-			s->pending &= ~(UINT32_C(1) << i);
+			s->pending &= ~(UINT64_C(1) << i);
 			continue;
 		}
 		if (!may_match(l->p[i], &t->mask[r]))
@@ -144,7 +144,7 @@ static inline void search_begin(struct search *s, unsigned i, const struct spd_i
 	if (likely(t && t->single))
 		s->policy[i] = t->single - 1;
 	else if (t)
-		s->pending |= UINT32_C(1) << i;
+		s->pending |= UINT64_C(1) << i;
 }
 
 static const struct spd_if *tunnel_of(struct spd_family *f, const struct pkt *p)
@@ -154,8 +154,8 @@ static const struct spd_if *tunnel_of(struct spd_family *f, const struct pkt *p)
 
 static __rte_noinline void search6(const struct list *l, struct search *s)
 {
-	for (uint32_t todo = s->six; todo; todo &= todo - 1) {
-		unsigned i = (unsigned)__builtin_ctz(todo);
+	for (uint64_t todo = s->six; todo; todo &= todo - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(todo);
 
 		search_begin(s, i, tunnel_of(&spd6, l->p[i]));
 	}
@@ -168,7 +168,7 @@ static void search(const struct list *l, struct search *s)
 	s->pending = s->six = 0;
 	for (unsigned i = 0; i < l->n; i++) {
 		if (unlikely(l->p[i]->v == 6))
-			s->six |= UINT32_C(1) << i;
+			s->six |= UINT64_C(1) << i;
 		else
 			search_begin(s, i, tunnel_of(&spd4, l->p[i]));
 	}

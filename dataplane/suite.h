@@ -19,8 +19,8 @@
 enum { ESP_HDR = 8, ICV_MAX = 32 };
 
 struct suite {
-	struct dp_suite id;
-	const char *name; /* "AES256-GCM16" */
+	alignas(64) struct dp_suite id; /* a line each: an index is a shift */
+	const char *name;               /* "AES256-GCM16" */
 	uint8_t key_len, salt_len, integ_key_len;
 	uint8_t iv_len, icv_len;
 	uint8_t block; /* ciphertext is a multiple of this: 4 for stream ciphers, 16 for CBC */
@@ -30,12 +30,12 @@ struct suite {
 	/* Write the IV, encrypt and authenticate in place.  All p have this suite; sa_out, esp_off, seq and
 	 * ip_len and text_len are set, the plaintext stands with its padding and trailer behind the room for the IV,
 	 * and ip_len counts the room for the ICV.  p->drop is DROP_NONE before; what fails gets
-	 * DROP_ESP_CRYPTO. */
-	void (*seal)(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+	 * DROP_ESP_CRYPTO, and then false is returned. */
+	bool (*seal)(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
 	/* Verify and decrypt in place; sa_in, esp_off, seq, ip_len and text_len are set, and lengths were checked.
-	 * p->drop is DROP_NONE before; what fails gets DROP_ESP_AUTH or DROP_ESP_CRYPTO.  Tags are compared
-	 * in constant time. */
-	void (*open)(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+	 * p->drop is DROP_NONE before; what fails gets DROP_ESP_AUTH or DROP_ESP_CRYPTO, and then false is
+	 * returned.  Tags are compared in constant time. */
+	bool (*open)(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
 };
 
 extern const struct suite suite_table[];
@@ -63,10 +63,10 @@ static inline uint8_t *suite_icv(const struct suite *s, const struct pkt *p)
 }
 
 int suite_gcm_expand(const struct suite *s, IMB_MGR *mb, const struct dp_keys *k, uint8_t *key);
-void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
-void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
-void suite_gmac_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
-void suite_gmac_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+bool suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+bool suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+bool suite_gmac_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+bool suite_gmac_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
 int suite_job_expand(const struct suite *s, IMB_MGR *mb, const struct dp_keys *k, uint8_t *key);
-void suite_job_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
-void suite_job_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+bool suite_job_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);
+bool suite_job_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n);

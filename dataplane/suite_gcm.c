@@ -124,41 +124,66 @@ static aes_gcm_enc_dec_t cipher(const IMB_MGR *mb, const struct suite *s, bool s
 	}
 }
 
-void suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+/* A list whose packets all have one key has nothing to fetch ahead.  Functions that have a parameter `many` know it
+ * when they are compiled. */
+static inline bool many_keys(const uint8_t *const *key, unsigned n)
+{
+	uintptr_t differs = 0;
+
+	for (unsigned i = 1; i < n; i++)
+		differs |= (uintptr_t)key[i] ^ (uintptr_t)key[0];
+	return differs != 0;
+}
+
+static __rte_always_inline void seal(struct worker *w, const struct suite *s, struct pkt *const *p,
+				     unsigned n, const uint8_t *const *key, bool many)
 {
 	alignas(LINE) union block iv[BURST_MAX], aad[BURST_MAX];
 	aes_gcm_enc_dec_t enc = cipher(w->mb, s, true);
 	struct ahead a = {.rounds_end = 16 * (7 + s->key_len / 4u), .vaes = has_vaes(w->mb)};
-	const uint8_t *key[BURST_MAX];
+	const uint32_t front = ESP_HDR + s->iv_len, icv_len = s->icv_len;
 	struct gcm_context_data ctx;
+	uint8_t *text[BURST_MAX];
 
-	for (uint16_t i = 0; i < n; i++)
-		key[i] = p[i]->sa_out->key;
-	look_ahead(&a, key, p, 0, n);
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sa_out *sa = p[i]->sa_out;
+	if (many)
+		look_ahead(&a, key, p, 0, n);
+	for (unsigned i = 0; i < n; i++) {
+		const struct sa_out *sa = p[many ? i : 0]->sa_out;
 		uint8_t *esp = pkt_at(p[i], p[i]->esp_off);
 		uint64_t iv_be = rte_cpu_to_be_64(p[i]->seq); /* never repeats under one key: RFC 4106 3.1 */
 
+		text[i] = esp + front;
 		memcpy(esp + ESP_HDR, &iv_be, sizeof(iv_be));
 		_mm_store_si128(&iv[i].v, nonce(sa->salt, iv_be));
-		if (sa->flags & SA_ESN) {
+		if (unlikely(sa->flags & SA_ESN)) {
 			uint32_t spi_be;
 
 			memcpy(&spi_be, esp, sizeof(spi_be));
 			_mm_store_si128(&aad[i].v, aad_esn(spi_be, p[i]->seq));
 		}
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sa_out *sa = p[i]->sa_out;
-		uint8_t *esp = pkt_at(p[i], p[i]->esp_off), *text = esp + ESP_HDR + s->iv_len;
+	for (unsigned i = 0; i < n; i++) {
+		bool esn = p[many ? i : 0]->sa_out->flags & SA_ESN;
 		uint32_t len = p[i]->text_len;
-		bool esn = sa->flags & SA_ESN;
 
-		look_ahead(&a, key, p, i, n);
-		enc((const struct gcm_key_data *)key[i], &ctx, text, text, len, iv[i].b, esn ? aad[i].b : esp,
-		    esn ? 12 : 8, text + len, s->icv_len);
+		if (many)
+			look_ahead(&a, key, p, i, n);
+		enc((const struct gcm_key_data *)key[many ? i : 0], &ctx, text[i], text[i], len, iv[i].b,
+		    esn ? aad[i].b : text[i] - front, esn ? 12 : 8, text[i] + len, icv_len);
 	}
+}
+
+bool suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+{
+	const uint8_t *key[BURST_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		key[i] = p[i]->sa_out->key;
+	if (many_keys(key, n))
+		seal(w, s, p, n, key, true);
+	else
+		seal(w, s, p, n, key, false);
+	return true;
 }
 
 /* No early exit: the time must not tell how many bytes were right. */
@@ -181,40 +206,51 @@ static inline bool tag_differs(const union block *tag, const uint8_t *icv, unsig
 	return differs != 0;
 }
 
-void suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+static __rte_always_inline bool open(struct worker *w, const struct suite *s, struct pkt *const *p,
+				     unsigned n, const uint8_t *const *key, bool many)
 {
 	alignas(LINE) union block iv[BURST_MAX], aad[BURST_MAX], tag[BURST_MAX];
 	aes_gcm_enc_dec_t dec = cipher(w->mb, s, false);
 	struct ahead a = {.rounds_end = 16 * (7 + s->key_len / 4u), .vaes = has_vaes(w->mb)};
-	const uint8_t *key[BURST_MAX];
+	const uint32_t front = ESP_HDR + s->iv_len, icv_len = s->icv_len;
 	struct gcm_context_data ctx;
+	uint8_t *text[BURST_MAX];
+	bool all = true;
 
-	for (uint16_t i = 0; i < n; i++)
-		key[i] = p[i]->sa_in->key;
-	look_ahead(&a, key, p, 0, n);
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sa_in *sa = p[i]->sa_in;
-		const uint8_t *esp = pkt_at(p[i], p[i]->esp_off);
+	if (many)
+		look_ahead(&a, key, p, 0, n);
+	for (unsigned i = 0; i < n; i++) {
+		const struct sa_in *sa = p[many ? i : 0]->sa_in;
+		uint8_t *esp = pkt_at(p[i], p[i]->esp_off);
 		uint64_t iv_be;
 
+		text[i] = esp + front;
 		memcpy(&iv_be, esp + ESP_HDR, sizeof(iv_be));
 		_mm_store_si128(&iv[i].v, nonce(sa->salt, iv_be));
-		if (sa->flags & SA_ESN)
+		if (unlikely(sa->flags & SA_ESN))
 			_mm_store_si128(&aad[i].v, aad_esn(rte_cpu_to_be_32(p[i]->spi), p[i]->seq));
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		const struct sa_in *sa = p[i]->sa_in;
-		uint8_t *esp = pkt_at(p[i], p[i]->esp_off), *text = esp + ESP_HDR + s->iv_len;
-		bool esn = sa->flags & SA_ESN;
+	for (unsigned i = 0; i < n; i++) {
+		bool esn = p[many ? i : 0]->sa_in->flags & SA_ESN;
 
-		look_ahead(&a, key, p, i, n);
-		dec((const struct gcm_key_data *)key[i], &ctx, text, text, p[i]->text_len, iv[i].b,
-		    esn ? aad[i].b : esp, esn ? 12 : 8, tag[i].b, s->icv_len);
+		if (many)
+			look_ahead(&a, key, p, i, n);
+		dec((const struct gcm_key_data *)key[many ? i : 0], &ctx, text[i], text[i], p[i]->text_len,
+		    iv[i].b, esn ? aad[i].b : text[i] - front, esn ? 12 : 8, tag[i].b, icv_len);
 	}
-	for (uint16_t i = 0; i < n; i++) {
-		const uint8_t *icv = suite_icv(s, p[i]);
-
-		if (unlikely(tag_differs(&tag[i], icv, s->icv_len)))
+	for (unsigned i = 0; i < n; i++)
+		if (unlikely(tag_differs(&tag[i], text[i] + p[i]->text_len, icv_len))) {
 			p[i]->drop = DROP_ESP_AUTH;
-	}
+			all = false;
+		}
+	return all;
+}
+
+bool suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+{
+	const uint8_t *key[BURST_MAX];
+
+	for (unsigned i = 0; i < n; i++)
+		key[i] = p[i]->sa_in->key;
+	return many_keys(key, n) ? open(w, s, p, n, key, true) : open(w, s, p, n, key, false);
 }

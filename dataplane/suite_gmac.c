@@ -61,7 +61,7 @@ static void mac(const struct worker *w, const struct suite *s, struct pkt *p, co
 	memcpy(from, saved, sizeof(saved));
 }
 
-void suite_gmac_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+bool suite_gmac_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
 {
 	union block iv[BURST_MAX];
 
@@ -77,11 +77,13 @@ void suite_gmac_seal(struct worker *w, const struct suite *s, struct pkt **p, ui
 
 		mac(w, s, p[i], sa->key, sa->flags & SA_ESN, &iv[i], suite_icv(s, p[i]));
 	}
+	return true;
 }
 
-void suite_gmac_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+bool suite_gmac_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
 {
 	union block iv[BURST_MAX], tag[BURST_MAX];
+	bool all = true;
 
 	for (uint16_t i = 0; i < n; i++)
 		iv[i].v = nonce(p[i]->sa_in->salt, pkt_at(p[i], p[i]->esp_off) + ESP_HDR);
@@ -95,7 +97,10 @@ void suite_gmac_open(struct worker *w, const struct suite *s, struct pkt **p, ui
 
 		/* No early exit: the time must not tell how many bytes were right. */
 		memcpy(icv.b, suite_icv(s, p[i]), sizeof(icv.b));
-		if (unlikely(((icv.q[0] ^ tag[i].q[0]) | (icv.q[1] ^ tag[i].q[1])) != 0))
+		if (unlikely(((icv.q[0] ^ tag[i].q[0]) | (icv.q[1] ^ tag[i].q[1])) != 0)) {
 			p[i]->drop = DROP_ESP_AUTH;
+			all = false;
+		}
 	}
+	return all;
 }

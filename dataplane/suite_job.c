@@ -195,6 +195,16 @@ static void flush(IMB_MGR *mb)
 		job_done(j);
 }
 
+static bool all_done(struct pkt *const *p, uint16_t n)
+{
+	uint8_t drop = DROP_NONE;
+
+	for (uint16_t i = 0; i < n; i++)
+		drop |= p[i]->drop;
+	return drop == DROP_NONE;
+}
+static_assert(DROP_NONE == 0, "no bit of a reason is set");
+
 /* salt | IV with one store; for CTR the library appends the block counter 1 (RFC 3686 4) */
 static void nonce_set(struct scratch *t, unsigned i, uint32_t salt, uint64_t iv_be)
 {
@@ -238,7 +248,7 @@ static void longest_first(struct pkt *const *p, uint16_t n, uint8_t order[BURST_
 		order[at[class[i]]++] = (uint8_t)i;
 }
 
-void suite_job_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+bool suite_job_seal(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
 {
 	struct scratch t;
 	struct ctx c = {.s = s, .seal = true, .hash = hash_alg(s), .mode = cipher_mode(s), .t = &t};
@@ -273,6 +283,7 @@ void suite_job_seal(struct worker *w, const struct suite *s, struct pkt **p, uin
 		submit(w->mb);
 	}
 	flush(w->mb);
+	return all_done(p, n);
 }
 
 /* No early exit: the time must not tell how many bytes were right.  len is a multiple of 4. */
@@ -290,7 +301,7 @@ static bool tag_differs(const uint8_t *a, const uint8_t *b, unsigned len)
 	return differs != 0;
 }
 
-void suite_job_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
+bool suite_job_open(struct worker *w, const struct suite *s, struct pkt **p, uint16_t n)
 {
 	struct scratch t;
 	struct ctx c = {.s = s, .seal = false, .hash = hash_alg(s), .mode = cipher_mode(s), .t = &t};
@@ -322,4 +333,5 @@ void suite_job_open(struct worker *w, const struct suite *s, struct pkt **p, uin
 		if (p[i]->drop == DROP_NONE && unlikely(tag_differs(t.tag[i], t.icv[i], s->icv_len)))
 			p[i]->drop = DROP_ESP_AUTH;
 	}
+	return all_done(p, n);
 }

@@ -55,7 +55,8 @@ enum { INJECT_DUMMY = 0x7fff, INJECT_OWN = 0x7ffe };
 enum inject { INJECT_UNRESOLVED = 0x8000 };
 
 /* ESP packets that wait for their SA: early.h.  All of them until the first has waited long enough. */
-enum { EARLY_MAX = BURST_MAX };
+enum { EARLY_MAX = 32 };
+static_assert((int)EARLY_MAX <= (int)BURST_MAX, "they are taken as a burst");
 struct early {
 	uint16_t n;
 	uint64_t until; /* tsc */

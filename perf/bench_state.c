@@ -77,7 +77,7 @@ static void examine(uint32_t pairs, struct state *s)
 
 	rig_start(&conf);
 	if (!verify)
-		quiet_init();
+		quiet_init(false);
 	for (unsigned i = 0; i < (verify ? 1 : TIMES); i++) {
 		double per_s = rig_install(&l);
 

@@ -358,7 +358,7 @@ static const struct bound_way ways[] = {
 	{"direct call", can_gcm, gcm_direct, true},
 	{"direct call, keys ahead", can_gcm_ahead, gcm_ahead, true},
 	{"direct calls", can_chacha, chacha_direct, true},
-	{"jobs, 32 in flight", can_job, jobs},
+	{"jobs, a burst in flight", can_job, jobs},
 	{"jobs, all in flight", can_job, jobs_all},
 	{"job bursts", can_job, job_bursts},
 	{"cipher and hash bursts", can_two_bursts, two_bursts},

@@ -179,7 +179,7 @@ static const char *verdict(const struct series *s, double spread)
 
 static void figure(const struct series *s, char *text, size_t len)
 {
-	double spread, us = series_median(s, &spread);
+	double spread, us = series_figure(s, &spread);
 	const char *v = verdict(s, spread);
 
 	if (strcmp(v, "ok") == 0)
@@ -195,7 +195,7 @@ static void report_what(unsigned group, enum what what)
 
 	for (int i = 0; i < 2; i++) {
 		const struct series *s = &cost_us[what][i];
-		double spread, us = series_median(s, &spread);
+		double spread, us = series_figure(s, &spread);
 
 		figure(s, text[i], sizeof(text[i]));
 		if (json) {
@@ -209,7 +209,7 @@ static void report_what(unsigned group, enum what what)
 	}
 	printf("%5u  %-25s %-18s %-18s", group, what_name[what], text[0], text[1]);
 	if (strchr(text[1], '%'))
-		printf(" %8.0f", 1e6 / series_median(&cost_us[what][1], NULL));
+		printf(" %8.0f", 1e6 / series_figure(&cost_us[what][1], NULL));
 	putchar('\n');
 }
 
@@ -294,7 +294,7 @@ int main(int argc, char **argv)
 		max_rounds = 2;
 	} else {
 		max_rounds = quiet_rounds * 6;
-		quiet_init();
+		quiet_init(false);
 		if (json_path)
 			open_json(json_path);
 		head();

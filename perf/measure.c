@@ -8,7 +8,7 @@
 #include "dp.h"
 #include "quiet.h"
 
-enum { INTERVAL_US = 1000, STAGES_US = 300, TRIES = 60, ENOUGH = 8, SPREAD_PERCENT = 15 };
+enum { TRIES = 60, ENOUGH = 8, SPREAD_PERCENT = 15 };
 
 /* What is measured in turns. */
 struct turns {
@@ -63,7 +63,7 @@ static bool path_interval(const struct turns *m, double *cycles)
 {
 	struct quiet_interval i = {0};
 
-	while (i.cycles < cycles_of(INTERVAL_US))
+	while (i.cycles < cycles_of(quiet_interval_us()))
 		quiet_piece(&i, path_once(m->t, false));
 	*cycles = per_packet(&i);
 	return quiet_even(&i) && quiet_so_far();
@@ -73,7 +73,7 @@ static bool bound_interval(const struct turns *m, double *cycles)
 {
 	struct quiet_interval i = {0};
 
-	while (i.cycles < cycles_of(INTERVAL_US))
+	while (i.cycles < cycles_of(quiet_interval_us()))
 		quiet_piece(&i, bound_run(m->way, m->t));
 	*cycles = per_packet(&i);
 	return quiet_even(&i) && quiet_so_far();
@@ -86,7 +86,7 @@ static bool stage_interval(const struct turns *m, double cycles[STAGE_MAX])
 	uint64_t before[STAGE_MAX];
 
 	memcpy(before, c->cycles, sizeof(before));
-	while (i.cycles < cycles_of(STAGES_US))
+	while (i.cycles < cycles_of(quiet_interval_us() / 3))
 		quiet_piece(&i, path_once(m->t, true));
 	for (unsigned s = 0; s < STAGE_MAX; s++)
 		cycles[s] = (double)(c->cycles[s] - before[s]) / i.pieces / FRAMES;
@@ -137,11 +137,11 @@ void measure(const struct effort *e, struct result *r)
 		round_of(&m);
 	r->quiet = m.quiet;
 	r->way = m.way->name;
-	r->cycles = series_median(&m.path, &r->spread);
-	r->bound = series_median(&m.bound, &r->bound_spread);
+	r->cycles = series_figure(&m.path, &r->spread);
+	r->bound = series_figure(&m.bound, &r->bound_spread);
 	r->ratio = r->bound > 0 ? r->cycles / r->bound : 0;
 	for (unsigned s = 0; s < STAGE_MAX; s++)
-		r->stage[s] = series_median(&m.stage[s], NULL);
+		r->stage[s] = series_figure(&m.stage[s], NULL);
 	r->verdict = judge(r);
 }
 

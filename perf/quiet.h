@@ -19,8 +19,11 @@
 
 enum { QUIET_SERIES = 512 };
 
-/* Learn what the canaries cost here. */
-void quiet_init(void);
+/* Learn what the canaries cost here.  `shared`: there are always others on the machine, so canaries say nothing; the
+ * figure is a tenth from the bottom of many short intervals, which is enough to compare by, and no more. */
+void quiet_init(bool shared);
+/* How long an interval should be. */
+unsigned quiet_interval_us(void);
 /* Was the time since the last call, or since quiet_init(), undisturbed? */
 bool quiet_so_far(void);
 /* The same for what is measured in CPU time: only the canaries, for it does not matter who else had the core. */
@@ -42,6 +45,6 @@ struct series {
 	double v[QUIET_SERIES];
 };
 void series_add(struct series *s, double v);
-/* 0 of an empty one.  *spread, if not NULL: half the distance between the quartiles, as a share of the
- * median. */
-double series_median(const struct series *s, double *spread);
+/* The figure; 0 of an empty one.  *spread, if not NULL: half the distance between the quartiles, or, where others share the
+ * machine, between the bottom and a fifth from there, as a share of the figure. */
+double series_figure(const struct series *s, double *spread);

@@ -75,6 +75,8 @@ void report_head(const struct report_head *h)
 		printf("every packet a new flow");
 	printf("; %u security rules; every packet of another SA by chance; %s pages\n", h->rules,
 	       h->hugepages ? "huge" : "ordinary");
+	if (h->shared)
+		printf("others share the machine: each figure is a tenth from the bottom of many short intervals\n");
 }
 
 void report_layout(const struct layout *l, double install_per_s)
@@ -153,9 +155,9 @@ void report_json(const char *path, const struct report_head *h, const struct res
 	cpu_name(cpu, sizeof(cpu));
 	fprintf(f,
 		"{\"cpu\": \"%s\", \"tsc_hz\": %lu, \"dpdk\": \"%s\", \"ipsec_mb\": \"%s\", "
-		"\"hugepages\": %s, \"harness_cycles\": %.2f, \"idle_turn_cycles\": %.1f,\n\"results\": [\n",
+		"\"hugepages\": %s, \"shared\": %s, \"harness_cycles\": %.2f, \"idle_turn_cycles\": %.1f,\n\"results\": [\n",
 		cpu, (unsigned long)rte_get_tsc_hz(), rte_version(), imb_get_version_str(),
-		h->hugepages ? "true" : "false", h->harness, h->idle_turn);
+		h->hugepages ? "true" : "false", h->shared ? "true" : "false", h->harness, h->idle_turn);
 	for (unsigned i = 0; i < n; i++) {
 		json_row(f, &r[i]);
 		fputs(i + 1 < n ? ",\n" : "\n", f);

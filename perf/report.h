@@ -8,7 +8,7 @@
 struct report_head {
 	double harness, idle_turn; /* cycles a packet; cycles a turn */
 	uint32_t flows, rules;
-	bool hugepages;
+	bool hugepages, shared;
 };
 
 void report_head(const struct report_head *h);

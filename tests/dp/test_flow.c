@@ -329,6 +329,27 @@ static void fragments(void **state)
 	assert_int_equal(known(), before + 1);
 }
 
+/* As many flows as half the lines, which chance spreads unevenly: hardly one finds no place. */
+static void third_of_a_line(void **state)
+{
+	uint32_t flows = flow_places(dp.worker[0]) / 4, n = 0;
+	char src[20];
+
+	for (unsigned round = 0; round < 2; round++) {
+		srandom(1);
+		for (uint32_t i = 0; i < flows; i++) {
+			unsigned host = (unsigned)random() & 0x3fff;
+			bool was;
+
+			snprintf(src, sizeof(src), "10.1.%u.%u", 64 + (host >> 8), host & 255);
+			was = sends_from(src, FAR, (uint16_t)(3000 + (random() & 0xfff)), true);
+			n += round && was;
+		}
+	}
+	assert_in_range(n, flows - flows / 100, flows);
+	dpt_expect_drop("", 0);
+}
+
 /* More flows than there are places: all get through, and most of the latest are known. */
 static void more_than_fit(void **state)
 {
@@ -375,6 +396,7 @@ int main(void)
 		cmocka_unit_test(hits_and_denials),
 		cmocka_unit_test(becomes_ours),
 		cmocka_unit_test(fragments),
+		cmocka_unit_test(third_of_a_line),
 		cmocka_unit_test(more_than_fit),
 		cmocka_unit_test(numbers_begin_anew),
 	};

@@ -28,11 +28,14 @@ static struct pkt parsed(const void *bytes, size_t len, uint16_t *left)
 {
 	struct worker *w = dp.worker[0];
 	struct rte_mbuf *m = rte_pktmbuf_alloc(dp.pool);
+	struct parsed out;
 	struct pkt p;
 
 	assert_non_null(m);
 	memcpy(rte_pktmbuf_append(m, (uint16_t)len), bytes, len);
-	parse_burst(w, dpt_port[0], &m, 1);
+	parse_burst(w, dpt_port[0], &m, 1, &out);
+	assert_int_equal(out.esp.n + out.ip.n + out.rest.n, 1);
+	assert_int_equal(out.rest.n, w->pkts[0].cls != PKT_IP);
 	if (w->pkts[0].cls == PKT_IP)
 		parse_place(&w->pkts[0]);
 	p = w->pkts[0];
@@ -512,7 +515,7 @@ static void plain_is_the_same(void **state)
 		struct dpt_ip4 h = {.src = HOST, .dst = FAR, .proto = protos[random() % sizeof(protos)]};
 		uint8_t b[DPT_FRAME_MAX] = {0};
 		struct rte_mbuf m = {.buf_addr = b};
-		struct pkt one = {.m = &m}, other = {.m = &m};
+		struct pkt one = {.m = &m, .in_if = 7}, other = one;
 		bool is_plain;
 
 		for (unsigned i = 0; i < payload; i++)
@@ -525,7 +528,7 @@ static void plain_is_the_same(void **state)
 		}
 		if (round % 3 == 0)
 			len = (uint16_t)(len + (random() % 8) - 4);
-		is_plain = parse_plain4(&one, b, len, 0);
+		is_plain = parse_plain4(&one, b, len, 0, one.in_if);
 		if (!is_plain) {
 			assert_memory_equal(&one, &other, sizeof(one));
 			continue;

@@ -25,11 +25,14 @@ static struct pkt parsed(size_t len)
 {
 	struct worker *w = dp.worker[0];
 	struct rte_mbuf *m = rte_pktmbuf_alloc(dp.pool);
+	struct parsed out;
 	struct pkt p;
 
 	assert_non_null(m);
 	memcpy(rte_pktmbuf_append(m, (uint16_t)len), frame, len);
-	parse_burst(w, dpt_port[0], &m, 1);
+	parse_burst(w, dpt_port[0], &m, 1, &out);
+	assert_int_equal(out.esp.n + out.ip.n + out.rest.n, 1);
+	assert_int_equal(out.rest.n, w->pkts[0].cls != PKT_IP);
 	if (w->pkts[0].cls == PKT_IP)
 		parse_place(&w->pkts[0]);
 	p = w->pkts[0];
