@@ -36,6 +36,8 @@ struct diag_facts {
 	bool peer_v1; /* its address called in IKEv1 */
 	unsigned n_callers;
 	unsigned half_open, half_open_max; /* of the box */
+	bool in_line;                      /* waits for its turn to start ... */
+	uint32_t starts, starts_max, line; /* ... and what the box is at: so many, of so many; so many wait */
 	char caller[200];                  /* the newest one: who, how, when */
 	/* Of those who call us from an address that no gateway has: how many there are, the one with most calls; and how many
 	 * gateways with a fixed peer-address are down, whose peer that may be.  IKE_SA_INIT does not say. */

@@ -219,13 +219,25 @@ static bool unanswered(const struct diag_facts *f, struct diag_report *r)
 
 static void never_failed(const struct diag_facts *f, struct diag_report *r)
 {
-	static const char trying[] = "negotiating", waits[] = "waits-for-peer", idle[] = "not-asked";
+	static const char trying[] = "negotiating", waits[] = "waits-for-peer", idle[] = "not-asked",
+			  turn[] = "waits-its-turn";
 
 	if (f->ike_trying) {
 		diag_step(r, "attempts", DIAG_NOTE, "a negotiation is under way, %llu so far",
 			  (unsigned long long)f->attempts);
 		diag_verdict(r, trying, "it is being negotiated just now");
 		diag_fix(r, trying, "ask again in a few seconds");
+	} else if (f->in_line) {
+		diag_step(
+			r, "attempts", DIAG_NOTE,
+			"none yet: %u negotiations are under way, of %u that may be at once, and %u wait in line",
+			f->starts, f->starts_max, f->line);
+		diag_verdict(r, turn, "its turn has not come: many tunnels come up at once");
+		diag_fix(
+			r, turn,
+			"ask again in a few seconds; show vpn capacity tells how the line moves, test vpn ike-sa gateway %s "
+			"puts it at the head, and maximum-negotiations says how many go at once",
+			f->gateway);
 	} else if (f->passive || !f->peer[0]) {
 		diag_step(r, "attempts", DIAG_NOTE, "none: this gateway waits for the peer%s",
 			  f->passive ? " (passive-mode)" : ", whose address is not known");

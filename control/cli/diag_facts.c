@@ -13,45 +13,42 @@ static const uint64_t SECOND = 1000000000;
 
 /* ---- phase 1 --------------------------------------------------------------------------------------- */
 
-struct ike_facts {
-	struct diag_facts *f;
-	const char *gateway;
-};
-
 static bool on_sa(void *arg, const struct ike_sa_info *i)
 {
-	struct ike_facts *a = arg;
+	struct diag_facts *f = arg;
 	uint64_t now = ctl_now();
 
-	a->f->half_open += !i->established && i->role == IKE_RESPONDER;
-	if (strcmp(i->gateway, a->gateway) != 0)
-		return true;
-	a->f->ike_up |= i->established;
+	f->ike_up |= i->established;
 	if (!i->established && i->role == IKE_INITIATOR) {
-		a->f->ike_trying = true;
-		a->f->auth_sent = i->spi_r != 0;
-		a->f->resent = i->retransmits;
+		f->ike_trying = true;
+		f->auth_sent = i->spi_r != 0;
+		f->resent = i->retransmits;
 	}
 	if (i->established) {
-		a->f->heard_ago_s = i->last_heard && now > i->last_heard ? (now - i->last_heard) / SECOND : 0;
-		a->f->nat |= i->nat_local || i->nat_remote;
-		if (i->retransmits > a->f->unanswered)
-			a->f->unanswered = i->retransmits;
+		f->heard_ago_s = i->last_heard && now > i->last_heard ? (now - i->last_heard) / SECOND : 0;
+		f->nat |= i->nat_local || i->nat_remote;
+		if (i->retransmits > f->unanswered)
+			f->unanswered = i->retransmits;
 	}
 	return true;
 }
 
-static bool on_gateway(void *arg, const struct ike_gw_info *i)
+/* What the engine has of it. */
+static void take_ike(struct ike *k, struct diag_facts *f)
 {
-	struct ike_facts *a = arg;
+	struct ike_gw_info i;
 
-	if (strcmp(i->conf->name, a->gateway) != 0)
-		return true;
-	a->f->attempts = i->attempts;
-	a->f->nat_ignored = i->nat_ignored;
-	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
-		a->f->ike_failure = i->last_failure;
-	return false;
+	f->half_open = ike_half_open(k);
+	f->half_open_max = ike_tuning(k)->half_open_max;
+	ike_starts(k, &f->starts, &f->starts_max, &f->line);
+	ike_each_sa_after(k, f->gateway, 0, 0, on_sa, f);
+	if (!ike_gateway_read(k, f->gateway, &i))
+		return;
+	f->attempts = i.attempts;
+	f->nat_ignored = i.nat_ignored;
+	f->in_line = i.in_line;
+	if (i.last_failure && i.last_failure->cause != IKE_CAUSE_NONE)
+		f->ike_failure = i.last_failure;
 }
 
 /* ---- strangers' calls -------------------------------------------------------------------------------- */
@@ -140,7 +137,6 @@ static void take_own_cert(const struct cert_own *own, struct diag_facts *f)
 
 static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag_facts *f)
 {
-	struct ike_facts a = {f, g->ike.name};
 	struct dp_route way;
 	struct dp_if_stats s;
 
@@ -162,9 +158,7 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 	ike_each_call(c->ike, on_call, &(struct call_facts){.f = f, .g = &g->ike});
 	if (f->n_strays)
 		ike_each_gateway(c->ike, on_gateway_down, &f->n_down);
-	f->half_open_max = ike_tuning(c->ike)->half_open_max;
-	ike_each_sa(c->ike, on_sa, &a);
-	ike_each_gateway(c->ike, on_gateway, &a);
+	take_ike(c->ike, f);
 }
 
 /* ---- phase 2 and traffic ----------------------------------------------------------------------------- */

@@ -270,6 +270,11 @@ const struct knowledge knowledge[] = {
 	 "It is passive, or does not know the peer's address. Start the tunnel at the peer. diagnose vpn lists callers\n"
 	 "that were nobody's peer: one of them may be it.",
 	 "passive"},
+	{D, "waits-its-turn", "Many tunnels come up at once, and this one waits in line",
+	 "So many negotiations are begun at a time (maximum-negotiations), one of each gateway in turn; what is up\n"
+	 "goes before them, and a peer that does not answer keeps its place for a second only. show vpn capacity\n"
+	 "tells how many wait; test vpn ike-sa gateway NAME puts one at the head.",
+	 "negotiating"},
 	{D, "negotiating", "A negotiation is under way", "Ask again in a few seconds.", "ike"},
 	{D, "peer-dead", "The peer was up and has stopped answering",
 	 "Requests stayed without an answer for the time that dpd allows. New attempts go on by themselves. Look at the\n"

@@ -62,6 +62,7 @@ static void gateway(json_t *o, const struct cli_job *j, const struct ike_gw_info
 	doc_uint(o, "attempts", i->attempts);
 	doc_uint(o, "failures", i->failures);
 	doc_wall(o, "next-try", i->next_try);
+	doc_bool(o, "in-line", i->in_line);
 	doc_uint(o, "ike-sas", i->n_ike);
 	doc_uint(o, "ipsec-sas", i->n_children);
 	failures(o, i->last_failure, i->recent, i->n_recent, g, NULL);

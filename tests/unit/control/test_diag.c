@@ -171,6 +171,12 @@ static void test_phase_1_not_tried(void **state)
 {
 	f.child_up = f.ike_up = false;
 	expect("tunnel down", "not-asked");
+	f.in_line = true;
+	f.starts = f.starts_max = 256;
+	f.line = 700;
+	expect("tunnel down", "waits-its-turn");
+	assert_non_null(strstr(r.fix, "test vpn ike-sa gateway"));
+	f.in_line = false;
 	f.ike_trying = true;
 	expect("tunnel down", "negotiating");
 	f.resent = 3; /* it takes a minute to fail: what it will fail for is told before */
