@@ -20,6 +20,12 @@
 #include "soft_limit.h"
 #include "wire.h"
 
+/* As in the engine (ike/child.c), so that no turn has to move a hundred thousand. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS      16384U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 14U
+
 /* ---- suites ---------------------------------------------------------------------------------- */
 
 static const struct {

@@ -10,6 +10,13 @@
 #include "reauth.h"
 #include "xchg.h"
 
+/* The table of Child SAs begins with room for most: one that grows moves all it has in one turn, and a hundred thousand of
+ * them take ten milliseconds. */
+#undef HASH_INITIAL_NUM_BUCKETS
+#undef HASH_INITIAL_NUM_BUCKETS_LOG2
+#define HASH_INITIAL_NUM_BUCKETS      16384U
+#define HASH_INITIAL_NUM_BUCKETS_LOG2 14U
+
 enum { SETTLE_S = 2, SETTLE_MAX_S = 30, REPLACED_S = 60, REKEY_RETRY_S = 10, COMEBACK_S = 2, DRAIN_S = 3 };
 
 void child_view(const struct child_sa *c, struct ike_child_sa *v)
