@@ -26,8 +26,7 @@ enum {
 };
 static const double SPACING_S = 0.02, PATIENCE_S = 1;
 
-struct
-try {
+struct attempt {
 	uint16_t size;
 	bool answered;
 };
@@ -44,7 +43,7 @@ struct sweep {
 	uint16_t mtu;     /* the tunnel's now; 0: it is down */
 	uint16_t carried; /* the largest that was answered; 0: none was */
 	uint16_t lost;    /* the smallest above that, which was not */
-	struct try tries[SIZES];
+	struct attempt tries[SIZES];
 	unsigned n_tries, sent;
 	struct addr told; /* who says of larger ones that they do not fit */
 	uint16_t first_seq;
@@ -122,7 +121,7 @@ static void round_begin(struct sweep *s)
 	s->round_over = false;
 	s->n_tries = !s->carried ? 1 : gap < SIZES ? gap : SIZES;
 	for (unsigned i = 0; i < s->n_tries; i++)
-		s->tries[i] = (struct try){.size = (uint16_t)(s->carried + gap * (i + 1) / s->n_tries)};
+		s->tries[i] = (struct attempt){.size = (uint16_t)(s->carried + gap * (i + 1) / s->n_tries)};
 	if (!s->carried)
 		s->tries[0].size = s->echo.dst.v == 6 ? SMALL6 : SMALL4;
 	ev_timer_set(&s->timer, 0, SPACING_S);
