@@ -135,8 +135,8 @@ static inline bool many_keys(const uint8_t *const *key, unsigned n)
 	return differs != 0;
 }
 
-static __rte_always_inline void seal(struct worker *w, const struct suite *s, struct pkt *const *p,
-				     unsigned n, const uint8_t *const *key, bool many)
+static __rte_always_inline void seal_all(struct worker *w, const struct suite *s, struct pkt *const *p,
+					 unsigned n, const uint8_t *const *key, bool many)
 {
 	alignas(LINE) union block iv[BURST_MAX], aad[BURST_MAX];
 	aes_gcm_enc_dec_t enc = cipher(w->mb, s, true);
@@ -180,9 +180,9 @@ bool suite_gcm_seal(struct worker *w, const struct suite *s, struct pkt **p, uin
 	for (unsigned i = 0; i < n; i++)
 		key[i] = p[i]->sa_out->key;
 	if (many_keys(key, n))
-		seal(w, s, p, n, key, true);
+		seal_all(w, s, p, n, key, true);
 	else
-		seal(w, s, p, n, key, false);
+		seal_all(w, s, p, n, key, false);
 	return true;
 }
 
@@ -206,8 +206,8 @@ static inline bool tag_differs(const union block *tag, const uint8_t *icv, unsig
 	return differs != 0;
 }
 
-static __rte_always_inline bool open(struct worker *w, const struct suite *s, struct pkt *const *p,
-				     unsigned n, const uint8_t *const *key, bool many)
+static __rte_always_inline bool open_all(struct worker *w, const struct suite *s, struct pkt *const *p,
+					 unsigned n, const uint8_t *const *key, bool many)
 {
 	alignas(LINE) union block iv[BURST_MAX], aad[BURST_MAX], tag[BURST_MAX];
 	aes_gcm_enc_dec_t dec = cipher(w->mb, s, false);
@@ -252,5 +252,5 @@ bool suite_gcm_open(struct worker *w, const struct suite *s, struct pkt **p, uin
 
 	for (unsigned i = 0; i < n; i++)
 		key[i] = p[i]->sa_in->key;
-	return many_keys(key, n) ? open(w, s, p, n, key, true) : open(w, s, p, n, key, false);
+	return many_keys(key, n) ? open_all(w, s, p, n, key, true) : open_all(w, s, p, n, key, false);
 }
