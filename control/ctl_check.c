@@ -84,10 +84,10 @@ static unsigned check_memory(const struct config *conf, config_say_fn *say, void
 		return 0;
 	return problem(
 		say, arg,
-		"system: memory: found %u; allowed: at least %zu (MB), for max-sas = %u, %u proxy-IDs with room for "
+		"system: memory: found %u; allowed: at least %zu (MB), for max-sas = %u, %u proxy-IDs and %zu routes with room for "
 		"as many again, and %u worker%s",
-		conf->sys.memory_mb, mb, conf->sys.max_sas, (d.max_policies - 1024) / 2, conf->sys.workers,
-		conf->sys.workers == 1 ? "" : "s");
+		conf->sys.memory_mb, mb, conf->sys.max_sas, (d.max_policies - 1024) / 2, conf->n_routes,
+		conf->sys.workers, conf->sys.workers == 1 ? "" : "s");
 }
 
 /* What this machine has to bear the configuration out. */

@@ -174,6 +174,59 @@ static void on_slice(struct ev_loop *loop, ev_timer *w, int revents)
 	finish(m);
 }
 
+static uint64_t count_routes(const struct config *conf, uint8_t v)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < conf->n_routes; i++)
+		n += conf->routes[i].dst.a.v == v;
+	return n;
+}
+
+/* What the new configuration needs of a table beyond what is in it; old entries go last. */
+static uint64_t more_of(const struct ctl_commit *m, const char *table)
+{
+	const struct config *old = m->c->conf, *new = m->next;
+	uint64_t n = 0;
+
+	if (strcmp(table, "proxy-ids") == 0) {
+		for (uint32_t i = 0; i < m->plan.n; i++)
+			n += m->plan.table[i].fresh;
+	} else if (strcmp(table, "interfaces") == 0) {
+		for (size_t i = 0; i < new->n_interfaces; i++)
+			n += !ctl_interface_find(m->c, new->interfaces[i].name);
+	} else if (strcmp(table, "routes-ipv4") == 0 || strcmp(table, "routes-ipv6") == 0) {
+		uint8_t v = table[sizeof("routes-ipv") - 1] == '4' ? 4 : 6;
+		uint64_t before = count_routes(old, v), now = count_routes(new, v);
+
+		n = now > before ? now - before : 0;
+	}
+	return n;
+}
+
+/* Tables have the size that they had at the start: known before anything is touched. */
+static bool fits(struct ctl_commit *m)
+{
+	struct dp_capacity t;
+	char text[512];
+
+	for (unsigned i = 0; dp_capacity(i, &t) == 0; i++) {
+		uint64_t more = more_of(m, t.name);
+
+		if (!more || t.used + more <= t.limit)
+			continue;
+		snprintf(
+			text, sizeof(text),
+			"%s: %llu more %s do not fit: of %llu that there was room for at the start %llu are taken; a "
+			"restart makes room; nothing was applied",
+			m->c->conf_path, (unsigned long long)more, t.name, (unsigned long long)t.limit,
+			(unsigned long long)t.used);
+		tell(m, false, text);
+		return false;
+	}
+	return true;
+}
+
 static void on_read(struct ev_loop *loop, ev_async *w, int revents)
 {
 	struct ctl_commit *m = w->data;
@@ -184,7 +237,9 @@ static void on_read(struct ev_loop *loop, ev_async *w, int revents)
 	DL_FOREACH (m->lines, l)
 		tell(m, l->warning, l->text);
 	m->result.rc = m->rc;
-	if (m->rc == 0) {
+	if (m->rc == 0 && !fits(m))
+		m->result.rc = -ENOSPC;
+	if (m->result.rc == 0) {
 		m->result.changed_gateways = m->plan.n_changed;
 		m->result.gateways = m->next->n_gateways;
 		m->apply = ctl_apply_begin(m->c, m->next, &m->plan);

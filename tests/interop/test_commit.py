@@ -137,6 +137,27 @@ def test_proxy_ids_change_their_gateways(pair):
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
 
 
+def test_more_than_there_is_room_for(pair):
+    """Tables keep the size that they had at the start: what does not fit changes nothing."""
+    p = pair().start(system={"memory": 512})
+    p.up()
+    first = copy.deepcopy(p.c.conf)
+    for change, words in (
+            (lambda c: c["ipsec-tunnels"][0].update({"proxy-ids": c["ipsec-tunnels"][0]["proxy-ids"] + [
+                {"name": f"X{n}", "local": f"10.77.{n // 256}.{n % 256}/32", "remote": "10.78.0.0/16"} for n in range(1100)]}),
+             "1100 more proxy-ids do not fit"),
+            (lambda c: c["routes"].extend({"destination": f"10.79.{n // 256}.{n % 256}/32", "interface": "tunnel.1"}
+                                          for n in range(5000)), "5000 more routes-ipv4 do not fit")):
+        conf = copy.deepcopy(first)
+        change(conf)
+        p.c.conf = conf
+        p.c.write()
+        status, text = p.c.cli("commit", check=False, rc=True)
+        assert status != 0 and words in text and "nothing was applied" in text, text
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    assert len(p.c.cli("show vpn flow", json_out=True)["entries"]) == 1
+
+
 def test_memory_is_planned(pair):
     """What the tables take is known before anything is started."""
     p = pair()
