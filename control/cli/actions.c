@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The commands that change something: test, request, clear, debug, commit. */
+/* The commands that change something: test, request, clear, commit. */
 #include "handlers.h"
 
 #include <errno.h>
@@ -29,14 +29,15 @@ static void end_parts(struct cli_job *j)
 	free(j->state);
 }
 
-/* Names are those of the configuration as it is now; NULL: all. */
-static struct parts *begin_parts(struct cli_job *j, enum ike_verb verb, const char *gateway,
-				 const char *tunnel)
+/* Names are those of the configuration as it is now; NULL: all.  False: no memory. */
+static bool begin_parts(struct cli_job *j, enum ike_verb verb, const char *gateway, const char *tunnel)
 {
 	struct parts *p = calloc(1, sizeof(*p));
 
-	if (!p)
-		return NULL;
+	if (!p) {
+		snprintf(j->err, sizeof(j->err), "out of memory");
+		return false;
+	}
 	p->r.verb = verb;
 	p->r.urge = verb == IKE_TEST_IKE_SA || verb == IKE_TEST_IPSEC_SA;
 	if (gateway) {
@@ -49,140 +50,109 @@ static struct parts *begin_parts(struct cli_job *j, enum ike_verb verb, const ch
 	}
 	j->state = p;
 	j->state_end = end_parts;
-	return p;
+	return true;
 }
 
-static enum cli_page next_part(struct cli_job *j, const char *whose, const struct ike_request **done)
-{
-	struct parts *p = j->state;
-	int rc = p ? ike_request_step(j->c->ike, &p->r, ctl_now()) : -ENOMEM;
+/* A command: what it asks of whom, and how its answer is called. */
+struct action {
+	enum ike_verb verb;
+	bool of_tunnels;
+	const char *type, *what;
+};
 
+static bool begin_action(struct cli_job *j, const struct action *a, const char *name)
+{
+	const struct cfg_tunnel *t = a->of_tunnels && name ? cli_tunnel_of(j->c, name) : NULL;
+
+	if (a->of_tunnels && name && !t) {
+		cli_no_tunnel(j, name);
+		return false;
+	}
+	if (!a->of_tunnels && name && !cli_gateway(j->c, name)) {
+		cli_no_gateway(j, name);
+		return false;
+	}
+	if (a->of_tunnels)
+		return begin_parts(j, a->verb, t ? t->gateway : NULL, cli_child_name(j->c, name));
+	return begin_parts(j, a->verb, name, NULL);
+}
+
+static void tell_action(json_t *doc, const struct action *a, const struct ike_request *r)
+{
+	switch (a->verb) {
+	case IKE_TEST_IKE_SA:
+	case IKE_TEST_IPSEC_SA:
+		doc_int(doc, "initiated", r->n);
+		doc_int(doc, "asked-again", r->again);
+		doc_wall(doc, "start", ctl_now());
+		break;
+	case IKE_CLEAR_IKE_SA:
+	case IKE_CLEAR_IPSEC_SA:
+		doc_int(doc, "ikev1", 0);
+		doc_int(doc, "ikev2", r->n);
+		break;
+	default: doc_int(doc, "started", r->n);
+	}
+}
+
+/* Each page goes on with it, and tells what has been done so far. */
+static enum cli_page act(struct cli_job *j, json_t *doc, const struct action *a)
+{
+	const char *name = cli_arg(&j->m, a->of_tunnels ? "tunnel" : "gateway");
+	struct parts *p;
+	int rc;
+
+	if (!j->state && !begin_action(j, a, name))
+		return CLI_FAILED;
+	p = j->state;
+	rc = ike_request_step(j->c->ike, &p->r, ctl_now());
 	ctl_ike_rearm(j->c);
 	if (rc < 0 && rc != -EAGAIN)
-		return refused(j, whose, rc);
-	*done = &p->r;
-	return rc == -EAGAIN ? CLI_MORE : CLI_LAST;
-}
-
-static enum cli_page of_gateways(struct cli_job *j, enum ike_verb verb, const struct ike_request **done)
-{
-	const char *gateway = cli_arg(&j->m, "gateway");
-
-	if (!j->state) {
-		if (gateway && !cli_gateway(j->c, gateway))
-			return cli_no_gateway(j, gateway);
-		begin_parts(j, verb, gateway, NULL);
-	}
-	return next_part(j, gateway ? gateway : "every gateway", done);
-}
-
-static enum cli_page of_tunnels(struct cli_job *j, enum ike_verb verb, const struct ike_request **done)
-{
-	const char *tunnel = cli_arg(&j->m, "tunnel");
-
-	if (!j->state) {
-		const struct cfg_tunnel *t = tunnel ? cli_tunnel_of(j->c, tunnel) : NULL;
-
-		if (tunnel && !t)
-			return cli_no_tunnel(j, tunnel);
-		begin_parts(j, verb, t ? t->gateway : NULL, cli_child_name(j->c, tunnel));
-	}
-	return next_part(j, tunnel ? "the gateway of this tunnel" : "every gateway", done);
-}
-
-static enum cli_page test_done(struct cli_job *j, json_t *doc, enum cli_page page, const char *what,
-			       const char *name, const struct ike_request *r)
-{
-	if (page == CLI_FAILED)
-		return page;
-	doc_str(doc, "type", "test-vpn");
-	doc_str(doc, "what", what);
+		return refused(j,
+			       !name           ? "every gateway"
+			       : a->of_tunnels ? "the gateway of this tunnel"
+					       : name,
+			       rc);
+	doc_str(doc, "type", a->type);
+	doc_str(doc, "what", a->what);
 	doc_str(doc, "name", name);
-	doc_int(doc, "initiated", r->n);
-	doc_int(doc, "asked-again", r->again);
-	doc_wall(doc, "start", ctl_now());
-	return page;
+	tell_action(doc, a, &p->r);
+	return rc == -EAGAIN ? CLI_MORE : CLI_LAST;
 }
 
 enum cli_page cli_test_ike_sa(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_gateways(j, IKE_TEST_IKE_SA, &r);
-
-	return test_done(j, doc, page, "ike-sa", cli_arg(&j->m, "gateway"), r);
+	return act(j, doc, &(struct action){IKE_TEST_IKE_SA, false, "test-vpn", "ike-sa"});
 }
 
 enum cli_page cli_test_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_tunnels(j, IKE_TEST_IPSEC_SA, &r);
-
-	return test_done(j, doc, page, "ipsec-sa", cli_arg(&j->m, "tunnel"), r);
-}
-
-static enum cli_page rekey_done(struct cli_job *j, json_t *doc, enum cli_page page, const char *what,
-				const char *name, const struct ike_request *r)
-{
-	if (page == CLI_FAILED)
-		return page;
-	doc_str(doc, "type", "request-vpn");
-	doc_str(doc, "what", what);
-	doc_str(doc, "name", name);
-	doc_int(doc, "started", r->n);
-	return page;
+	return act(j, doc, &(struct action){IKE_TEST_IPSEC_SA, true, "test-vpn", "ipsec-sa"});
 }
 
 enum cli_page cli_rekey_ike_sa(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_gateways(j, IKE_REKEY_IKE_SA, &r);
-
-	return rekey_done(j, doc, page, "rekey-ike-sa", cli_arg(&j->m, "gateway"), r);
+	return act(j, doc, &(struct action){IKE_REKEY_IKE_SA, false, "request-vpn", "rekey-ike-sa"});
 }
 
 enum cli_page cli_reauthenticate(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_gateways(j, IKE_REAUTHENTICATE, &r);
-
-	return rekey_done(j, doc, page, "reauthenticate", cli_arg(&j->m, "gateway"), r);
+	return act(j, doc, &(struct action){IKE_REAUTHENTICATE, false, "request-vpn", "reauthenticate"});
 }
 
 enum cli_page cli_rekey_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_tunnels(j, IKE_REKEY_IPSEC_SA, &r);
-
-	return rekey_done(j, doc, page, "rekey-ipsec-sa", cli_arg(&j->m, "tunnel"), r);
-}
-
-static enum cli_page clear_done(struct cli_job *j, json_t *doc, enum cli_page page, const char *what,
-				const char *name, const struct ike_request *r)
-{
-	if (page == CLI_FAILED)
-		return page;
-	doc_str(doc, "type", "clear-vpn");
-	doc_str(doc, "what", what);
-	doc_str(doc, "name", name);
-	doc_int(doc, "ikev1", 0);
-	doc_int(doc, "ikev2", r->n);
-	return page;
+	return act(j, doc, &(struct action){IKE_REKEY_IPSEC_SA, true, "request-vpn", "rekey-ipsec-sa"});
 }
 
 enum cli_page cli_clear_ike_sa(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_gateways(j, IKE_CLEAR_IKE_SA, &r);
-
-	return clear_done(j, doc, page, "ike-sa", cli_arg(&j->m, "gateway"), r);
+	return act(j, doc, &(struct action){IKE_CLEAR_IKE_SA, false, "clear-vpn", "ike-sa"});
 }
 
 enum cli_page cli_clear_ipsec_sa(struct cli_job *j, json_t *doc)
 {
-	const struct ike_request *r = NULL;
-	enum cli_page page = of_tunnels(j, IKE_CLEAR_IPSEC_SA, &r);
-
-	return clear_done(j, doc, page, "ipsec-sa", cli_arg(&j->m, "tunnel"), r);
+	return act(j, doc, &(struct action){IKE_CLEAR_IPSEC_SA, true, "clear-vpn", "ipsec-sa"});
 }
 
 /* ---- commit -------------------------------------------------------------------------------------- */
