@@ -269,13 +269,12 @@ static bool found(struct search *s, struct gw *gw)
 
 static struct gw *search_pair(const struct gw_pair *p, struct search *s)
 {
-	struct ike_id key = {.type = s->idi->type, .len = (uint8_t)s->idi->data.len};
 	struct gw *gw = NULL;
+	struct ike_id key;
 
-	if (s->idi->data.len && s->idi->data.len <= sizeof(key.data)) {
-		memcpy(key.data, s->idi->data.p, s->idi->data.len);
+	id_of(s->idi, &key); /* with zeroes behind it */
+	if (s->idi->data.len <= sizeof(key.data))
 		gw = by_id(p, &key);
-	}
 	if (gw && found(s, gw))
 		return gw;
 	DL_FOREACH2(p->others, gw, id_next)
