@@ -318,6 +318,7 @@ static void leave_dp(struct child_sa *c)
 		return;
 	c->in_dp = false;
 	k->n_installed--;
+	k->n_removed++;
 	child_view(c, &v);
 	k->host->child_remove(k->ctx, &v);
 }

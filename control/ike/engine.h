@@ -65,6 +65,7 @@ struct ike {
 	struct ike_sa *grave;      /* list: to be freed */
 	struct source *sources;    /* half-open ones counted by address */
 	uint32_t n_half_open;
+	uint32_t n_removed;            /* Child SAs that went in this call of the engine */
 	uint32_t n_shown, n_installed; /* IKE SAs, Child SAs, that the operator is shown */
 	struct frag_in *fragments;     /* list: of peers not authenticated yet, oldest first */
 	size_t fragment_bytes;         /* held by these */

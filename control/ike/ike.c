@@ -85,6 +85,7 @@ void engine_done(struct ike *k)
 {
 	pace_run(k);
 	sa_reap(k);
+	k->n_removed = 0;
 }
 
 /* ---- small things ------------------------------------------------------------------------------------------- */
@@ -140,8 +141,9 @@ void engine_debug(struct ike *k, const struct ike_sa *sa, const char *fmt, ...)
 
 /* ---- timers --------------------------------------------------------------------------------------------------- */
 
-/* What else has happened is not kept waiting by a hundred thousand timers that are due at once. */
-enum { TIMERS_A_CALL = 128 };
+/* What else has happened is not kept waiting by a hundred thousand timers that are due at once, nor by a hundred peers
+ * that die at once with a hundred Child SAs each. */
+enum { TIMERS_A_CALL = 128, REMOVED_A_CALL = 64 };
 
 static void (*const fire[TIMER_KINDS])(struct ike *k, void *owner) = {
 	[TIMER_RETRANSMIT] = xchg_on_retransmit,
@@ -167,8 +169,12 @@ void ike_run(struct ike *k, uint64_t now)
 	struct timer *t;
 
 	k->now = now;
-	for (unsigned i = 0; i < TIMERS_A_CALL && (t = timer_pop(&k->timers, now)); i++)
+	for (unsigned i = 0; i < TIMERS_A_CALL && k->n_removed < REMOVED_A_CALL; i++) {
+		t = timer_pop(&k->timers, now);
+		if (!t)
+			break;
 		fire[t->kind](k, t->owner);
+	}
 	engine_done(k);
 }
 

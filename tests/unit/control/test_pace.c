@@ -223,6 +223,30 @@ static void what_is_up_goes_first(void **state)
 	assert_int_not_equal(active_spi(A, GATEWAYS * 100 + 1), 0);
 }
 
+/* Forty peers that die at once with three Child SAs each do not go in one call. */
+static void many_die_at_once(void **state)
+{
+	unsigned before, most = 0;
+
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_B, g, 3, NULL);
+	for (unsigned g = 0; g < GATEWAYS; g++)
+		set(NET_A, g, 3, NULL);
+	net_run(&net, 5 * NET_S);
+	assert_int_equal(net_children(A), GATEWAYS * 3);
+	net.host[NET_B].dead = true;
+	net.now += 50 * NET_S; /* nobody has run meanwhile: every liveness check is due */
+	ike_run(A->ike, net.now);
+	net.now += 50 * NET_S;
+	for (before = net_children(A); before; before = net_children(A)) {
+		assert_true(ike_next(A->ike) <= net.now + 60 * NET_S);
+		net.now = ike_next(A->ike) > net.now ? ike_next(A->ike) : net.now;
+		ike_run(A->ike, net.now);
+		most = before - net_children(A) > most ? before - net_children(A) : most;
+	}
+	assert_in_range(most, 3, 66);
+}
+
 /* Who goes away while in line, or is cleared there, leaves no trace. */
 static void out_of_the_line(void **state)
 {
@@ -341,6 +365,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_dead_in_nobodys_way, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(one_after_another, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(what_is_up_goes_first, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(many_die_at_once, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(out_of_the_line, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(any_address, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(request_in_parts, net_setup, net_teardown),
