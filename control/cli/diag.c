@@ -76,10 +76,36 @@ void diag_verdict_of(struct diag_report *r, const char *word, const struct ike_r
 
 /* ---- up ------------------------------------------------------------------------------------------------ */
 
+/* One packet was asked for.  Where other packets of the proxy-ID are allowed it proves something only if none comes
+ * through; where none is, its being denied is a fault whatever the counters of the SAs say, which count before the
+ * rules are asked.  With nothing coming in at all no rule is the cause. */
+static void inside_rules(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "rule-denies";
+	const char *way = f->ruled_out ? "into" : "out of";
+	bool cause = f->others_allowed ? f->traffic == TRAFFIC_IN_ONLY
+				       : f->ruled_out || f->traffic != TRAFFIC_OUT_ONLY;
+
+	if (!f->ruled_out && !f->back_ruled_out) {
+		diag_step(r, "security rules", DIAG_OK, "none stands in the way");
+		return;
+	}
+	diag_step(r, "security rules", cause ? DIAG_BAD : DIAG_NOTE,
+		  "the rules deny a packet %s the tunnel, %s%s", way, f->denied,
+		  f->others_allowed ? "; others they allow" : "");
+	if (!cause)
+		return;
+	diag_verdict(r, word, "the security rules deny what goes %s the tunnel%s", way,
+		     f->ruled_out ? "" : ", answers as well: each direction has a rule of its own");
+	diag_fix(r, word,
+		 "add a rule that allows it; test vpn packet names the rule that decides, show "
+		 "rule-hit-count those that were met");
+}
+
 /* Inside the gateway: does a packet find its way into the tunnel, and back? */
 static void inside(const struct diag_facts *f, struct diag_report *r)
 {
-	static const char route[] = "no-route-into-tunnel", rule[] = "rule-denies";
+	static const char route[] = "no-route-into-tunnel";
 
 	if (!f->traced)
 		return;
@@ -90,21 +116,29 @@ static void inside(const struct diag_facts *f, struct diag_report *r)
 		diag_fix(r, route, "add a route: destination %s, interface %s", f->remote_net, f->tunnel_if);
 		return;
 	}
-	diag_step(r, "route into tunnel", DIAG_OK, "%s leads to %s", f->remote_net, f->tunnel_if);
-	if (f->ruled_out || f->back_ruled_out) {
-		diag_step(r, "security rules", DIAG_BAD, "the rules deny a packet %s the tunnel",
-			  f->ruled_out ? "into" : "out of");
-		if (f->traffic != TRAFFIC_BOTH) {
-			diag_verdict(r, rule, "the security rules deny what goes %s the tunnel",
-				     f->ruled_out ? "into" : "out of");
-			diag_fix(
-				r, rule,
-				"add a rule that allows it; test vpn packet names the rule that decides, show "
-				"rule-hit-count those that were met");
-		}
-	} else {
-		diag_step(r, "security rules", DIAG_OK, "none stands in the way");
+	if (f->routed_part[0])
+		diag_step(r, "route into tunnel", DIAG_NOTE, "%s leads to %s, but not all of %s",
+			  f->routed_part, f->tunnel_if, f->remote_net);
+	else
+		diag_step(r, "route into tunnel", DIAG_OK, "%s leads to %s", f->remote_net, f->tunnel_if);
+	inside_rules(f, r);
+}
+
+/* Is it PFS that a new key failed for?  What else is in the proposal the peer took for the SA there is; where it told
+ * its own, that counts. */
+static bool of_pfs(const struct diag_facts *f, const struct ike_reason *why)
+{
+	bool others = false, dh = false;
+
+	if (why->cause != IKE_CAUSE_NO_PROPOSAL)
+		return why->cause == IKE_CAUSE_INVALID_KE;
+	for (unsigned i = 0; i < why->n_diff; i++) {
+		bool is_dh = strncmp(why->diff[i].what, "dh-group", 8) == 0;
+
+		dh |= is_dh && !why->diff[i].same;
+		others |= !is_dh && !why->diff[i].same;
 	}
+	return why->n_diff ? dh && !others : !f->pfs || !f->sa_pfs;
 }
 
 /* What the next rekey will meet; the first SA, made with the IKE SA, shows nothing of PFS (RFC 7296 1.2). */
@@ -112,8 +146,7 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 {
 	static const char word[] = "rekey-fails", pfs[] = "pfs-mismatch";
 	const struct ike_reason *why = f->child_failure;
-	bool dh = why && (why->cause == IKE_CAUSE_INVALID_KE ||
-			  (why->cause == IKE_CAUSE_NO_PROPOSAL && f->pfs != f->sa_pfs));
+	bool dh = why && of_pfs(f, why);
 	char buf[DIAG_TEXT];
 
 	if (why) {
@@ -130,13 +163,13 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 			r->reason = why;
 			r->of_child = true;
 		}
-	} else if (f->pfs_before && !f->sa_pfs) {
+	} else if (f->pfs_before && !f->sa_pfs && of_pfs(f, f->pfs_before)) {
 		diag_step(r, "rekey", DIAG_BAD, "at %s, in %llu s; the one before it failed: %s", f->rekey_at,
 			  (unsigned long long)f->rekey_in_s, diag_told(f->pfs_before, buf));
 		diag_verdict(
 			r, pfs,
-			"the first rekey at %s will fail, as the one before did: PFS differs, and the first Child SA "
-			"does not show it",
+			"the first rekey at %s will fail, as the one before did, unless the peer was changed since: PFS "
+			"differs, and the first Child SA does not show it",
 			f->rekey_at);
 		diag_fix(r, pfs, "make PFS (dh-group of the ipsec crypto profile) the same on both sides: %s",
 			 f->pfs_before->hint);

@@ -5,6 +5,7 @@
  *
  *     diag_facts.c  the facts, from configuration, engine, data plane and journal; the command
  *     diag.c, diag_down.c  the trees: no I/O, nothing but the facts
+ *     diag_way.c    of the facts those of a packet that is followed through
  */
 #pragma once
 
@@ -58,8 +59,11 @@ struct diag_facts {
 	uint64_t asked, without_sa; /* key acquire requests; packets dropped for want of an SA */
 	uint64_t auth_errors, replays, malformed, outside; /* inbound drops; outside: not of the selectors */
 	uint32_t window, window_needed;
-	/* a packet from the proxy-ID's local to its remote network, as test vpn packet sees it */
-	bool traced, routed_in, ruled_out, back_ruled_out;
+	/* A packet from the proxy-ID's local to its remote network, as test vpn packet sees it.  others_allowed: the rules that
+	 * deny it, or its answer, allow other packets of this proxy-ID. */
+	bool traced, routed_in, ruled_out, back_ruled_out, others_allowed;
+	char routed_part[PREFIX_STR];  /* all of the remote network that is routed in; "": the whole */
+	char denied[2 * ADDR_STR + 8]; /* "10.1.0.2 to 10.2.0.1" */
 	/* sizes */
 	uint16_t mtu, path_mtu;
 	uint64_t too_big;              /* packets of the whole box that were told so */

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "diag.h"
+#include "diag_way.h"
 #include "peer_fix.h"
 
 static const uint64_t SECOND = 1000000000;
@@ -236,47 +236,6 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	f->tried_ago_s = f->tried ? (now - f->tried->at) / SECOND : 0;
 }
 
-/* The n-th host of a network, or its only one. */
-static struct addr host_of(const struct prefix *p, uint8_t n)
-{
-	struct prefix m = prefix_mask(*p);
-	unsigned bytes = m.a.v == 4 ? 4 : 16;
-
-	if (m.len + 3u < bytes * 8)
-		m.a.b[bytes - 1] |= n;
-	return m.a;
-}
-
-/* A packet from the local to the remote network, as test vpn packet would be asked.  "Any" networks have no host
- * that stands for them. */
-static void take_trace(const struct ctl *c, const struct ctl_policy *p, struct diag_facts *f)
-{
-	struct dp_trace_packet q = {
-		.dst = host_of(&p->proxy->remote, 1),
-		.proto = p->proxy->proto            ? p->proxy->proto
-			 : p->proxy->local.a.v == 6 ? 58
-						    : 1,
-		.sport = p->proxy->local_port,
-		.dport = p->proxy->remote_port,
-		.in_if = DP_IF_NONE,
-	};
-	struct dp_trace t = {.stopped = DP_TRACE_PACKET};
-
-	if (!p->proxy->local.len || !p->proxy->remote.len)
-		return;
-	/* The first host is often this gateway itself, from whose address nothing comes in. */
-	for (uint8_t n = 1; n <= 2 && !f->traced; n++) {
-		q.src = host_of(&p->proxy->local, n);
-		f->traced = dp_trace_packet(&q, &t) == 0 && t.stopped != DP_TRACE_PACKET;
-	}
-	if (!f->traced)
-		return;
-	f->routed_in = t.stopped != DP_TRACE_ROUTE && t.out_if != DP_IF_NONE &&
-		       strcmp(ctl_interface_name(c, t.out_if), f->tunnel_if) == 0;
-	f->ruled_out = t.stopped == DP_TRACE_RULE;
-	f->back_ruled_out = t.back.sa && !t.back.allow;
-}
-
 static void take_monitor(const struct ctl *c, const struct cfg_tunnel *t, struct diag_facts *f)
 {
 	for (size_t i = 0; i < c->n_monitors; i++) {
@@ -345,7 +304,7 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	f.pfs = prof && prof->algs.n_dh > 0;
 	take_gateway(c, g, &f);
 	take_proxy(s, &f);
-	take_trace(c, s->p, &f);
+	diag_take_way(c, s->p, &f);
 	take_monitor(c, t, &f);
 	take_box(c, &f);
 	(void)cli_flaps(c, s->p, &f.flaps); /* without memory: no flaps to speak of */
