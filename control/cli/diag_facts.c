@@ -41,6 +41,31 @@ static bool on_sa(void *arg, const struct ike_sa_info *i)
 	return true;
 }
 
+static bool of_identity(enum ike_cause c)
+{
+	return c == IKE_CAUSE_AUTH_FAILED || c == IKE_CAUSE_ID_MISMATCH ||
+	       (c >= IKE_CAUSE_CERT_UNTRUSTED && c <= IKE_CAUSE_CERT_REFUSED);
+}
+
+/* Why it failed last.  A peer that refuses us does not say why: when it called a while ago, it was seen here what does
+ * not fit. */
+static const struct ike_reason *telling(const struct ike_gw_info *i)
+{
+	enum { WHILE_S = 600 };
+	const struct ike_reason *last = i->last_failure;
+
+	if (last->cause != IKE_CAUSE_AUTH_FAILED || !last->reported_by_peer)
+		return last;
+	for (unsigned n = 0; n < i->n_recent; n++) {
+		const struct ike_reason *r = i->recent[n];
+
+		if (!r->past && of_identity(r->cause) && (!r->reported_by_peer || r->cause != last->cause) &&
+		    last->at - r->at < WHILE_S * SECOND)
+			return r;
+	}
+	return last;
+}
+
 static bool on_gateway(void *arg, const struct ike_gw_info *i)
 {
 	struct ike_facts *a = arg;
@@ -50,7 +75,7 @@ static bool on_gateway(void *arg, const struct ike_gw_info *i)
 	a->f->attempts = i->attempts;
 	a->f->nat_ignored = i->nat_ignored;
 	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
-		a->f->ike_failure = i->last_failure;
+		a->f->ike_failure = telling(i);
 	return false;
 }
 
