@@ -246,6 +246,14 @@ static void one_way(const struct diag_facts *f, struct diag_report *r)
 		  (unsigned long long)f->heard_ago_s);
 	diag_verdict(r, out, "packets go out, and nothing has come back for %llu s",
 		     (unsigned long long)f->one_way_s);
+	/* Nobody has asked whether the peer still knows us. */
+	if (f->dpd_off && f->heard_ago_s >= f->one_way_s)
+		diag_fix(
+			r, out,
+			"dpd is off for gateway %s, so a peer that was restarted or is gone is not noticed: clear vpn ike-sa "
+			"gateway %s makes all anew; turn dpd on.  If that does not help, at the peer: a route for our "
+			"network into its tunnel, a policy that allows it, NAT exemption",
+			f->gateway, f->gateway);
 	diag_fix(
 		r, out,
 		"at the peer: a route for our network into its tunnel, a policy that allows it, NAT exemption, and that it "
@@ -460,6 +468,8 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 	bool one_way_says_more = (f->traffic == TRAFFIC_OUT_ONLY || f->traffic == TRAFFIC_IN_ONLY) &&
 				 f->flaps.cause != FLAPS_PEER_SILENT;
 
+	if (!f->port_up || (f->peer[0] && !f->peer_route))
+		(void)diag_reach(f, r); /* packets are still counted as sent */
 	ike_sa(f, r);
 	monitor(f, r);
 	(void)diag_own_cert(f, r); /* it shows when the IKE SA is made anew */

@@ -17,7 +17,7 @@ struct diag_facts {
 	/* names, and the proxy-ID's remote network; tunnel: with its proxy-ID's, as commands take it */
 	const char *gateway, *tunnel, *tunnel_if, *outer_if, *remote_net;
 	char peer[ADDR_STR]; /* "" when it may be any */
-	bool passive, start, natt_off;
+	bool passive, start, natt_off, dpd_off;
 	bool certified; /* one of the ends authenticates itself by certificate */
 	/* Our own certificate is out of its time, by our own clock; told: which, its limit, the clock. */
 	enum diag_own_cert { OWN_CERT_GOOD, OWN_CERT_EXPIRED, OWN_CERT_NOT_YET } own_cert;

@@ -176,6 +176,7 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 	if (g->ike.own)
 		take_own_cert(g->ike.own, f);
 	f->natt_off = g->ike.natt == IKE_NATT_OFF;
+	f->dpd_off = !g->ike.dpd_interval_s;
 	if (g->ike.remote.v) {
 		addr_str(&g->ike.remote, f->peer);
 		f->peer_route = dp_route_lookup(&g->ike.remote, &way) == 0;

@@ -59,7 +59,8 @@ ITEMS = {
     "161 active here, not connected there": ["test_scenarios.py::test_up_but_no_traffic"],
     "162 outage while logs say that it never went down": ["test_scenarios.py::test_up_but_no_traffic",
                                                           "test_monitor.py::test_fail_over_and_back"],
-    "163 one has an SA that the other lost": ["test_scenarios.py::test_peer_with_shorter_lifetime",
+    "163 one has an SA that the other lost": ["test_scenarios.py::test_peer_restarts_and_nobody_asks",
+                                              "test_scenarios.py::test_peer_with_shorter_lifetime",
                                               "test_liveness.py::test_we_restart_and_call"],
     "164 peer reboots, WAN drops": ["test_scenarios.py::test_peer_goes_silent", "test_liveness.py::test_peer_killed", "test_liveness.py::test_link_cut",
                                     "test_liveness.py::test_peer_restarts_and_calls"],
@@ -409,6 +410,23 @@ def test_peer_goes_silent(pair):
     ping_until(p.t.hq.host, p.t.branch.host_ip)
     history = [(e["event"], e["by"]) for e in p.c.cli("show vpn history tunnel tun", json_out=True)["entries"]]
     assert ("down", "liveness") in history and history[-1][0] == "up"
+
+
+def test_peer_restarts_and_nobody_asks(pair):
+    """163, 164.  Without liveness checks an SA that the peer lost goes on here; what is told cures it."""
+    p = pair().start(gateway={"dpd": {"enable": False}})
+    p.up()
+    both_ways(p)
+    p.s.kill()
+    p.s.start()
+    p.s.configure()
+    assert lost(p.t.hq.host, p.t.branch.host_ip, count=30, interval=0.2)
+    got = diagnosed(p)
+    assert got["verdict"] == "one-way-out"
+    (cure,) = re.findall(r"clear vpn ike-sa gateway peer", got["fix"])
+    p.c.cli(cure)
+    ping_until(p.t.hq.host, p.t.branch.host_ip, timeout=20)
+    assert p.c.verdict() == "healthy"
 
 
 def test_peer_is_silent_on_schedule(pair):

@@ -263,6 +263,16 @@ static void test_one_way(void **state)
 	f.udp_encap = true;
 	expect("one way", "one-way-out");
 	assert_non_null(strstr(r.fix, "UDP 4500"));
+	f.dpd_off = true;
+	f.heard_ago_s = 29; /* by IKE, since nothing comes back */
+	expect("one way", "one-way-out");
+	assert_null(strstr(r.fix, "dpd"));
+	f.heard_ago_s = 40;
+	expect("one way", "one-way-out");
+	assert_non_null(strstr(r.fix, "clear vpn ike-sa gateway G"));
+	f.port_up = false;
+	expect("one way", "port-down");
+	f.port_up = true;
 	f.auth_errors = 5;
 	expect("one way", "inbound-refused");
 	begin(state);
