@@ -323,7 +323,13 @@ static void sizes(const struct diag_facts *f, struct diag_report *r)
 	const struct mtu_found *t = f->tried;
 	char host[ADDR_STR], told[ADDR_STR], port[200] = "";
 
-	if (t && t->carried < f->mtu && !t->told.v) {
+	if (t && t->carried < f->mtu && !t->told.v && f->mss && f->mss <= mtu_found_mss(t)) {
+		diag_step(
+			r, "MTU", DIAG_NOTE,
+			"the tunnel carries %u bytes, of which only %u arrived when it was tried %llu s ago; adjust-tcp-mss = %u "
+			"keeps TCP below that, and large packets of others still vanish",
+			f->mtu, t->carried, (unsigned long long)f->tried_ago_s, f->mss);
+	} else if (t && t->carried < f->mtu && !t->told.v) {
 		diag_step(
 			r, "MTU", DIAG_BAD,
 			"the tunnel carries %u bytes, but of what was tried %llu s ago %s answered packets of up to %u only, and "

@@ -66,6 +66,7 @@ struct diag_facts {
 	char denied[2 * ADDR_STR + 8]; /* "10.1.0.2 to 10.2.0.1" */
 	/* sizes */
 	uint16_t mtu, path_mtu;
+	uint16_t mss;                  /* what adjust-tcp-mss says; 0: no number */
 	uint64_t too_big;              /* packets of the whole box that were told so */
 	const struct mtu_found *tried; /* test vpn mtu, lately; NULL: not */
 	uint64_t tried_ago_s;

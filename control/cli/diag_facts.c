@@ -41,26 +41,32 @@ static bool on_sa(void *arg, const struct ike_sa_info *i)
 	return true;
 }
 
-static bool of_identity(enum ike_cause c)
+/* What a failure is about, as far as the peer tells. */
+static enum subject { OTHER, PROPOSAL, IDENTITY } subject_of(enum ike_cause c)
 {
-	return c == IKE_CAUSE_AUTH_FAILED || c == IKE_CAUSE_ID_MISMATCH ||
-	       (c >= IKE_CAUSE_CERT_UNTRUSTED && c <= IKE_CAUSE_CERT_REFUSED);
+	if (c == IKE_CAUSE_NO_PROPOSAL || c == IKE_CAUSE_INVALID_KE)
+		return PROPOSAL;
+	if (c == IKE_CAUSE_AUTH_FAILED || c == IKE_CAUSE_ID_MISMATCH ||
+	    (c >= IKE_CAUSE_CERT_UNTRUSTED && c <= IKE_CAUSE_CERT_REFUSED))
+		return IDENTITY;
+	return OTHER;
 }
 
-/* Why it failed last.  A peer that refuses us does not say why: when it called a while ago, it was seen here what does
+/* Why it failed last.  A peer that refuses us does not say why; when it called just before, it was seen here what does
  * not fit. */
 static const struct ike_reason *telling(const struct ike_gw_info *i)
 {
-	enum { WHILE_S = 600 };
+	enum { JUST_BEFORE_S = 120 };
 	const struct ike_reason *last = i->last_failure;
+	enum subject what = subject_of(last->cause);
 
-	if (last->cause != IKE_CAUSE_AUTH_FAILED || !last->reported_by_peer)
+	if (what == OTHER || !last->reported_by_peer)
 		return last;
 	for (unsigned n = 0; n < i->n_recent; n++) {
 		const struct ike_reason *r = i->recent[n];
 
-		if (!r->past && of_identity(r->cause) && (!r->reported_by_peer || r->cause != last->cause) &&
-		    last->at - r->at < WHILE_S * SECOND)
+		if (!r->past && r->role == IKE_RESPONDER && subject_of(r->cause) == what &&
+		    r->exchange != CREATE_CHILD_SA && last->at - r->at < JUST_BEFORE_S * SECOND)
 			return r;
 	}
 	return last;
@@ -225,6 +231,7 @@ static void take_narrowing(const struct proxy_state *s, struct diag_facts *f)
 
 static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 {
+	const uint16_t mss = s->p->tunnel->carry.mss;
 	struct dp_policy_stats p;
 	uint64_t now = ctl_now();
 
@@ -257,6 +264,8 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	f->window = s->p->tunnel->replay_window;
 	f->window_needed = dp_window_needed(&s->in);
 	f->mtu = dp_sa_out_mtu(s->sa_out);
+	if (mss != DP_MSS_FIT && mss != DP_MSS_OFF)
+		f->mss = mss;
 	f->path_mtu = dp_sa_out_pmtu(s->sa_out);
 	f->tried = mtu_found_of(s->p->number, now);
 	f->tried_ago_s = f->tried ? (now - f->tried->at) / SECOND : 0;

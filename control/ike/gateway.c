@@ -214,6 +214,7 @@ void gw_succeeded(struct gw *gw)
 	gw->known = true;
 	gw->next_try = 0;
 	gw->group = 0;
+	reason_log_mended(&gw->failed, IKE_SA_INIT);
 	reason_log_mended(&gw->failed, IKE_AUTH);
 }
 

@@ -471,6 +471,12 @@ static void test_large_packets_vanish(void **state)
 	assert_string_equal(state_of("MTU"), "bad");
 	assert_non_null(strstr(r.fix, "set mtu = 1300 for ethernet1/1"));
 	assert_non_null(strstr(r.fix, "adjust-tcp-mss = 1160 "));
+	f.mss = 1161;
+	expect("up", "mtu-hole");
+	f.mss = 1160; /* as was said */
+	expect("up", "healthy");
+	assert_string_equal(state_of("MTU"), "note");
+	f.mss = 0;
 	assert_int_equal(addr_parse("10.2.0.254", &t.told), 0); /* whoever sends is told */
 	expect("up", "healthy");
 	t.told.v = 0;
