@@ -381,7 +381,8 @@ int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len)
 	if (rc < 0)
 		take_back(a);
 	ctl_apply_end(a);
-	return rc < 0 ? rc : 0;
+	/* -EAGAIN tells the caller to go on with it. */
+	return rc == -EAGAIN ? -EBUSY : rc < 0 ? rc : 0;
 }
 
 void ctl_apply_end(struct ctl_apply *a)
