@@ -218,7 +218,7 @@ int ctl_apply_zones(struct ctl *c, const struct config *conf);
 /* ---- ctl_rules.c ---- */
 
 /* conf's rules into force: a rule keeps its hits by its name. */
-int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t err_len);
+int ctl_apply_rules(struct ctl *c, const struct config *conf, uint32_t **ids, char *err, size_t err_len);
 /* A rule that logs was met. */
 void ctl_rule_hit(struct ctl *c, const struct dp_rule_hit *h);
 

@@ -37,7 +37,8 @@ struct ctl_apply {
 	struct config *conf;
 	struct ctl_plan plan;
 	unsigned step;
-	size_t at; /* within the step */
+	size_t at;          /* within the step */
+	uint32_t *rule_ids; /* of conf->rules */
 	char *err;
 	size_t err_len;
 };
@@ -294,7 +295,7 @@ static int apply_routes(struct ctl_apply *a)
 
 static int apply_rules(struct ctl_apply *a)
 {
-	int rc = ctl_apply_rules(a->c, a->conf, a->err, a->err_len);
+	int rc = ctl_apply_rules(a->c, a->conf, &a->rule_ids, a->err, a->err_len);
 
 	return rc == 0 ? ctl_apply_zones(a->c, a->conf) : rc;
 }
@@ -321,6 +322,9 @@ static int take_over(struct ctl_apply *a)
 	c->policies = a->plan.table;
 	c->n_policies = a->plan.n;
 	a->plan.table = NULL;
+	free(c->rule_ids);
+	c->rule_ids = a->rule_ids;
+	a->rule_ids = NULL;
 	config_free(c->conf);
 	c->conf = a->conf;
 	apply_limits(c, a->conf);
@@ -377,13 +381,16 @@ int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len)
 	if (rc < 0)
 		take_back(a);
 	ctl_apply_end(a);
-	return rc < 0 ? rc : 0;
+	/* -EAGAIN tells the caller to go on with it. */
+	return rc == -EAGAIN ? -EBUSY : rc < 0 ? rc : 0;
 }
 
 void ctl_apply_end(struct ctl_apply *a)
 {
-	if (a)
+	if (a) {
 		plan_free(&a->plan);
+		free(a->rule_ids);
+	}
 	free(a);
 }
 

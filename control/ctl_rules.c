@@ -67,40 +67,34 @@ static uint32_t id_of(struct ctl *c, const char *name)
 	return c->next_rule_id++ % DP_RULE_ID_MAX;
 }
 
-int ctl_apply_rules(struct ctl *c, const struct config *conf, char *err, size_t err_len)
+int ctl_apply_rules(struct ctl *c, const struct config *conf, uint32_t **ids, char *err, size_t err_len)
 {
 	struct dp_rule *rules = calloc(conf->n_rules + 1, sizeof(rules[0]));
-	uint32_t *ids = calloc(conf->n_rules + 1, sizeof(ids[0]));
 	struct dp_rule_term *terms = NULL;
 	size_t n = 0, room = 0;
 	int rc = -ENOMEM;
 
+	*ids = calloc(conf->n_rules + 1, sizeof(**ids));
 	for (size_t i = 0; i < conf->n_rules; i++)
 		room += terms_of(&conf->rules[i]);
 	terms = calloc(room + 1, sizeof(terms[0]));
-	if (!rules || !ids || !terms)
+	if (!rules || !*ids || !terms)
 		goto out;
 	for (size_t i = 0; i < conf->n_rules; i++) {
 		const struct cfg_rule *r = &conf->rules[i];
 
-		ids[i] = id_of(c, r->name);
-		rules[i] = (struct dp_rule){.id = ids[i], .allow = r->allow, .log = r->log};
+		(*ids)[i] = id_of(c, r->name);
+		rules[i] = (struct dp_rule){.id = (*ids)[i], .allow = r->allow, .log = r->log};
 		for (size_t k = 0; k < terms_of(r); k++) {
 			terms[n] = term_of(c, r, (uint32_t)i, k);
 			n += families_meet(&terms[n]);
 		}
 	}
 	rc = dp_rules_set(conf->rules_given ? rules : NULL, (uint32_t)conf->n_rules, terms, (uint32_t)n);
-	if (rc == 0) {
-		free(c->rule_ids);
-		c->rule_ids = ids;
-		ids = NULL;
-	}
 out:
 	if (rc < 0)
 		snprintf(err, err_len, "security-rules: %s", strerror(-rc));
 	free(rules);
-	free(ids);
 	free(terms);
 	return rc;
 }

@@ -76,10 +76,36 @@ void diag_verdict_of(struct diag_report *r, const char *word, const struct ike_r
 
 /* ---- up ------------------------------------------------------------------------------------------------ */
 
+/* One packet was asked for.  Where other packets of the proxy-ID are allowed it proves something only if none comes
+ * through; where none is, its being denied is a fault whatever the counters of the SAs say, which count before the
+ * rules are asked.  With nothing coming in at all no rule is the cause. */
+static void inside_rules(const struct diag_facts *f, struct diag_report *r)
+{
+	static const char word[] = "rule-denies";
+	const char *way = f->ruled_out ? "into" : "out of";
+	bool cause = f->others_allowed ? f->traffic == TRAFFIC_IN_ONLY
+				       : f->ruled_out || f->traffic != TRAFFIC_OUT_ONLY;
+
+	if (!f->ruled_out && !f->back_ruled_out) {
+		diag_step(r, "security rules", DIAG_OK, "none stands in the way");
+		return;
+	}
+	diag_step(r, "security rules", cause ? DIAG_BAD : DIAG_NOTE,
+		  "the rules deny a packet %s the tunnel, %s%s", way, f->denied,
+		  f->others_allowed ? "; others they allow" : "");
+	if (!cause)
+		return;
+	diag_verdict(r, word, "the security rules deny what goes %s the tunnel%s", way,
+		     f->ruled_out ? "" : ", answers as well: each direction has a rule of its own");
+	diag_fix(r, word,
+		 "add a rule that allows it; test vpn packet names the rule that decides, show "
+		 "rule-hit-count those that were met");
+}
+
 /* Inside the gateway: does a packet find its way into the tunnel, and back? */
 static void inside(const struct diag_facts *f, struct diag_report *r)
 {
-	static const char route[] = "no-route-into-tunnel", rule[] = "rule-denies";
+	static const char route[] = "no-route-into-tunnel";
 
 	if (!f->traced)
 		return;
@@ -90,21 +116,29 @@ static void inside(const struct diag_facts *f, struct diag_report *r)
 		diag_fix(r, route, "add a route: destination %s, interface %s", f->remote_net, f->tunnel_if);
 		return;
 	}
-	diag_step(r, "route into tunnel", DIAG_OK, "%s leads to %s", f->remote_net, f->tunnel_if);
-	if (f->ruled_out || f->back_ruled_out) {
-		diag_step(r, "security rules", DIAG_BAD, "the rules deny a packet %s the tunnel",
-			  f->ruled_out ? "into" : "out of");
-		if (f->traffic != TRAFFIC_BOTH) {
-			diag_verdict(r, rule, "the security rules deny what goes %s the tunnel",
-				     f->ruled_out ? "into" : "out of");
-			diag_fix(
-				r, rule,
-				"add a rule that allows it; test vpn packet names the rule that decides, show "
-				"rule-hit-count those that were met");
-		}
-	} else {
-		diag_step(r, "security rules", DIAG_OK, "none stands in the way");
+	if (f->routed_part[0])
+		diag_step(r, "route into tunnel", DIAG_NOTE, "%s leads to %s, but not all of %s",
+			  f->routed_part, f->tunnel_if, f->remote_net);
+	else
+		diag_step(r, "route into tunnel", DIAG_OK, "%s leads to %s", f->remote_net, f->tunnel_if);
+	inside_rules(f, r);
+}
+
+/* Is it PFS that a new key failed for?  What else is in the proposal the peer took for the SA there is; where it told
+ * its own, that counts. */
+static bool of_pfs(const struct diag_facts *f, const struct ike_reason *why)
+{
+	bool others = false, dh = false;
+
+	if (why->cause != IKE_CAUSE_NO_PROPOSAL)
+		return why->cause == IKE_CAUSE_INVALID_KE;
+	for (unsigned i = 0; i < why->n_diff; i++) {
+		bool is_dh = strncmp(why->diff[i].what, "dh-group", 8) == 0;
+
+		dh |= is_dh && !why->diff[i].same;
+		others |= !is_dh && !why->diff[i].same;
 	}
+	return why->n_diff ? dh && !others : !f->pfs || !f->sa_pfs;
 }
 
 /* What the next rekey will meet; the first SA, made with the IKE SA, shows nothing of PFS (RFC 7296 1.2). */
@@ -112,8 +146,7 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 {
 	static const char word[] = "rekey-fails", pfs[] = "pfs-mismatch";
 	const struct ike_reason *why = f->child_failure;
-	bool dh = why && (why->cause == IKE_CAUSE_INVALID_KE ||
-			  (why->cause == IKE_CAUSE_NO_PROPOSAL && f->pfs != f->sa_pfs));
+	bool dh = why && of_pfs(f, why);
 	char buf[DIAG_TEXT];
 
 	if (why) {
@@ -130,13 +163,13 @@ static void rekeys(const struct diag_facts *f, struct diag_report *r)
 			r->reason = why;
 			r->of_child = true;
 		}
-	} else if (f->pfs_before && !f->sa_pfs) {
+	} else if (f->pfs_before && !f->sa_pfs && of_pfs(f, f->pfs_before)) {
 		diag_step(r, "rekey", DIAG_BAD, "at %s, in %llu s; the one before it failed: %s", f->rekey_at,
 			  (unsigned long long)f->rekey_in_s, diag_told(f->pfs_before, buf));
 		diag_verdict(
 			r, pfs,
-			"the first rekey at %s will fail, as the one before did: PFS differs, and the first Child SA "
-			"does not show it",
+			"the first rekey at %s will fail, as the one before did, unless the peer was changed since: PFS "
+			"differs, and the first Child SA does not show it",
 			f->rekey_at);
 		diag_fix(r, pfs, "make PFS (dh-group of the ipsec crypto profile) the same on both sides: %s",
 			 f->pfs_before->hint);
@@ -213,6 +246,14 @@ static void one_way(const struct diag_facts *f, struct diag_report *r)
 		  (unsigned long long)f->heard_ago_s);
 	diag_verdict(r, out, "packets go out, and nothing has come back for %llu s",
 		     (unsigned long long)f->one_way_s);
+	/* Nobody has asked whether the peer still knows us. */
+	if (f->dpd_off && f->heard_ago_s >= f->one_way_s)
+		diag_fix(
+			r, out,
+			"dpd is off for gateway %s, so a peer that was restarted or is gone is not noticed: clear vpn ike-sa "
+			"gateway %s makes all anew; turn dpd on.  If that does not help, at the peer: a route for our "
+			"network into its tunnel, a policy that allows it, NAT exemption",
+			f->gateway, f->gateway);
 	diag_fix(
 		r, out,
 		"at the peer: a route for our network into its tunnel, a policy that allows it, NAT exemption, and that it "
@@ -282,7 +323,13 @@ static void sizes(const struct diag_facts *f, struct diag_report *r)
 	const struct mtu_found *t = f->tried;
 	char host[ADDR_STR], told[ADDR_STR], port[200] = "";
 
-	if (t && t->carried < f->mtu && !t->told.v) {
+	if (t && t->carried < f->mtu && !t->told.v && f->mss && f->mss <= mtu_found_mss(t)) {
+		diag_step(
+			r, "MTU", DIAG_NOTE,
+			"the tunnel carries %u bytes, of which only %u arrived when it was tried %llu s ago; adjust-tcp-mss = %u "
+			"keeps TCP below that, and large packets of others still vanish",
+			f->mtu, t->carried, (unsigned long long)f->tried_ago_s, f->mss);
+	} else if (t && t->carried < f->mtu && !t->told.v) {
 		diag_step(
 			r, "MTU", DIAG_BAD,
 			"the tunnel carries %u bytes, but of what was tried %llu s ago %s answered packets of up to %u only, and "
@@ -427,6 +474,8 @@ static void up(const struct diag_facts *f, struct diag_report *r)
 	bool one_way_says_more = (f->traffic == TRAFFIC_OUT_ONLY || f->traffic == TRAFFIC_IN_ONLY) &&
 				 f->flaps.cause != FLAPS_PEER_SILENT;
 
+	if (!f->port_up || (f->peer[0] && !f->peer_route))
+		(void)diag_reach(f, r); /* packets are still counted as sent */
 	ike_sa(f, r);
 	monitor(f, r);
 	(void)diag_own_cert(f, r); /* it shows when the IKE SA is made anew */

@@ -5,6 +5,7 @@
  *
  *     diag_facts.c  the facts, from configuration, engine, data plane and journal; the command
  *     diag.c, diag_down.c  the trees: no I/O, nothing but the facts
+ *     diag_way.c    of the facts those of a packet that is followed through
  */
 #pragma once
 
@@ -16,7 +17,7 @@ struct diag_facts {
 	/* names, and the proxy-ID's remote network; tunnel: with its proxy-ID's, as commands take it */
 	const char *gateway, *tunnel, *tunnel_if, *outer_if, *remote_net;
 	char peer[ADDR_STR]; /* "" when it may be any */
-	bool passive, start, natt_off;
+	bool passive, start, natt_off, dpd_off;
 	bool certified; /* one of the ends authenticates itself by certificate */
 	/* Our own certificate is out of its time, by our own clock; told: which, its limit, the clock. */
 	enum diag_own_cert { OWN_CERT_GOOD, OWN_CERT_EXPIRED, OWN_CERT_NOT_YET } own_cert;
@@ -60,10 +61,14 @@ struct diag_facts {
 	uint64_t asked, without_sa; /* key acquire requests; packets dropped for want of an SA */
 	uint64_t auth_errors, replays, malformed, outside; /* inbound drops; outside: not of the selectors */
 	uint32_t window, window_needed;
-	/* a packet from the proxy-ID's local to its remote network, as test vpn packet sees it */
-	bool traced, routed_in, ruled_out, back_ruled_out;
+	/* A packet from the proxy-ID's local to its remote network, as test vpn packet sees it.  others_allowed: the rules that
+	 * deny it, or its answer, allow other packets of this proxy-ID. */
+	bool traced, routed_in, ruled_out, back_ruled_out, others_allowed;
+	char routed_part[PREFIX_STR];  /* all of the remote network that is routed in; "": the whole */
+	char denied[2 * ADDR_STR + 8]; /* "10.1.0.2 to 10.2.0.1" */
 	/* sizes */
 	uint16_t mtu, path_mtu;
+	uint16_t mss;                  /* what adjust-tcp-mss says; 0: no number */
 	uint64_t too_big;              /* packets of the whole box that were told so */
 	const struct mtu_found *tried; /* test vpn mtu, lately; NULL: not */
 	uint64_t tried_ago_s;

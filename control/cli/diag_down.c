@@ -9,8 +9,7 @@
 
 /* ---- the way to the peer --------------------------------------------------------------------------- */
 
-/* True: packets can leave for it. */
-static bool reach(const struct diag_facts *f, struct diag_report *r)
+bool diag_reach(const struct diag_facts *f, struct diag_report *r)
 {
 	if (!f->port_up) {
 		static const char word[] = "port-down";
@@ -342,7 +341,7 @@ static void or_elsewhere(const struct diag_facts *f, struct diag_report *r)
 void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r)
 {
 	r->tree = "tunnel down";
-	if (!reach(f, r))
+	if (!diag_reach(f, r))
 		return;
 	callers(f, r);
 	elsewhere(f, r);

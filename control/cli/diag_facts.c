@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "diag.h"
+#include "diag_way.h"
 #include "peer_fix.h"
 
 static const uint64_t SECOND = 1000000000;
@@ -33,6 +33,39 @@ static bool on_sa(void *arg, const struct ike_sa_info *i)
 	return true;
 }
 
+/* What a failure is about, as far as the peer tells. */
+enum subject { OTHER, PROPOSAL, IDENTITY };
+
+static enum subject subject_of(enum ike_cause c)
+{
+	if (c == IKE_CAUSE_NO_PROPOSAL || c == IKE_CAUSE_INVALID_KE)
+		return PROPOSAL;
+	if (c == IKE_CAUSE_AUTH_FAILED || c == IKE_CAUSE_ID_MISMATCH ||
+	    (c >= IKE_CAUSE_CERT_UNTRUSTED && c <= IKE_CAUSE_CERT_REFUSED))
+		return IDENTITY;
+	return OTHER;
+}
+
+/* Why it failed last.  A peer that refuses us does not say why; when it called just before, it was seen here what does
+ * not fit. */
+static const struct ike_reason *telling(const struct ike_gw_info *i)
+{
+	enum { JUST_BEFORE_S = 120 };
+	const struct ike_reason *last = i->last_failure;
+	enum subject what = subject_of(last->cause);
+
+	if (what == OTHER || !last->reported_by_peer)
+		return last;
+	for (unsigned n = 0; n < i->n_recent; n++) {
+		const struct ike_reason *r = i->recent[n];
+
+		if (!r->past && r->role == IKE_RESPONDER && subject_of(r->cause) == what &&
+		    r->exchange != CREATE_CHILD_SA && last->at - r->at < JUST_BEFORE_S * SECOND)
+			return r;
+	}
+	return last;
+}
+
 /* What the engine has of it. */
 static void take_ike(struct ike *k, struct diag_facts *f)
 {
@@ -48,7 +81,7 @@ static void take_ike(struct ike *k, struct diag_facts *f)
 	f->nat_ignored = i.nat_ignored;
 	f->in_line = i.in_line;
 	if (i.last_failure && i.last_failure->cause != IKE_CAUSE_NONE)
-		f->ike_failure = i.last_failure;
+		f->ike_failure = telling(&i);
 }
 
 /* ---- strangers' calls -------------------------------------------------------------------------------- */
@@ -147,6 +180,7 @@ static void take_gateway(struct ctl *c, const struct cfg_gateway *g, struct diag
 	if (g->ike.own)
 		take_own_cert(g->ike.own, f);
 	f->natt_off = g->ike.natt == IKE_NATT_OFF;
+	f->dpd_off = !g->ike.dpd_interval_s;
 	if (g->ike.remote.v) {
 		addr_str(&g->ike.remote, f->peer);
 		f->peer_route = dp_route_lookup(&g->ike.remote, &way) == 0;
@@ -193,6 +227,7 @@ static void take_narrowing(const struct proxy_state *s, struct diag_facts *f)
 
 static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 {
+	const uint16_t mss = s->p->tunnel->carry.mss;
 	struct dp_policy_stats p;
 	uint64_t now = ctl_now();
 
@@ -225,50 +260,11 @@ static void take_proxy(const struct proxy_state *s, struct diag_facts *f)
 	f->window = s->p->tunnel->replay_window;
 	f->window_needed = dp_window_needed(&s->in);
 	f->mtu = dp_sa_out_mtu(s->sa_out);
+	if (mss != DP_MSS_FIT && mss != DP_MSS_OFF)
+		f->mss = mss;
 	f->path_mtu = dp_sa_out_pmtu(s->sa_out);
 	f->tried = mtu_found_of(s->p->number, now);
 	f->tried_ago_s = f->tried ? (now - f->tried->at) / SECOND : 0;
-}
-
-/* The n-th host of a network, or its only one. */
-static struct addr host_of(const struct prefix *p, uint8_t n)
-{
-	struct prefix m = prefix_mask(*p);
-	unsigned bytes = m.a.v == 4 ? 4 : 16;
-
-	if (m.len + 3u < bytes * 8)
-		m.a.b[bytes - 1] |= n;
-	return m.a;
-}
-
-/* A packet from the local to the remote network, as test vpn packet would be asked.  "Any" networks have no host
- * that stands for them. */
-static void take_trace(const struct ctl *c, const struct ctl_policy *p, struct diag_facts *f)
-{
-	struct dp_trace_packet q = {
-		.dst = host_of(&p->proxy->remote, 1),
-		.proto = p->proxy->proto            ? p->proxy->proto
-			 : p->proxy->local.a.v == 6 ? 58
-						    : 1,
-		.sport = p->proxy->local_port,
-		.dport = p->proxy->remote_port,
-		.in_if = DP_IF_NONE,
-	};
-	struct dp_trace t = {.stopped = DP_TRACE_PACKET};
-
-	if (!p->proxy->local.len || !p->proxy->remote.len)
-		return;
-	/* The first host is often this gateway itself, from whose address nothing comes in. */
-	for (uint8_t n = 1; n <= 2 && !f->traced; n++) {
-		q.src = host_of(&p->proxy->local, n);
-		f->traced = dp_trace_packet(&q, &t) == 0 && t.stopped != DP_TRACE_PACKET;
-	}
-	if (!f->traced)
-		return;
-	f->routed_in = t.stopped != DP_TRACE_ROUTE && t.out_if != DP_IF_NONE &&
-		       strcmp(ctl_interface_name(c, t.out_if), f->tunnel_if) == 0;
-	f->ruled_out = t.stopped == DP_TRACE_RULE;
-	f->back_ruled_out = t.back.sa && !t.back.allow;
 }
 
 static void take_monitor(const struct ctl *c, const struct cfg_tunnel *t, struct diag_facts *f)
@@ -339,7 +335,7 @@ static void one(json_t *o, struct ctl *c, const struct proxy_state *s)
 	f.pfs = prof && prof->algs.n_dh > 0;
 	take_gateway(c, g, &f);
 	take_proxy(s, &f);
-	take_trace(c, s->p, &f);
+	diag_take_way(c, s->p, &f);
 	take_monitor(c, t, &f);
 	take_box(c, &f);
 	(void)cli_flaps(c, s->p, &f.flaps); /* without memory: no flaps to speak of */

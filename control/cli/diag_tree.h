@@ -18,6 +18,8 @@ const char *diag_told(const struct ike_reason *f, char buf[DIAG_TEXT]);
 /* Verdict and what to do from a recorded failure. */
 void diag_verdict_of(struct diag_report *r, const char *word, const struct ike_reason *f);
 
+/* Step reachability.  True: packets can leave for the peer. */
+bool diag_reach(const struct diag_facts *f, struct diag_report *r);
 /* The trees of what is not up. */
 void diag_tunnel_down(const struct diag_facts *f, struct diag_report *r);
 void diag_phase1_only(const struct diag_facts *f, struct diag_report *r);

@@ -201,9 +201,9 @@ const struct knowledge knowledge[] = {
 	 "IKEv1 and IKEv2 do not understand each other, and culvert has IKEv2 only. Set the peer's gateway to IKEv2.\n"
 	 "PAN-OS: version ikev2. IOS-XE: crypto ikev2 profile. strongSwan: version = 2.",
 	 "ike phase1-down"},
-	{D, "identity-mismatch", "The peer says it is somebody else",
-	 "Its identity is none that a gateway here has as peer-id. Type and spelling count: an address is not a name.\n"
-	 "Take what diagnose shows as the peer's into peer-id, or change the peer's local id.",
+	{D, "identity-mismatch", "One end says it is somebody else than the other expects",
+	 "The peer's identity is none that a gateway here has as peer-id, or the peer refuses local-id. Type and\n"
+	 "spelling count: an address is not a name. Take what diagnose shows as the peer's, or change it there.",
 	 "identity auth-failed"},
 	{D, "cert-untrusted", "The peer's certificate leads to no trust anchor",
 	 "Nobody in the certificate-profile's ca signed it, nor an intermediate that the peer sent. Add its issuer to\n"

@@ -91,7 +91,7 @@ static void take_conf(struct proxy_state *s, const struct ike_conf_child_info *i
 	if (i->last_failure && i->last_failure->cause != IKE_CAUSE_NONE)
 		s->failure = i->last_failure;
 	for (unsigned n = 0; n < i->n_recent && !s->rekey_failure; n++)
-		if (i->recent[n]->exchange == CREATE_CHILD_SA &&
+		if (!i->recent[n]->past && i->recent[n]->exchange == CREATE_CHILD_SA &&
 		    (i->recent[n]->cause == IKE_CAUSE_NO_PROPOSAL ||
 		     i->recent[n]->cause == IKE_CAUSE_INVALID_KE))
 			s->rekey_failure = i->recent[n];

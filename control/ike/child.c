@@ -222,7 +222,8 @@ struct child_sa *child_commit(struct ike_sa *sa, const struct child_plan *p, str
 	s->acquired = false;
 	s->fails = 0;
 	s->next_try = 0;
-	reason_log_mended(&s->failed);
+	/* In IKE_AUTH, that is: while there still is the beginning of the SA.  Which says nothing of PFS. */
+	reason_log_mended(&s->failed, sa->init ? IKE_AUTH : CREATE_CHILD_SA);
 	if (old) {
 		COUNT(k, child_rekey);
 	} else {

@@ -21,6 +21,9 @@
 #include "alt.h"
 #include "auth.h"
 #include "calls.h"
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "fsm.h"
 #include "hold.h"
 #include "intermediate.h"
@@ -292,6 +295,35 @@ void auth_response_error(struct in *in)
 	sa_fail(sa, &r);
 }
 
+/* The peer has proved the key that we prove, so that is not it: what it saw of us beyond that is our identity. */
+void auth_refused_us(const struct ike_sa *sa, struct ike_reason *r)
+{
+	const struct ike_id *asked = sa->id_asked;
+	struct ike_id local;
+	char a[ID_STR], b[ID_STR];
+
+	gw_local_id(sa->gw, &sa->local.a, &local);
+	id_str(&local, a, sizeof(a));
+	r->cause = IKE_CAUSE_ID_MISMATCH;
+	snprintf(r->text, sizeof(r->text),
+		 "peer proved the pre-shared key, and refused our identity %.100s (AUTHENTICATION_FAILED)",
+		 a);
+	reason_ours(r, "local-id %.200s (%s)", a, id_type_str(&local));
+	reason_theirs(r, "%s", "");
+	reason_hint(
+		r, "set local-id here to the peer's remote id, or that to local-id; type and spelling count");
+	if (!asked)
+		return;
+	r->reported_by_peer = false; /* all there is to know */
+	id_str(asked, b, sizeof(b));
+	reason_theirs(r, "remote id %.200s (%s)", b, id_type_str(asked));
+	if (id_alike(&local, asked))
+		reason_diff(r, "type of identity", false, "the value is alike", id_type_str(&local),
+			    id_type_str(asked));
+	else
+		reason_diff(r, "our identity", false, NULL, a, b);
+}
+
 /* ---- responder -------------------------------------------------------------------------------------------------- */
 
 /* Say no; the answer stays for retransmissions, the SA does not. */
@@ -303,6 +335,16 @@ static void deny(struct in *in, struct gw *gw, struct ike_reason *r)
 	if (gw && !sa->gw)
 		sa_set_gw(sa, gw);
 	sa_fail(sa, r);
+}
+
+/* RFC 7296 3.5: we are free to answer with another identity than the one asked for; the peer is to refuse it, and then
+ * we know why. */
+static void note_asked(struct ike_sa *sa, const struct msg_id *idr)
+{
+	free(sa->id_asked);
+	sa->id_asked = malloc(sizeof(*sa->id_asked));
+	if (sa->id_asked)
+		id_of(idr, sa->id_asked);
 }
 
 /* Nobody has this identity.  A gateway that has it as another type, or just one that has the address, is where the
@@ -435,6 +477,8 @@ void auth_request(struct in *in)
 	}
 	out_begin(&o);
 	gw_local_id(gw, &sa->local.a, &id);
+	if (has_idr && !id_is(&id, &in->m->idr))
+		note_asked(sa, &in->m->idr);
 	msg_wr_id(&o.w, PL_IDR, id.type, id.data, id.len);
 	auth_write_certs(&o, gw);
 	rc = auth_write(&o, sa, gw, &id);

@@ -223,7 +223,10 @@ static void auth_refused(struct in *in)
 	xchg_respond_empty(sa, in->m);
 	reason_set(&r, in->k->now, IKE_CAUSE_AUTH_FAILED, sa->role, INFORMATIONAL, "%s", "");
 	reason_notify(&r, N_AUTHENTICATION_FAILED, false);
-	auth_refused_ids(sa, &r);
+	if (!sa->began && sa->auth_local == AUTHM_PSK && sa->auth_remote == AUTHM_PSK)
+		auth_refused_us(sa, &r);
+	else
+		auth_refused_ids(sa, &r);
 	COUNT(in->k, ike_fail);
 	gw_record(sa->gw, &r);
 	sa_lost(sa, &r);

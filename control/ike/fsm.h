@@ -44,6 +44,8 @@ void auth_response(struct in *in);
 void auth_response_error(struct in *in);
 /* The peer refused our AUTH: note in r which identities we gave it. */
 void auth_refused_ids(const struct ike_sa *sa, struct ike_reason *r);
+/* The same of one that called us, by key, and was answered. */
+void auth_refused_us(const struct ike_sa *sa, struct ike_reason *r);
 
 /* ex_child.c.  child_start: true when a request went out. */
 bool child_start(struct ike_sa *sa, struct slot *s, struct child_sa *old, uint16_t group);

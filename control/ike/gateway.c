@@ -214,7 +214,8 @@ void gw_succeeded(struct gw *gw)
 	gw->known = true;
 	gw->next_try = 0;
 	gw->group = 0;
-	reason_log_mended(&gw->failed);
+	reason_log_mended(&gw->failed, IKE_SA_INIT);
+	reason_log_mended(&gw->failed, IKE_AUTH);
 }
 
 void slot_failed(struct slot *s, struct ike_sa *sa, const struct ike_reason *r, bool rekey)

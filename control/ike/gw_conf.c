@@ -460,6 +460,7 @@ int ike_gateway_set(struct ike *k, const struct ike_gw_conf *g, uint64_t now)
 		gw->fails = 0;
 		gw->next_try = 0;
 		gw->group = 0;
+		reason_log_mended(&gw->failed, 0);
 	}
 	struct ike_sa *sa;
 	DL_FOREACH (gw->sas, sa)

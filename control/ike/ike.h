@@ -88,6 +88,7 @@ struct ike_reason {
 	enum ike_role role;
 	uint8_t exchange;      /* enum ike_exchange */
 	bool reported_by_peer; /* the peer said so by notify: the detail is in the peer's log */
+	bool past;             /* such an exchange went well since, or the configuration is another one */
 	char text[256];        /* one sentence: "peer offered no proposal we accept: encryption …" */
 	char ours[256], theirs[256];
 	char hint[256]; /* what to do, here and at the peer */

@@ -262,6 +262,7 @@ void sa_reap(struct ike *k)
 		k->grave = sa->grave_next;
 		timer_unreserve(&k->timers, SA_T_N);
 		free(sa->cert);
+		free(sa->id_asked);
 		crypto_wipe(sa, sizeof(*sa));
 		free(sa);
 		if (gw)

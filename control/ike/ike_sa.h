@@ -194,7 +194,8 @@ struct ike_sa {
 	struct init *init;
 	struct child_sa *children;
 	unsigned n_children;
-	struct ike_id id_remote;         /* as authenticated */
+	struct ike_id id_remote; /* as authenticated */
+	struct ike_id *id_asked; /* which the initiator asked of us by IDr, and we do not have; NULL */
 	uint8_t auth_local, auth_remote; /* methods */
 	struct cert_info *cert;          /* the peer's; NULL: none */
 

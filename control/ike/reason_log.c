@@ -44,9 +44,11 @@ void reason_log_add(struct reason_log *l, const struct ike_reason *r)
 	l->mended = false;
 }
 
-void reason_log_mended(struct reason_log *l)
+void reason_log_mended(struct reason_log *l, uint8_t exchange)
 {
 	l->mended = true;
+	for (unsigned i = 0; i < l->n; i++)
+		l->r[i]->past |= !exchange || l->r[i]->exchange == exchange;
 }
 
 const struct ike_reason *reason_log_last(const struct reason_log *l)

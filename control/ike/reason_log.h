@@ -14,8 +14,8 @@ struct reason_log {
 };
 
 void reason_log_add(struct reason_log *l, const struct ike_reason *r);
-/* It works: what failed before is history. */
-void reason_log_mended(struct reason_log *l);
+/* It works: what failed before is history.  Of the exchange that went well it is past as well; 0: of all of them. */
+void reason_log_mended(struct reason_log *l, uint8_t exchange);
 /* What is wrong now; NULL: nothing. */
 const struct ike_reason *reason_log_last(const struct reason_log *l);
 void reason_log_free(struct reason_log *l);

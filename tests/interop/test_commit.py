@@ -2,8 +2,10 @@
 """What a commit does to interfaces: tunnel interfaces come, go and come back under traffic, zones change; what takes a
 restart is told by its name and changes nothing."""
 import copy
+import json
 import re
 import signal
+import socket
 
 from lab.culvert import Culvertd
 from lab.proc import wait_for
@@ -183,3 +185,37 @@ def test_reload_by_signal(pair):
         p.c.daemon.popen.send_signal(signal.SIGHUP)
     wait_for(lambda: p.c.cli("show vpn gateway"), lambda: "203.0.113.20" in p.c.cli("show vpn gateway"))
     p.c.wait_log(r"committed: 1 of 1 gateways changed")
+
+
+def hits_until_committed(p):
+    """What show rule-hit-count says while a commit goes on, asked as fast as it answers: {name: hits} of each answer."""
+    since, answers = len(p.c.log()), []
+    with socket.socket(socket.AF_UNIX) as s, s.makefile("rw") as f:
+        s.connect(p.c.socket)
+        p.c.daemon.send(signal.SIGHUP)
+        while not answers or "committed" not in p.c.log()[since:]:
+            f.write('{"command": ["show", "rule-hit-count"]}\n')
+            f.flush()
+            answers.append({e["name"]: e["hit-count"] for e in json.loads(f.readline())["document"]["entries"]})
+            assert json.loads(f.readline())["status"] == "ok"
+    return answers
+
+
+def test_rules_are_told_by_their_own_names(pair):
+    """A commit is applied in slices, and what is asked between two of them is answered from one configuration: the hits of
+    a rule are never another's."""
+    p = pair()
+    allow = {"from": "any", "to": "any", "source": "any", "destination": "any", "action": "allow"}
+    rules = [{"name": f"R{n}", **allow, "source": "10.99.0.0/16"} for n in range(40)] + [{"name": "met", **allow}]
+    many = [(f"10.20.{n % 250}.0/24", f"10.{100 + n // 250}.{n % 250}.0/24") for n in range(5000)]
+    before = p.conf(proxy_ids=[(p.t.hq.net, p.t.branch.net), *many], system={"max-sas": 16384, "memory": 512})
+    p.start(conf=before | {"security-rules": rules})
+    p.c.cli("test vpn ipsec-sa tunnel tun:P1")
+    p.wait_up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)
+    p.c.conf = {**p.c.conf, "security-rules": rules[-1:]}
+    p.c.conf["ipsec-tunnels"] = [{**t, "proxy-ids": t["proxy-ids"][:1]} for t in p.c.conf["ipsec-tunnels"]]
+    p.c.write()
+    answers = hits_until_committed(p)
+    for hits in answers:
+        assert hits["met"] >= 10 and not [n for n, h in hits.items() if n.startswith("R") and h], hits

@@ -295,3 +295,18 @@ def test_mended_by_what_is_printed(pair, case):
         p.s.wait_log(r"CHILD_SA closed", since=since)
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
     assert p.c.verdict() == "healthy"
+
+
+def test_what_was_seen_here_counts_for_more_than_a_refusal(pair):
+    """Both ends call in turn, and each refuses the other's proposal.  Called we see what differs; when we call the peer
+    says nothing of it, and that does not take the place of what is known."""
+    p = pair().start(strongswan={"proposals": "aes256-sha256-ecp256"})
+    p.s.initiate(check=False, timeout=3)
+    p.c.cli("test vpn ike-sa gateway peer")
+    wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer"), lambda: p.c.failures()[0]["reported-by-peer"])
+    (got,) = p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"]
+    assert got["verdict"] == "no-proposal" and "dh-group: peer offers group19; we accept group14" in got["cause"]
+    p.c.commit(**p.conf(ike={"dh-group": ["group19"]}))
+    assert p.c.verdict() != "no-proposal", "it was mended"
+    p.up()
+    assert p.c.verdict() == "no-packets"

@@ -70,3 +70,27 @@ def test_same_text_of_another_type(pair, kind, initiator):
     p.c.cli("clear vpn ike-sa gateway peer")
     p.up(initiator)
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
+
+
+def test_peer_expects_somebody_else(pair):
+    """It calls, proves the key, and refuses who we are: so it is not the key.  When we call it says less, and that is not
+    what counts then."""
+    p = pair().start(strongswan={"remote_id": "fqdn:hq.example"})
+    p.s.initiate(check=False, timeout=3)
+    p.c.wait_log(r"ike-sa-down peer .*Due to id-mismatch: peer proved the pre-shared key, and refused our identity 198\.51\.100\.20")
+
+    def told():
+        (got,) = p.c.cli("diagnose vpn tunnel tun", json_out=True)["entries"]
+        assert got["verdict"] == "identity-mismatch" and not got["ask-peer"] and "local-id" in got["fix"]
+        (diff,) = got["reason"]["parameters"]
+        assert (diff["parameter"], diff["ours"], diff["theirs"]) == ("our identity", "198.51.100.20", "hq.example")
+    told()
+    failed = len(p.c.failures())
+    p.c.cli("test vpn ike-sa gateway peer")
+    wait_for(lambda: p.c.cli("show vpn ike-sa gateway peer detail"), lambda: p.c.failures()[0]["cause"] == "auth-failed")
+    assert len(p.c.failures()) > failed
+    told()
+    p.c.commit(**p.conf(gateway={"local-id": {"type": "fqdn", "value": "hq.example"}}))
+    assert p.c.verdict() != "identity-mismatch", "it was mended"
+    p.up()
+    assert_ping(p.t.hq.host, p.t.branch.host_ip)

@@ -148,7 +148,10 @@ def test_hole_in_the_path_is_found_and_told(pair, come_in_by):
         assert ping(hq.host, branch.host_ip, size=1300, df="do", count=30, interval=0.2, wait=1)[1] == 0
         assert p.c.flow("tun")["traffic"] == "out only" and p.c.verdict() == "mtu-hole"
 
-        # What it says to do, done.
+        # What it says to do, done, the one way and the other.
+        p.c.commit(**{"ipsec-tunnels": [{**p.c.conf["ipsec-tunnels"][0], "adjust-tcp-mss": most - 40}]})
+        assert p.c.children() and p.c.verdict() != "mtu-hole" and mtu_step(p)["state"] == "note"
+        del p.c.conf["ipsec-tunnels"][0]["adjust-tcp-mss"]
         conf = p.c.conf["interfaces"]
         conf[0]["mtu"] = port
         p.c.stop()

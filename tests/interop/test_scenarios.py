@@ -33,12 +33,14 @@ ITEMS = {
     "149 proxy-IDs do not fit": ["test_failures.py::test_cause_in_words_and_recovery",
                                  "test_selectors.py::test_exact_policy_refuses_to_narrow",
                                  "test_scenarios.py::test_peer_takes_part_of_it"],
-    "150 PFS differs": ["test_worked_cases.py::test_pfs_shows_at_the_rekey"],
+    "150 PFS differs": ["test_worked_cases.py::test_pfs_shows_at_the_rekey", "test_scenarios.py::test_pfs_at_the_peer_only"],
     "151 phase 2 transforms differ": ["test_failures.py::test_cause_in_words_and_recovery"],
-    "152 up, but no traffic: route, policy, NAT": ["test_scenarios.py::test_up_but_no_traffic",
+    "152 up, but no traffic: route, policy, NAT": ["test_scenarios.py::test_proxy_id_wider_than_its_networks",
+                                                   "test_scenarios.py::test_up_but_no_traffic",
                                                    "test_rules.py::test_rules_decide_count_and_log",
                                                    "test_packet.py::test_verdicts"],
-    "153 one way": ["test_scenarios.py::test_up_but_no_traffic", "test_scenarios.py::test_comes_in_and_goes_nowhere"],
+    "153 one way": ["test_scenarios.py::test_up_but_no_traffic", "test_scenarios.py::test_comes_in_and_goes_nowhere",
+                    "test_scenarios.py::test_answers_are_denied"],
     "154 flapping on schedule": ["test_scenarios.py::test_peer_with_shorter_lifetime",
                                 "test_scenarios.py::test_peer_is_silent_on_schedule"],
     "155 slow: MTU": ["test_scenarios.py::test_large_packets_vanish", "test_mtu.py::test_hole_in_the_path_is_found_and_told",
@@ -57,7 +59,8 @@ ITEMS = {
     "161 active here, not connected there": ["test_scenarios.py::test_up_but_no_traffic"],
     "162 outage while logs say that it never went down": ["test_scenarios.py::test_up_but_no_traffic",
                                                           "test_monitor.py::test_fail_over_and_back"],
-    "163 one has an SA that the other lost": ["test_scenarios.py::test_peer_with_shorter_lifetime",
+    "163 one has an SA that the other lost": ["test_scenarios.py::test_peer_restarts_and_nobody_asks",
+                                              "test_scenarios.py::test_peer_with_shorter_lifetime",
                                               "test_liveness.py::test_we_restart_and_call"],
     "164 peer reboots, WAN drops": ["test_scenarios.py::test_peer_goes_silent", "test_liveness.py::test_peer_killed", "test_liveness.py::test_link_cut",
                                     "test_liveness.py::test_peer_restarts_and_calls"],
@@ -262,6 +265,66 @@ def test_comes_in_and_goes_nowhere(pair):
     assert bad(diagnosed(p)) == [] and "hosts' own route back" in diagnosed(p)["fix"]
 
 
+def test_answers_are_denied(pair):
+    """153.  One rule, for what goes in, as a firewall with sessions would have it: each answer comes out of the tunnel, is
+    counted as traffic in both directions, and denied.  Rules that let some packets through and not the one that diagnose
+    asks for are none of its business."""
+    p = pair().start()
+    rules = [{"name": f"{a}-{b}", "from": a, "to": b, "source": "any", "destination": "any", "action": "allow"}
+             for a, b in (("trust", "VPN-Zone"), ("VPN-Zone", "trust"))]
+    p.c.commit(**{"security-rules": rules[:1]})
+    p.up()
+    assert lost(p.t.hq.host, p.t.branch.host_ip)
+    got = diagnosed(p)
+    assert p.c.flow("tun")["traffic"] == "both ways" and got["verdict"] == "rule-denies" and bad(got) == ["security rules"]
+    assert "out of the tunnel" in got["cause"] and "each direction" in got["cause"]
+
+    p.c.commit(**{"security-rules": [{**r, "service": "tcp"} for r in rules]})
+    got = diagnosed(p)
+    assert got["verdict"] == "healthy" and bad(got) == []
+    (step,) = (s for s in got["steps"] if s["step"] == "security rules")
+    assert step["text"].endswith("others they allow")
+
+
+def test_proxy_id_wider_than_its_networks(pair):
+    """152.  Proxy-IDs that hold more than is routed and more than the LAN are usual, and no fault."""
+    local, remote = "10.20.0.0/16", "10.10.0.0/16"
+    p = pair().start(proxy_ids=[(local, remote)],
+                     strongswan={"children": {"net": {"local_ts": remote, "remote_ts": local}}})
+    p.c.commit(**{"security-rules": [{"name": f"{a}-{b}", "from": a, "to": b, "source": "any", "destination": "any",
+                                      "action": "allow"} for a, b in (("trust", "VPN-Zone"), ("VPN-Zone", "trust"))]})
+    p.up()
+    both_ways(p)
+    got = diagnosed(p)
+    assert got["verdict"] == "healthy" and bad(got) == []
+    (step,) = (s for s in got["steps"] if s["step"] == "route into tunnel")
+    assert step["text"] == f"{p.t.branch.net} leads to tunnel.1, but not all of {remote}"
+
+
+def test_pfs_at_the_peer_only(pair):
+    """150.  The other way round than in the worked case; and when the peer has been mended it is well."""
+    p = pair().start(esp={"dh-group": "no-pfs"})
+    p.up()
+    both_ways(p)
+    p.c.cli("request vpn rekey ipsec-sa tunnel tun")
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: p.c.verdict() == "pfs-mismatch")
+    p.s.swanctl("--rekey", "--child", "net")
+    wait_for(lambda: p.c.cli("diagnose vpn tunnel tun"), lambda: "peer offers group14" in diagnosed(p)["cause"])
+    assert p.c.verdict() == "pfs-mismatch"
+
+    p.s.configure(esp="aes256gcm16")
+    p.c.cli("clear vpn ike-sa gateway peer")
+    p.wait_down()
+    p.up()
+    both_ways(p)
+    assert "unless the peer was changed since" in diagnosed(p)["cause"]
+    old = p.c.children()
+    p.c.cli("request vpn rekey ipsec-sa tunnel tun")
+    wait_for(lambda: p.c.cli("show vpn ike-sa"), lambda: [c["i_spi"] for c in p.c.children()] != [c["i_spi"] for c in old])
+    both_ways(p)
+    assert p.c.verdict() == "healthy"
+
+
 def test_large_packets_vanish(pair):
     """155, 156.  The way to the peer is narrower than the port, and whoever is to say so is silent: small packets
     pass, large ones do not, and nothing here drops any.  DF taken off the outer header is the cure."""
@@ -347,6 +410,23 @@ def test_peer_goes_silent(pair):
     ping_until(p.t.hq.host, p.t.branch.host_ip)
     history = [(e["event"], e["by"]) for e in p.c.cli("show vpn history tunnel tun", json_out=True)["entries"]]
     assert ("down", "liveness") in history and history[-1][0] == "up"
+
+
+def test_peer_restarts_and_nobody_asks(pair):
+    """163, 164.  Without liveness checks an SA that the peer lost goes on here; what is told cures it."""
+    p = pair().start(gateway={"dpd": {"enable": False}})
+    p.up()
+    both_ways(p)
+    p.s.kill()
+    p.s.start()
+    p.s.configure()
+    assert lost(p.t.hq.host, p.t.branch.host_ip, count=30, interval=0.2)
+    got = diagnosed(p)
+    assert got["verdict"] == "one-way-out"
+    (cure,) = re.findall(r"clear vpn ike-sa gateway peer", got["fix"])
+    p.c.cli(cure)
+    ping_until(p.t.hq.host, p.t.branch.host_ip, timeout=20)
+    assert p.c.verdict() == "healthy"
 
 
 def test_peer_is_silent_on_schedule(pair):

@@ -219,8 +219,44 @@ static void test_no_traffic(void **state)
 	f.routed_in = false;
 	expect("no traffic", "no-route-into-tunnel");
 	assert_string_equal(r.fix, "add a route: destination 10.2.0.0/16, interface tunnel.1");
-	f.routed_in = f.ruled_out = true;
-	expect("no traffic", "rule-denies");
+	f.routed_in = true;
+	strcpy(f.routed_part, "10.2.3.0/24"); /* less than the proxy-ID, which is no fault */
+	expect("no traffic", "no-packets");
+	assert_string_equal(state_of("route into tunnel"), "note");
+}
+
+/* A rule that denies the one packet that was asked for is the cause where nothing else could be; else it may be there
+ * for that packet. */
+static void test_rules(void **state)
+{
+	static const struct {
+		enum proxy_traffic traffic;
+		bool into, others;
+		const char *tree, *verdict, *step;
+	} cases[] = {
+		{TRAFFIC_NONE, true, false, "no traffic", "rule-denies", "bad"},
+		{TRAFFIC_NONE, true, true, "no traffic", "no-packets", "note"},
+		{TRAFFIC_IN_ONLY, true, false, "one way", "rule-denies", "bad"},
+		{TRAFFIC_IN_ONLY, true, true, "one way", "rule-denies", "bad"},
+		{TRAFFIC_IN_ONLY, false, false, "one way", "rule-denies", "bad"},
+		{TRAFFIC_OUT_ONLY, true, true, "one way", "one-way-out", "note"},
+		{TRAFFIC_OUT_ONLY, false, false, "one way", "one-way-out", "note"},
+		{TRAFFIC_BOTH, true, false, "up", "rule-denies", "bad"},
+		{TRAFFIC_BOTH, false, false, "up", "rule-denies",
+		 "bad"}, /* answers are decrypted, and then denied */
+		{TRAFFIC_BOTH, false, true, "up", "healthy", "note"},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		begin(state);
+		f.traffic = cases[i].traffic;
+		f.ruled_out = cases[i].into;
+		f.back_ruled_out = !cases[i].into;
+		f.others_allowed = cases[i].others;
+		strcpy(f.denied, "10.1.0.2 to 10.2.0.1");
+		expect(cases[i].tree, cases[i].verdict);
+		assert_string_equal(state_of("security rules"), cases[i].step);
+	}
 }
 
 static void test_one_way(void **state)
@@ -233,6 +269,16 @@ static void test_one_way(void **state)
 	f.udp_encap = true;
 	expect("one way", "one-way-out");
 	assert_non_null(strstr(r.fix, "UDP 4500"));
+	f.dpd_off = true;
+	f.heard_ago_s = 29; /* by IKE, since nothing comes back */
+	expect("one way", "one-way-out");
+	assert_null(strstr(r.fix, "dpd"));
+	f.heard_ago_s = 40;
+	expect("one way", "one-way-out");
+	assert_non_null(strstr(r.fix, "clear vpn ike-sa gateway G"));
+	f.port_up = false;
+	expect("one way", "port-down");
+	f.port_up = true;
 	f.auth_errors = 5;
 	expect("one way", "inbound-refused");
 	begin(state);
@@ -342,6 +388,19 @@ static void test_the_next_rekey(void **state)
 	why.cause = IKE_CAUSE_NO_PROPOSAL; /* the peer may have no PFS at all */
 	f.sa_pfs = false;
 	expect("up", "pfs-mismatch");
+	f.pfs = false; /* nor have we: the peer has it */
+	expect("up", "pfs-mismatch");
+	why.n_diff = 2;
+	why.diff[0] = (struct ike_diff){.what = "encryption", .same = true};
+	why.diff[1] = (struct ike_diff){.what = "dh-group (PFS)"};
+	expect("up", "pfs-mismatch");
+	why.diff[0].same = false;
+	expect("up", "rekey-fails");
+	f.child_failure = NULL;
+	f.pfs_before = &why; /* which says nothing of PFS either */
+	expect("up", "healthy");
+	why.n_diff = 0;
+	f.pfs = true;
 	/* It is up again, and failed so before. */
 	f.child_failure = NULL;
 	f.pfs_before = &why;
@@ -418,6 +477,12 @@ static void test_large_packets_vanish(void **state)
 	assert_string_equal(state_of("MTU"), "bad");
 	assert_non_null(strstr(r.fix, "set mtu = 1300 for ethernet1/1"));
 	assert_non_null(strstr(r.fix, "adjust-tcp-mss = 1160 "));
+	f.mss = 1161;
+	expect("up", "mtu-hole");
+	f.mss = 1160; /* as was said */
+	expect("up", "healthy");
+	assert_string_equal(state_of("MTU"), "note");
+	f.mss = 0;
 	assert_int_equal(addr_parse("10.2.0.254", &t.told), 0); /* whoever sends is told */
 	expect("up", "healthy");
 	t.told.v = 0;
@@ -448,6 +513,7 @@ int main(void)
 		T(test_no_traffic),
 		T(test_one_way),
 		T(test_not_well),
+		T(test_rules),
 		T(test_the_next_rekey),
 		T(test_flapping_by_its_recorded_cause),
 		T(test_a_silent_peer),

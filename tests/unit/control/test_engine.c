@@ -445,8 +445,10 @@ static void wrong_id_of_responder(void **state)
 	/* B had it up, and was told. */
 	assert_int_equal(net_sas_all(B), 0);
 	assert_int_equal(net_children(B), 0);
-	assert_int_equal(net_gw_failure(B)->cause, IKE_CAUSE_AUTH_FAILED);
-	assert_true(net_gw_failure(B)->reported_by_peer);
+	/* By key it was proved: what A refuses is who B is, and whom it wants instead it said in IDr. */
+	assert_int_equal(net_gw_failure(B)->cause, IKE_CAUSE_ID_MISMATCH);
+	assert_has(net_gw_failure(B)->theirs, "x.example (fqdn)");
+	assert_false(net_gw_failure(B)->reported_by_peer);
 }
 
 static void ike_proposal_mismatch(void **state)

@@ -40,8 +40,14 @@ static void last_few(void **state)
 	assert_int_equal(l.r[0]->at, 22);
 	assert_string_equal(l.r[1]->text, "other");
 	assert_ptr_equal(reason_log_last(&l), l.r[0]);
-	reason_log_mended(&l);
+	assert_false(l.r[0]->past);
+	reason_log_mended(&l, IKE_AUTH); /* which shows nothing of rekeys */
 	assert_null(reason_log_last(&l));
+	assert_false(l.r[0]->past);
+	reason_log_mended(&l, CREATE_CHILD_SA);
+	assert_false(l.r[0]->past);
+	reason_log_mended(&l, IKE_SA_INIT);
+	assert_true(l.r[0]->past);
 	assert_int_equal(l.n, 2);
 	for (unsigned i = 0; i < 10; i++) {
 		snprintf(text, sizeof(text), "number %u", i);
