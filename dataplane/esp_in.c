@@ -57,7 +57,7 @@ static inline void trim_udp(struct pkt *p)
 	p->ip_len = (uint16_t)(p->esp_off - sizeof(*u) - p->l3_off + rte_be_to_cpu_16(u->dgram_len));
 }
 
-/* How far left of the window: what a larger one would have taken.  Nobody has authenticated it. */
+/* How far left of the window: what a larger one would have taken. */
 static void note_left(struct sa_in *sa, uint64_t behind)
 {
 	count_add(&sa->left[replay_bucket(behind)], 1);
@@ -380,8 +380,12 @@ static inline bool record(struct sa_in *sa, uint64_t seq)
 	uint64_t behind = sa->seq_top - seq;
 
 	if (likely(sa->flags & SA_REPLAY)) {
-		if (unlikely(!replay_update(sa->window, sa->window_mask, sa->window_size, &sa->seq_top, seq)))
+		if (unlikely(!replay_update(sa->window, sa->window_mask, sa->window_size, &sa->seq_top,
+					    seq))) {
+			if (behind >= sa->window_size) /* it was in the window when its burst began */
+				note_left(sa, behind);
 			return false;
+		}
 	} else if (seq > sa->seq_top) {
 		sa->seq_top = seq;
 	}

@@ -496,10 +496,10 @@ void path_dummy(struct worker *w, uint32_t sa_out, struct rte_mbuf *m)
 
 void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 {
-	struct list out, esp, fragments, waited, waited_in;
+	struct list out, esp, fragments, waited[2], waited_in; /* waited[1]: came by a port */
 
 	flow_begin(w);
-	out.n = esp.n = fragments.n = waited.n = waited_in.n = 0;
+	out.n = esp.n = fragments.n = waited[0].n = waited[1].n = waited_in.n = 0;
 	for (uint16_t i = 0; i < n; i++) {
 		struct pkt *p = &w->pkts[i];
 
@@ -509,7 +509,7 @@ void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 		case PKT_TRANSIT: list_add(&out, p); break;
 		case PKT_TRANSIT_FRAGMENT:
 		case PKT_FRAGMENT: list_add(&fragments, p); break;
-		case PKT_WAITED: list_add(&waited, p); break;
+		case PKT_WAITED: list_add(&waited[from_port(p)], p); break;
 		case PKT_WAITED_IN: list_add(&waited_in, p); break;
 		default: list_add(&esp, p); break;
 		}
@@ -520,8 +520,9 @@ void path_handed_over(struct worker *w, struct rte_mbuf **m, uint16_t n)
 		path_inbound(w, &esp);
 	if (unlikely(waited_in.n))
 		path_inbound_resume(w, &waited_in);
-	if (unlikely(waited.n))
-		path_forward(w, &waited);
+	for (unsigned i = 0; i < 2; i++)
+		if (unlikely(waited[i].n))
+			path_forward(w, &waited[i]);
 	if (out.n)
 		path_outbound(w, &out);
 	path_made(w);

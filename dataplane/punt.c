@@ -125,14 +125,17 @@ static void put_packet(struct worker *w, struct pkt *p, struct event *e, enum pu
 }
 
 /* The first message of an exchange of strangers has no responder's SPI (RFC 7296 3.1).  It has a limit of its own: when a
- * thousand peers call at once, or a flood does, what belongs to an SA comes through. */
+ * thousand peers call at once, or a flood does, what belongs to an SA comes through.  So does an answer to a call of
+ * ours: with COOKIE or INVALID_KE_PAYLOAD it has no such SPI either (RFC 7296 2.6). */
 static bool begins(const struct pkt *p, uint16_t udp_off)
 {
-	enum { SPIS = 16 };
+	enum { RESPONDER = 8, FLAGS = 19, NEED = 20, RESPONSE = 0x20 };
 	static const uint8_t none[8];
 	size_t at = udp_off + sizeof(struct rte_udp_hdr) + (p->dport == PORT_NATT ? MARKER : 0u);
+	const uint8_t *ike = pkt_at(p, (uint16_t)at);
 
-	return p->m->data_len >= at + SPIS && memcmp(pkt_at(p, (uint16_t)(at + 8)), none, sizeof(none)) == 0;
+	return p->m->data_len >= at + NEED && memcmp(ike + RESPONDER, none, sizeof(none)) == 0 &&
+	       !(ike[FLAGS] & RESPONSE);
 }
 
 void punt_ike(struct worker *w, struct pkt *p)

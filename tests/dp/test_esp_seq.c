@@ -138,14 +138,22 @@ static void set_window(struct dp_sa_in_conf *c)
 	c->replay_window = window;
 }
 
-/* Packet number `seq` of the peer arrives, or is dropped for `why`. */
-static void arrives(struct peer *p, unsigned i, uint64_t seq, const char *why)
+/* Packet number `seq` of the peer is there. */
+static void sends(struct peer *p, unsigned i, uint64_t seq)
 {
-	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX], frame[DPT_FRAME_MAX];
+	uint8_t packet[DPT_FRAME_MAX], esp[DPT_FRAME_MAX];
 	size_t len = dpt_echo4(packet, far[i], HOST, 1, 8);
 
 	p->seq = seq - 1;
 	dpt_inject_ip(0, 0, esp, peer_seal(p, packet, len, NULL, esp));
+}
+
+/* Packet number `seq` of the peer arrives, or is dropped for `why`. */
+static void arrives(struct peer *p, unsigned i, uint64_t seq, const char *why)
+{
+	uint8_t frame[DPT_FRAME_MAX];
+
+	sends(p, i, seq);
 	dpt_run();
 	dpt_expect_drop(why, *why ? 1 : 0);
 	if (*why)
@@ -258,6 +266,28 @@ static void lateness_is_counted(void **state)
 	peer_remove(&peers[4]);
 }
 
+/* A packet that one of its own burst has left behind is as late as others. */
+static void late_within_a_burst(void **state)
+{
+	struct peer_edit edit = {.in = set_window};
+
+	window = 64;
+	for (unsigned i = 3; i < 5; i++) { /* with ESN and without */
+		struct peer *p = &peers[i];
+
+		peer_install(p, policy[i], &edit);
+		arrives(p, i, 5000, "");
+		sends(p, i, 5200);
+		sends(p, i, 4999);
+		sends(p, i, 5200); /* a duplicate is not late */
+		dpt_run();
+		dpt_expect_drop("esp-replay", 2);
+		expect_late(p, 7, 0, 1, 256);
+		dpt_clear();
+		peer_remove(p);
+	}
+}
+
 /* A forgery with ESN is no late packet: what is nearer ahead than behind is not counted as left. */
 static void forgeries_ahead_are_not_late(void **state)
 {
@@ -330,13 +360,10 @@ static void esn_ends(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(order_is_kept),
-		cmocka_unit_test(window_edges),
-		cmocka_unit_test(forgery_moves_nothing),
-		cmocka_unit_test(lateness_is_counted),
-		cmocka_unit_test(forgeries_ahead_are_not_late),
-		cmocka_unit_test(last_inbound_number),
-		cmocka_unit_test(esn_ends),
+		cmocka_unit_test(order_is_kept),         cmocka_unit_test(window_edges),
+		cmocka_unit_test(forgery_moves_nothing), cmocka_unit_test(lateness_is_counted),
+		cmocka_unit_test(late_within_a_burst),   cmocka_unit_test(forgeries_ahead_are_not_late),
+		cmocka_unit_test(last_inbound_number),   cmocka_unit_test(esn_ends),
 	};
 
 	return cmocka_run_group_tests_name("esp_seq", tests, setup, teardown);

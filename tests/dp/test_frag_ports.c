@@ -271,6 +271,43 @@ static void rules(void **state)
 	assert_int_equal(dp_rules_set(NULL, 0, NULL, 0), 0);
 }
 
+/* ---- in the clear and out of a tunnel at once -------------------------------------------------- */
+
+static void arrives_by(unsigned port, bool sealed, unsigned i, uint16_t id)
+{
+	uint8_t f[DPT_FRAME_MAX], esp[DPT_FRAME_MAX];
+	size_t n = piece(i, id, f);
+
+	if (sealed)
+		dpt_inject_ip(port, 0, esp, peer_seal(&any, f, n, NULL, esp));
+	else
+		dpt_inject_ip(port, 0, f, n);
+}
+
+/* Fragments that have waited go on together, wherever they came from.  What is refused in the clear, for its source is
+ * behind a tunnel, is not refused out of it, and the other way round. */
+static void refused_in_the_clear(void **state)
+{
+	make(false, 9999);
+	for (uint16_t id = 700; id < 716; id++) { /* of both workers */
+		unsigned tunnel_by = id & 1;
+
+		for (unsigned i = 1; i < PIECES; i++) {
+			arrives_by(tunnel_by, true, i, id);
+			arrives_by(0, false, i, id);
+		}
+		dpt_run();
+		dpt_expect_drop("", 0);
+		arrives_by(tunnel_by, true, 0, id);
+		arrives_by(0, false, 0, id);
+		dpt_run();
+		dpt_expect_drop("clear-text-refused", PIECES);
+		for (unsigned i = 0; i < PIECES; i++)
+			assert_true(dpt_take(1, got, NULL) > 0);
+		dpt_take_none(1);
+	}
+}
+
 /* ---- what does not get through ---------------------------------------------------------------- */
 
 /* RFC 1858, RFC 3128: a later fragment that writes over what the first has shown. */
@@ -408,11 +445,17 @@ static void ipv6(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(proxy_id),    cmocka_unit_test(same_number_again),
-		cmocka_unit_test(nobody_asks), cmocka_unit_test(selectors),
-		cmocka_unit_test(sa_removed),  cmocka_unit_test(rules),
-		cmocka_unit_test(overlap),     cmocka_unit_test(tiny),
-		cmocka_unit_test(ipv6),        cmocka_unit_test(flood),
+		cmocka_unit_test(proxy_id),
+		cmocka_unit_test(same_number_again),
+		cmocka_unit_test(nobody_asks),
+		cmocka_unit_test(selectors),
+		cmocka_unit_test(sa_removed),
+		cmocka_unit_test(rules),
+		cmocka_unit_test(overlap),
+		cmocka_unit_test(tiny),
+		cmocka_unit_test(ipv6),
+		cmocka_unit_test(flood),
+		cmocka_unit_test(refused_in_the_clear),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

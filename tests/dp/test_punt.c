@@ -168,6 +168,12 @@ static void strangers_apart(void **state)
 		flood(len, 200);
 		dpt_run();
 		assert_int_equal(dpt_seen.n_udp, 512 + 200);
+		text[marker + 15] = 0;
+		text[marker + 19] = 0x20; /* an answer: a cookie */
+		len = ike(port, text, marker + 28);
+		flood(len, 200);
+		dpt_run();
+		assert_int_equal(dpt_seen.n_udp, 512 + 400);
 		dpt_clear();
 		dpt_sleep_ms(1000);
 	}

@@ -22,7 +22,7 @@
 #include "sad.h"
 #include "suite.h"
 
-enum { SAS = 6, SAS4 = 5, SA6 = 5, HEAD = 4, L2 = 14, OUTER = 28, PACKETS_MAX = 24 };
+enum { SAS = 6, SAS4 = 5, SA6 = 5, HEAD = 4, L2 = 14, OUTER = 28, PACKETS_MAX = 80 };
 
 #define HOST6 "fd00:1::7"
 enum { FOR_V6 = 16 }; /* in the head's first byte */
@@ -142,6 +142,7 @@ static void reset(void)
 		sad_out_find(sas[i].out)->seq = 0;
 		sas[i].seq = 0;
 	}
+	dp_changed(); /* no flow is known */
 	dpt_clear();
 	dpt_neighbour(0, PEER_IP, dpt_peer[0]);
 	dpt_neighbour(1, "10.1.1.7", dpt_peer[1]);
