@@ -172,8 +172,9 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len);
 /* The same a little at a time, as planned (taken over): other events come in between. */
 struct ctl_plan;
 struct ctl_apply *ctl_apply_begin(struct ctl *c, struct config *conf, struct ctl_plan *plan);
-/* For about so long.  -EAGAIN: there is more to do; 0: done; else it failed, and err tells.  Freed but for -EAGAIN. */
-int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len);
+/* For about so long.  -EAGAIN: there is more to do; 0: done; else it failed, err tells, and whether some of it is in
+ * force all the same.  Freed but for -EAGAIN. */
+int ctl_apply_step(struct ctl_apply *a, uint64_t ns, bool *partly, char *err, size_t err_len);
 /* It is not done: the process ends.  May be NULL. */
 void ctl_apply_end(struct ctl_apply *a);
 void ctl_apply_fini(struct ctl *c);
@@ -184,6 +185,7 @@ struct ctl_commit_result {
 	int rc;                  /* 0: applied; -EBUSY: takes a restart; else bad, or could not be done */
 	size_t changed_gateways; /* of so many: */
 	size_t gateways;
+	bool partly; /* it failed, and some of it is in force all the same */
 };
 /* How it went, to whom asked for it. */
 typedef void ctl_committed_fn(void *arg, const struct ctl_commit_result *r);

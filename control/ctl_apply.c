@@ -361,7 +361,7 @@ struct ctl_apply *ctl_apply_begin(struct ctl *c, struct config *conf, struct ctl
 	return a;
 }
 
-int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len)
+int ctl_apply_step(struct ctl_apply *a, uint64_t ns, bool *partly, char *err, size_t err_len)
 {
 	uint64_t end = ctl_now() + ns;
 	int rc = 1;
@@ -378,6 +378,7 @@ int ctl_apply_step(struct ctl_apply *a, uint64_t ns, char *err, size_t err_len)
 			a->at = 0;
 		}
 	}
+	*partly = rc < 0 && a->step > STEP_POLICIES;
 	if (rc < 0)
 		take_back(a);
 	ctl_apply_end(a);
@@ -399,6 +400,7 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 	struct ctl_plan plan;
 	struct ctl_apply *a = NULL;
 	int rc = plan_make(c, conf, &plan);
+	bool partly;
 
 	if (rc < 0)
 		plan_free(&plan);
@@ -408,7 +410,7 @@ int ctl_apply(struct ctl *c, struct config *conf, char *err, size_t err_len)
 		snprintf(err, err_len, "out of memory");
 		return -ENOMEM;
 	}
-	while ((rc = ctl_apply_step(a, UINT64_MAX / 2, err, err_len)) == -EAGAIN)
+	while ((rc = ctl_apply_step(a, UINT64_MAX / 2, &partly, err, err_len)) == -EAGAIN)
 		;
 	return rc;
 }

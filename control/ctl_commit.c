@@ -157,7 +157,7 @@ static void on_slice(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct ctl_commit *m = w->data;
 	char err[512] = "";
-	int rc = ctl_apply_step(m->apply, SLICE_NS, err, sizeof(err));
+	int rc = ctl_apply_step(m->apply, SLICE_NS, &m->result.partly, err, sizeof(err));
 
 	ctl_ike_rearm(m->c);
 	if (rc == -EAGAIN) {

@@ -234,8 +234,10 @@ enum cli_page cli_commit(struct cli_job *j, json_t *doc)
 		doc_uint(doc, "gateways", s->result.gateways);
 	}
 	if (rc < 0 && s->errors)
-		snprintf(j->err, sizeof(j->err), "%s: %u error%s; nothing was changed", j->c->conf_path,
-			 s->errors, s->errors == 1 ? "" : "s");
+		snprintf(j->err, sizeof(j->err), "%s: %u error%s; %s", j->c->conf_path, s->errors,
+			 s->errors == 1 ? "" : "s",
+			 s->result.partly ? "what was applied before it stays: mend it and commit again"
+					  : "nothing was changed");
 	else if (rc < 0)
 		snprintf(j->err, sizeof(j->err), "%s: %s; nothing was changed", j->c->conf_path,
 			 strerror(-rc));

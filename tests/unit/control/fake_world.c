@@ -270,6 +270,7 @@ int ctl_commit(struct ctl *c, config_say_fn *say, ctl_committed_fn *done, void *
 	if (fake->commit_says) {
 		say(arg, false, fake->commit_says);
 		r.rc = -EINVAL;
+		r.partly = fake->commit_partly;
 	}
 	done(arg, &r);
 	return 0;

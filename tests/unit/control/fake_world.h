@@ -33,6 +33,7 @@ struct fake_world {
 	unsigned again; /* of test: asked again */
 	unsigned rearmed;
 	const char *commit_says; /* an error line; NULL: commit succeeds */
+	bool commit_partly;
 
 	struct dp_sa_stats in, out;
 	struct dp_policy_stats policy;

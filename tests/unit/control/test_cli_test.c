@@ -267,6 +267,13 @@ static void test_commit(void **state)
 			    "error: culvert.conf:5: ike-crypto-profile \"P\": dh-group: found \"group99\"\n");
 	free(text);
 	got_free(&g);
+	fake->commit_partly = true;
+	g = ask("commit", 0);
+	assert_string_equal(
+		json_string_value(json_object_get(g.last, "error")),
+		"/etc/culvert/culvert.conf: 1 error; what was applied before it stays: mend it and "
+		"commit again");
+	got_free(&g);
 	fake->answer = -EALREADY;
 	g = ask("commit", 0);
 	assert_string_equal(json_string_value(json_object_get(g.last, "error")),
