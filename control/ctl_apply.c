@@ -150,9 +150,10 @@ static struct ike_child_conf child_of(const struct config *conf, const struct ct
 }
 
 /* What the engine is to have of a gateway: of its proxy-IDs all, or those it had before. */
-static int set_gateway(struct ctl_apply *a, const struct plan_gateway *g, bool only_old)
+static int set_gateway(struct ctl_apply *a, size_t at, bool only_old)
 {
-	struct ike_gw_conf k = g->conf->ike;
+	const struct plan_gateway *g = &a->plan.gateways[at];
+	struct ike_gw_conf k = a->conf->gateways[at].ike;
 	uint32_t n = 0, room = 0;
 	int rc;
 
@@ -197,28 +198,26 @@ static int remove_gateway(struct ctl_apply *a)
 
 static int shrink_gateway(struct ctl_apply *a)
 {
-	const struct plan_gateway *g = &a->plan.gateways[a->at];
 	int rc = 0;
 
 	if (a->at >= a->conf->n_gateways)
 		return 0;
-	if (g->loses)
-		rc = set_gateway(a, g, true);
+	if (a->plan.gateways[a->at].loses)
+		rc = set_gateway(a, a->at, true);
 	a->at++;
 	return rc < 0 ? rc : 1;
 }
 
 static int apply_gateway(struct ctl_apply *a)
 {
-	const struct plan_gateway *g = &a->plan.gateways[a->at];
 	int rc;
 
 	if (a->at >= a->conf->n_gateways)
 		return 0;
-	if (g->same)
-		rc = ike_gateway_touch(a->c->ike, g->conf->ike.name, ctl_now());
+	if (a->plan.gateways[a->at].same)
+		rc = ike_gateway_touch(a->c->ike, a->conf->gateways[a->at].ike.name, ctl_now());
 	else
-		rc = set_gateway(a, g, false);
+		rc = set_gateway(a, a->at, false);
 	a->at++;
 	return rc < 0 ? rc : 1;
 }

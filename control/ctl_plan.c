@@ -152,7 +152,6 @@ static int list_tunnels(const struct config *conf, const struct index *gateways,
 	for (size_t g = 0; g < conf->n_gateways; g++) {
 		struct plan_gateway *x = &(*list)[g];
 
-		x->conf = &conf->gateways[g];
 		x->tunnels = *owners + at;
 		at += x->n_tunnels;
 		x->n_tunnels = 0;
@@ -193,11 +192,15 @@ static bool same_tunnel(const struct ctl *c, const struct ctl_plan *plan, uint32
 }
 
 /* One with certificates is never the same: they have been read anew, and the engine compares them. */
-static bool same_gateway(const struct ctl *c, const struct ctl_plan *plan, const struct plan_gateway *new,
+static bool same_gateway(const struct cfg_gateway *new, const struct cfg_gateway *old)
+{
+	return !new->certificate[0] && !new->cert_profile[0] && alike(new, old, sizeof(*new));
+}
+
+static bool same_tunnels(const struct ctl *c, const struct ctl_plan *plan, const struct plan_gateway *new,
 			 const struct plan_gateway *old)
 {
-	if (new->conf->certificate[0] || new->conf->cert_profile[0] || new->n_tunnels != old->n_tunnels ||
-	    !alike(new->conf, old->conf, sizeof(*new->conf)))
+	if (new->n_tunnels != old->n_tunnels)
 		return false;
 	for (uint32_t i = 0; i < new->n_tunnels; i++)
 		if (!same_tunnel(c, plan, new->tunnels[i], old->tunnels[i]))
@@ -238,14 +241,15 @@ static int compare(const struct ctl *c, struct ctl_plan *plan, const struct inde
 	if (rc == 0)
 		rc = list_tunnels(c->conf, &before, &old, &owners);
 	for (size_t i = 0; rc == 0 && i < plan->conf->n_gateways; i++) {
-		struct plan_gateway *g = &plan->gateways[i];
-		const struct named *x = index_find(&before, g->conf->ike.name);
+		const struct cfg_gateway *g = &plan->conf->gateways[i];
+		const struct named *x = index_find(&before, g->ike.name);
 
 		if (!x)
 			continue;
 		plan->stays[x->at] = true;
-		g->same = same_gateway(c, plan, g, &old[x->at]);
-		plan->n_changed -= g->same;
+		plan->gateways[i].same = same_gateway(g, &c->conf->gateways[x->at]) &&
+					 same_tunnels(c, plan, &plan->gateways[i], &old[x->at]);
+		plan->n_changed -= plan->gateways[i].same;
 	}
 	find_losers(plan, gateways);
 	index_free(&before);

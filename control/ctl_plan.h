@@ -8,8 +8,8 @@
 
 #include "ctl.h"
 
+/* Of the gateway at the same place in conf->gateways. */
 struct plan_gateway {
-	const struct cfg_gateway *conf;
 	uint32_t *tunnels, n_tunnels; /* its own: places in conf->tunnels, in the file's order */
 	bool same;                    /* neither it nor any of its tunnels differs */
 	bool loses;                   /* a proxy-ID of its own goes on at another gateway */
