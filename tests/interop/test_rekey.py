@@ -89,8 +89,8 @@ def test_reauthentication(pair, tmp_path, who):
             wait_for(lambda: f"two Child SAs:\n{p.c.cli('show vpn ike-sa')}{p.s.sas()}", lambda: p.s.counts()[1] == 2)
     # When charon closes, its thread for IKE may overtake the one that has a packet which came before: that is lost.
     late = 2 * 10 if who == "peer" else 0
-    for got in one.result(), two.result():
-        assert got["sent"] >= 200 and not got["duplicates"] and len(got["lost"]) <= late, got
+    for got in one.result(), two.result():  # several packets for each, however fast it goes
+        assert got["sent"] >= 50 and not got["duplicates"] and len(got["lost"]) <= late, got
     assert "esp-" not in p.c.cli("show counter drop")
     p.wait_up(2)
     assert len(p.c.ike_sas()) == 1 and p.s.counts() == (1, 2)
