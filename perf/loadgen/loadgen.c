@@ -398,7 +398,7 @@ static int search(void)
 static void on_interrupt(int sig)
 {
 	(void)sig;
-	trial_end_early();
+	trial_enough = 1;
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "trial.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,12 +27,7 @@ struct side {
 };
 
 static struct side side[2];
-static volatile sig_atomic_t enough;
-
-void trial_end_early(void)
-{
-	enough = 1;
-}
+volatile sig_atomic_t trial_enough;
 
 static uint64_t due(const struct side *s, uint64_t now)
 {
@@ -109,7 +103,7 @@ static bool step(struct side *s)
 {
 	uint64_t now = rte_rdtsc();
 
-	if (enough && now < s->stop) {
+	if (trial_enough && now < s->stop) {
 		s->end -= s->stop - now;
 		s->stop = now;
 	}
@@ -178,7 +172,7 @@ void trial_run(const struct trial_conf *c, struct trial_result *r)
 		struct side *s = &side[i];
 
 		r->way[i].seconds = RTE_MAX(r->way[i].seconds, c->seconds);
-		r->way[i].offered = c->pps > 0 && s->sends && !enough ? s->total : r->way[i].sent;
+		r->way[i].offered = c->pps > 0 && s->sends && !trial_enough ? s->total : r->way[i].sent;
 		r->other += s->other;
 		rte_pktmbuf_free_bulk(s->waiting, s->n_waiting);
 		free(s->next);

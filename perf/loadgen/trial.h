@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <signal.h>
 #include "hist.h"
 #include "packet.h"
 #include "port.h"
@@ -34,8 +35,8 @@ struct trial_result {
 };
 
 void trial_run(const struct trial_conf *c, struct trial_result *r);
-/* Nothing more is sent; the trial that runs, or the next, ends as if its time were up.  For a signal handler. */
-void trial_end_early(void);
+/* Set by a signal handler: nothing more is sent; the trial that runs, or the next, ends as if its time were up. */
+extern volatile sig_atomic_t trial_enough;
 /* Sent and not received, as a share of a million. */
 double trial_loss_ppm(const struct trial_way *w);
 /* The port took as much as the rate wanted, but for a thousandth. */
