@@ -182,7 +182,7 @@ void ctl_apply_fini(struct ctl *c);
 /* ---- ctl_commit.c ---- */
 
 struct ctl_commit_result {
-	int rc;                  /* 0: applied; -EBUSY: takes a restart; else bad, or could not be done */
+	int rc; /* 0: applied; -EBUSY, -ENOSPC: takes a restart; else bad, or could not be done */
 	size_t changed_gateways; /* of so many: */
 	size_t gateways;
 	bool partly; /* it failed, and some of it is in force all the same */
@@ -219,7 +219,8 @@ int ctl_apply_zones(struct ctl *c, const struct config *conf);
 
 /* ---- ctl_rules.c ---- */
 
-/* conf's rules into force: a rule keeps its hits by its name. */
+/* conf's rules into force: a rule keeps its hits by its name.  *ids: theirs in the data plane, in conf's order, the
+ * caller's. */
 int ctl_apply_rules(struct ctl *c, const struct config *conf, uint32_t **ids, char *err, size_t err_len);
 /* A rule that logs was met. */
 void ctl_rule_hit(struct ctl *c, const struct dp_rule_hit *h);

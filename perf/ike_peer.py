@@ -18,10 +18,11 @@ import tempfile
 import time
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), ".."))
-sys.path.insert(0, os.path.join(ROOT, "tests"))
+sys.path[:0] = [os.path.join(ROOT, "tests"), os.path.join(ROOT, "perf")]
 
 from lab.culvert import Culvertd  # noqa: E402
 from lab.proc import Daemon, Failed, exit_on_signals, run, wait_for  # noqa: E402
+from scale.load import cpu_s, rss  # noqa: E402
 
 STRONGSWAN = os.environ.get("LOAD_TESTER", "/var/cache/culvert/load-tester")
 INITIATOR, RESPONDER = f"cvt{os.getpid()}-li", f"cvt{os.getpid()}-lr"
@@ -168,20 +169,6 @@ class Culvert:
 
     def __exit__(self, *_exc):
         self.culvertd.kill()
-
-
-def cpu_s(pid, task=None):
-    """Seconds of CPU time of a process, or of one of its threads."""
-    total = 0
-    for t in [task] if task else os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{t}/schedstat") as f:
-            total += int(f.read().split()[0])
-    return total / 1e9
-
-
-def rss(pid):
-    with open(f"/proc/{pid}/statm") as f:
-        return int(f.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def usage(pid):

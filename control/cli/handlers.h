@@ -28,9 +28,9 @@ const struct cfg_gateway *cli_gateway_of(const struct ctl *c, const char *name, 
 bool cli_leads(const struct ctl *c, const struct ctl_policy *p);
 /* Is it one of the configured interfaces'? */
 bool cli_own_address(const struct ctl *c, const struct addr *a);
-/* Does "tunnel" or "tunnel:proxy-id" name something configured? */
-/* The tunnel that "tunnel" or "tunnel:proxyid" is of; NULL: there is no such thing. */
+/* The tunnel that "tunnel" or "tunnel:proxy-id" is of; NULL: there is no such thing. */
 const struct cfg_tunnel *cli_tunnel_of(const struct ctl *c, const char *name);
+/* Is there? */
 bool cli_tunnel_known(const struct ctl *c, const char *name);
 
 /* What the times of a proxy-ID's outages say; 0 or -ENOMEM. */

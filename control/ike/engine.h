@@ -81,6 +81,9 @@ struct ike {
 	struct ike_counters counters;
 };
 
+/* So many Child SAs taken out of the data plane are work enough for a call: what is left of it is done in the next. */
+enum { REMOVED_A_CALL = 64 };
+
 #define COUNT(k, name) ((void)(k)->counters.v[CNT_##name]++)
 
 /* Take a token: false when there is none. */

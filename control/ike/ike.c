@@ -143,7 +143,7 @@ void engine_debug(struct ike *k, const struct ike_sa *sa, const char *fmt, ...)
 
 /* What else has happened is not kept waiting by a hundred thousand timers that are due at once, nor by a hundred peers
  * that die at once with a hundred Child SAs each. */
-enum { TIMERS_A_CALL = 128, REMOVED_A_CALL = 64 };
+enum { TIMERS_A_CALL = 128 };
 
 static void (*const fire[TIMER_KINDS])(struct ike *k, void *owner) = {
 	[TIMER_RETRANSMIT] = xchg_on_retransmit,

@@ -160,8 +160,14 @@ static const struct {
 	[IKE_CLEAR_IPSEC_SA] = {.slot = clear_slot},
 };
 
-/* What is looked at in one step, and what is done; a gateway counts as its SAs. */
+/* What is looked at in one step, and what is done. */
 enum { LOOKS_A_STEP = 1024, DEEDS_A_STEP = 32 };
+
+/* Of a step: deeds is how many there may be when it ends.  An IKE SA that goes counts as its Child SAs. */
+static bool enough(const struct ike *k, const struct ike_request *r, unsigned looks, int deeds)
+{
+	return looks >= LOOKS_A_STEP || r->n + (int)r->again >= deeds || k->n_removed >= REMOVED_A_CALL;
+}
 
 /* "tunnel" or "tunnel:proxyid"; NULL means all. */
 static bool slot_named(const struct slot *s, const char *name)
@@ -216,7 +222,7 @@ static bool go_on(struct gw *gw, struct ike_request *r, unsigned *looks, int end
 	for (; r->slot < gw->conf.n_children; r->slot++, ++*looks) {
 		struct slot *s = gw->slots[r->slot];
 
-		if (*looks >= LOOKS_A_STEP || r->n + (int)r->again >= end)
+		if (enough(gw->k, r, *looks, end))
 			return false;
 		if (!slot_named(s, r->tunnel))
 			continue;
@@ -238,7 +244,7 @@ int ike_request_step(struct ike *k, struct ike_request *r, uint64_t now)
 	if (!r->at[0])
 		r->newest = k->next_child;
 	for (gw = where(k, r); gw; gw = r->gateway ? NULL : gw->hh.next) {
-		if (looks >= LOOKS_A_STEP || r->n + (int)r->again >= end)
+		if (enough(k, r, looks, end))
 			break;
 		memcpy(r->at, gw->conf.name, sizeof(r->at));
 		r->number = gw->number;

@@ -16,6 +16,15 @@ def interface(conf, name):
     return next(i for i in conf["interfaces"] if i["name"] == name)
 
 
+def refused(p, conf, change, words):
+    """A commit of conf with that change applies nothing, and says why."""
+    p.c.conf = copy.deepcopy(conf)
+    change(p.c.conf)
+    p.c.write()
+    status, text = p.c.cli("commit", check=False, rc=True)
+    assert status != 0 and words in text and "nothing was applied" in text, text
+
+
 def test_tunnel_interfaces_come_and_go(pair):
     p = pair().start()
     p.up()
@@ -73,12 +82,7 @@ def test_what_takes_a_restart(pair):
                           (lambda c: c["interfaces"].append({"name": "ethernet1/1.50", "tag": 50, "zone": "dmz",
                                                              "address": ["10.50.0.1/24"]}), '"ethernet1/1.50" is a new VLAN'),
                           (lambda c: c["system"].update({"workers": 2}), "section system differs")):
-        conf = copy.deepcopy(first)
-        change(conf)
-        p.c.conf = conf
-        p.c.write()
-        status, text = p.c.cli("commit", check=False, rc=True)
-        assert status != 0 and words in text and "nothing was applied" in text, text
+        refused(p, first, change, words)
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
 
 
@@ -150,12 +154,7 @@ def test_more_than_there_is_room_for(pair):
              "1100 more proxy-ids do not fit"),
             (lambda c: c["routes"].extend({"destination": f"10.79.{n // 256}.{n % 256}/32", "interface": "tunnel.1"}
                                           for n in range(5000)), "5000 more routes-ipv4 do not fit")):
-        conf = copy.deepcopy(first)
-        change(conf)
-        p.c.conf = conf
-        p.c.write()
-        status, text = p.c.cli("commit", check=False, rc=True)
-        assert status != 0 and words in text and "nothing was applied" in text, text
+        refused(p, first, change, words)
     assert_ping(p.t.hq.host, p.t.branch.host_ip)
     assert len(p.c.cli("show vpn flow", json_out=True)["entries"]) == 1
 

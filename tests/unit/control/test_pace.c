@@ -48,6 +48,14 @@ static void set(int side, unsigned g, unsigned n, const char *remote)
 	net_set(&net, side, &c);
 }
 
+/* As many as there are, with n proxy-IDs each. */
+static void set_all(unsigned n)
+{
+	for (int side = NET_B; side >= NET_A; side--)
+		for (unsigned g = 0; g < GATEWAYS; g++)
+			set(side, g, n, NULL);
+}
+
 static void places(struct net_host *h, unsigned n)
 {
 	struct ike_tuning t = *ike_tuning(h->ike);
@@ -97,10 +105,7 @@ static void a_few_at_a_time(void **state)
 	places(A, AT_ONCE);
 	net.tap = look;
 	net.tap_arg = &w;
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_B, g, 1, NULL);
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_A, g, 1, NULL);
+	set_all(1);
 	net_run(&net, NET_MS);
 	assert_int_equal(in_line(A), GATEWAYS - AT_ONCE);
 	assert_int_equal(net_sas_all(A), AT_ONCE);
@@ -114,10 +119,7 @@ static void a_few_at_a_time(void **state)
 /* Key pairs are made sixteen in a turn at most, whatever there is room for. */
 static void a_turn_is_short(void **state)
 {
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_B, g, 1, NULL);
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_A, g, 1, NULL);
+	set_all(1);
 	ike_run(A->ike, net.now);
 	assert_int_equal(net_sas_all(A), STARTS_A_CALL);
 	assert_true(ike_next(A->ike) <= net.now);
@@ -228,10 +230,7 @@ static void many_die_at_once(void **state)
 {
 	unsigned before, most = 0;
 
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_B, g, 3, NULL);
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_A, g, 3, NULL);
+	set_all(3);
 	net_run(&net, 5 * NET_S);
 	assert_int_equal(net_children(A), GATEWAYS * 3);
 	net.host[NET_B].dead = true;
@@ -317,10 +316,7 @@ static void request_in_parts(void **state)
 	unsigned steps = 1;
 	int rc, before = 0;
 
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_B, g, 3, NULL);
-	for (unsigned g = 0; g < GATEWAYS; g++)
-		set(NET_A, g, 3, NULL);
+	set_all(3);
 	net_run(&net, 5 * NET_S);
 	assert_int_equal(net_active(A), GATEWAYS * 3);
 	while ((rc = ike_request_step(A->ike, &r, net.now)) == -EAGAIN) {
@@ -336,6 +332,26 @@ static void request_in_parts(void **state)
 	assert_in_range(steps, 4, 8);
 	net_run(&net, 5 * NET_S);
 	assert_int_equal(net_active(A), (GATEWAYS - 1) * 3);
+}
+
+/* IKE SAs take their Child SAs with them: those count. */
+static void gateways_in_parts(void **state)
+{
+	struct ike_request r = {.verb = IKE_CLEAR_IKE_SA};
+	unsigned before, most = 0;
+	int rc;
+
+	set_all(3);
+	net_run(&net, 5 * NET_S);
+	do {
+		before = net_children(A);
+		rc = ike_request_step(A->ike, &r, net.now);
+		most = before - net_children(A) > most ? before - net_children(A) : most;
+	} while (rc == -EAGAIN);
+	assert_int_equal(rc, 0);
+	assert_int_equal(r.n, GATEWAYS);
+	assert_int_equal(net_children(A), 0);
+	assert_in_range(most, 64, 66);
 }
 
 /* Of one tunnel, whose gateway is told; of one there is not; of one that may not begin. */
@@ -369,6 +385,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(out_of_the_line, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(any_address, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(request_in_parts, net_setup, net_teardown),
+		cmocka_unit_test_setup_teardown(gateways_in_parts, net_setup, net_teardown),
 		cmocka_unit_test_setup_teardown(request_to_one, net_setup, net_teardown),
 	};
 
